@@ -1,0 +1,22 @@
+"""Which codec packs which compression. A compression that is not here can't be read or written yet."""
+
+from exrbatch.codecs.codec import Codec, Effort
+from exrbatch.codecs.none import NoneCodec
+from exrbatch.codecs.rle import RleCodec
+from exrbatch.codecs.zip import ZipCodec
+from exrbatch.exr.compression import Compression
+
+SUPPORTED = (Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP)
+"""In the order of their numbers; the user's choice and the README's table come from here."""
+
+
+def codec_for(compression: Compression, effort: Effort) -> Codec:
+    """Make a codec; it owns work buffers, so keep it for a whole file."""
+    match compression:
+        case Compression.NONE:
+            return NoneCodec()
+        case Compression.RLE:
+            return RleCodec()
+        case Compression.ZIPS | Compression.ZIP:
+            return ZipCodec(effort)
+    raise AssertionError(f"{compression.name} is not in SUPPORTED")

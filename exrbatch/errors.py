@@ -1,0 +1,37 @@
+"""Whose fault it is decides the class; the message says what is wrong, where, and what can be done."""
+
+
+class ExrbatchError(Exception):
+    """Base of every error that exrbatch raises on purpose."""
+
+
+class InvalidFile(ExrbatchError):
+    """The bytes of the file are wrong; the message names the part, chunk or byte offset."""
+
+
+class CorruptChunk(InvalidFile):
+    """A chunk does not hold what its place in the file says that it holds."""
+
+
+class UnsupportedFile(ExrbatchError):
+    """The file is right, but exrbatch leaves it alone; the message is the reason."""
+
+
+class VerificationFailed(ExrbatchError):
+    """The new file, read back from disk, does not hold the source's bytes: our fault or the disk's."""
+
+
+class SourceChanged(ExrbatchError):
+    """The source was written, replaced or removed while it was being recompressed."""
+
+
+class ReplaceFailed(ExrbatchError):
+    """The file system refused a step of writing or putting in place the new file."""
+
+
+class WorkerDied(ExrbatchError):
+    """A worker process ended without an answer; the message names the signal or exit code."""
+
+
+class OptionsError(ExrbatchError, ValueError):
+    """What was asked for makes no sense: an unknown compression, a path that does not exist."""

@@ -1,0 +1,141 @@
+"""The chunk grid of a part: which chunks there are, where they lie in the picture, how large they are raw.
+
+All answers are arrays over the chunks in offset-table order: increasing y for scan lines; for tiles level
+by level (of a ripmap: y level outer, x level inner), each level row by row. Sizes are in bytes.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exrbatch.errors import InvalidFile
+from exrbatch.exr.compression import Compression
+from exrbatch.exr.part import Box, LevelMode, Part, TileDescription
+
+INT32_MAX = (1 << 31) - 1
+"""The size field of a flat chunk is an int32."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChunkGrid:
+    """The chunks of one part under one compression.
+
+    `coordinates`: shape (count, 1), the first line of each scan line chunk; or (count, 4), tile x, tile y,
+    level x, level y. They stand like that in each chunk's leader. `widths` and `heights`: pixels.
+    `raw_sizes`: bytes of the unpacked chunk; for deep parts those of the sample count table only, as the
+    size of the samples depends on the counts.
+    """
+
+    part: Part
+    coordinates: NDArray[np.int32]
+    widths: NDArray[np.int64]
+    heights: NDArray[np.int64]
+    raw_sizes: NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        """Number of chunks."""
+        return len(self.raw_sizes)
+
+
+def chunk_count(part: Part, compression: Compression) -> int:
+    """Count the chunks of a part without building anything: safe for any header."""
+    window = part.data_window
+    if part.tiles is None:
+        return -(-window.height // compression.facts.lines_per_chunk)
+    return sum(
+        _tiles_across(w, part.tiles.x_size) * _tiles_across(h, part.tiles.y_size)
+        for _, _, w, h in _levels(part.tiles, window)
+    )
+
+
+def chunk_grid(part: Part, compression: Compression) -> ChunkGrid:
+    """Build the grid of a part as if it had that compression.
+
+    The caller has checked `chunk_count` against the size of the file: the arrays take about 60 bytes a chunk.
+    Raises `InvalidFile` when a flat chunk is larger than the format can say.
+    """
+    if part.tiles is None:
+        grid = _scan_line_grid(part, compression.facts.lines_per_chunk)
+    else:
+        grid = _tile_grid(part, part.tiles)
+    if not part.storage.is_deep and grid.raw_sizes.max() > INT32_MAX:
+        worst = int(grid.raw_sizes.argmax())
+        raise InvalidFile(f"part {part.index}, chunk {worst}: {grid.raw_sizes[worst]} raw bytes, more than 2^31")
+    return grid
+
+
+def _scan_line_grid(part: Part, lines_per_chunk: int) -> ChunkGrid:
+    window = part.data_window
+    first = np.arange(window.y_min, window.y_max + 1, lines_per_chunk, dtype=np.int64)
+    heights = np.minimum(lines_per_chunk, window.y_max + 1 - first)
+    widths = np.full(len(first), window.width, np.int64)
+    if part.storage.is_deep:
+        raw_sizes = 4 * widths * heights
+    else:
+        raw_sizes = np.zeros(len(first), np.int64)
+        for y_sampling, line_bytes in _line_bytes_by_sampling(part).items():
+            # Lines y with first <= y < first + heights and y % y_sampling == 0; // floors for negative y too.
+            lines = (first + heights - 1) // y_sampling - (first - 1) // y_sampling
+            raw_sizes += line_bytes * lines
+    return ChunkGrid(part, first.astype(np.int32)[:, None], widths, heights, raw_sizes)
+
+
+def _line_bytes_by_sampling(part: Part) -> dict[int, int]:
+    """Bytes that a line y holds, summed over all channels with the same y sampling."""
+    sizes: dict[int, int] = {}
+    for channel in part.channels:
+        samples = part.data_window.width // channel.x_sampling
+        sizes[channel.y_sampling] = sizes.get(channel.y_sampling, 0) + samples * channel.pixel_type.size
+    return sizes
+
+
+def _tile_grid(part: Part, tiles: TileDescription) -> ChunkGrid:
+    coordinates, widths, heights = [], [], []
+    for level_x, level_y, level_width, level_height in _levels(tiles, part.data_window):
+        across = np.arange(_tiles_across(level_width, tiles.x_size), dtype=np.int64)
+        down = np.arange(_tiles_across(level_height, tiles.y_size), dtype=np.int64)
+        tile_y, tile_x = (axis.ravel() for axis in np.meshgrid(down, across, indexing="ij"))
+        levels = (np.full(len(tile_x), level) for level in (level_x, level_y))
+        coordinates.append(np.stack([tile_x, tile_y, *levels], axis=1))
+        widths.append(np.minimum(tiles.x_size, level_width - tile_x * tiles.x_size))
+        heights.append(np.minimum(tiles.y_size, level_height - tile_y * tiles.y_size))
+    all_widths, all_heights = np.concatenate(widths), np.concatenate(heights)
+    pixel_bytes = 4 if part.storage.is_deep else part.bytes_per_pixel
+    return ChunkGrid(
+        part,
+        np.concatenate(coordinates).astype(np.int32),
+        all_widths,
+        all_heights,
+        all_widths * all_heights * pixel_bytes,
+    )
+
+
+def _tiles_across(length: int, tile_length: int) -> int:
+    return -(-length // tile_length)
+
+
+def _levels(tiles: TileDescription, window: Box) -> list[tuple[int, int, int, int]]:
+    """List the levels in table order: level x, level y, width, height."""
+    x_levels = range(_level_count(window.width, tiles.round_up))
+    y_levels = range(_level_count(window.height, tiles.round_up))
+    if tiles.level_mode is LevelMode.ONE_LEVEL:
+        pairs = [(0, 0)]
+    elif tiles.level_mode is LevelMode.MIPMAP_LEVELS:
+        pairs = [(level, level) for level in max(x_levels, y_levels, key=len)]
+    else:
+        pairs = [(level_x, level_y) for level_y, level_x in itertools.product(y_levels, x_levels)]
+    return [
+        (x, y, _level_size(window.width, x, tiles.round_up), _level_size(window.height, y, tiles.round_up))
+        for x, y in pairs
+    ]
+
+
+def _level_count(length: int, round_up: bool) -> int:
+    return ((length - 1).bit_length() if round_up else length.bit_length() - 1) + 1
+
+
+def _level_size(length: int, level: int, round_up: bool) -> int:
+    return max(1, -(-length >> level) if round_up else length >> level)

@@ -1,0 +1,141 @@
+"""open_exr(path) -> ExrFile: header, offset tables and chunk payloads, every bound checked on the way."""
+
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from exrbatch.errors import CorruptChunk, InvalidFile
+from exrbatch.exr.header import Header, MoreBytesNeeded, parse_header
+from exrbatch.exr.tables import PartChunks, parse_tables, table_counts
+
+FIRST_READ = 8192
+"""Most headers fit; a preview or a long list of attributes takes more reads, each 4 times as large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The packed bytes of one chunk.
+
+    Flat: `data`. Deep: `table` (sample counts) and `data` (samples, `raw_size` bytes when unpacked).
+    """
+
+    data: memoryview
+    table: memoryview | None = None
+    raw_size: int = 0
+
+
+class ExrFile:
+    """An open file. It holds its descriptor to the end: the inode that was opened is the one that is read."""
+
+    def __init__(self, path: str) -> None:
+        """Open the file and parse its header. Raises `InvalidFile`, `UnsupportedFile` or `OSError`."""
+        self.path = path
+        self._file = io.FileIO(path)
+        self._buffer = bytearray()
+        self._parts: tuple[PartChunks, ...] | None = None
+        try:
+            self.stat = os.fstat(self.fd)
+            self.header = self._read_header()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> "ExrFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    @property
+    def fd(self) -> int:
+        """The descriptor, for `os.fstat` and the like."""
+        return self._file.fileno()
+
+    @property
+    def parts(self) -> tuple[PartChunks, ...]:
+        """The chunk tables, read and checked when first asked for: a finished file needs its header only."""
+        if self._parts is None:
+            self._parts = self._read_tables()
+        return self._parts
+
+    def read_payloads(self, part: int, chunks: Sequence[int]) -> list[Payload]:
+        """Read the payloads of some chunks of a part (indices in table order).
+
+        The views are good until the next call. One read serves chunks that lie side by side. Raises
+        `CorruptChunk` where a leader does not say what the chunk's place in the file says.
+        """
+        table = self.parts[part]
+        indices = list(chunks)
+        offsets, extents = table.offsets[indices], table.extents[indices]
+        size = int(extents.sum())
+        if len(self._buffer) < size:
+            self._buffer = bytearray(size)
+        view = memoryview(self._buffer)
+        first, last = int(offsets.min()), int((offsets + extents).max())
+        if last - first == size:
+            starts = offsets - first
+            self._read_into(view[:size], first)
+        else:
+            starts = extents.cumsum() - extents
+            for offset, extent, start in zip(offsets.tolist(), extents.tolist(), starts.tolist(), strict=True):
+                self._read_into(view[start : start + extent], offset)
+        return [self._payload(table, chunk, start) for chunk, start in zip(indices, starts.tolist(), strict=True)]
+
+    def _payload(self, table: PartChunks, chunk: int, start: int) -> Payload:
+        sizes = table.check_leader(chunk, self._buffer, start)
+        start += table.leader.size
+        view = memoryview(self._buffer)
+        if not table.leader.is_deep:
+            return Payload(view[start : start + sizes[0]])
+        table_size, data_size, raw_size = sizes
+        table.check_deep_sizes(chunk, data_size, raw_size)
+        split = start + table_size
+        return Payload(view[split : split + data_size], view[start:split], raw_size)
+
+    def _read_header(self) -> Header:
+        size = min(FIRST_READ, self.stat.st_size)
+        while True:
+            try:
+                return parse_header(self._read_new(0, size), self.stat.st_size)
+            except MoreBytesNeeded as more:
+                size = min(max(more.size, 4 * size), self.stat.st_size)
+
+    def _read_tables(self) -> tuple[PartChunks, ...]:
+        counts = table_counts(self.header, self.stat.st_size)
+        data = self._read_new(len(self.header.raw), 8 * sum(counts))
+        tables = parse_tables(self.header, counts, data, self.stat.st_size)
+        for table in tables:
+            chunk = table.first_misfit()
+            if chunk is None:
+                continue
+            # Its leader tells best what is wrong with it: a cut, a gap, an overlap or a lie about the picture.
+            size = min(table.leader.size, int(table.extents[chunk]))
+            table.check_leader(chunk, self._read_new(int(table.offsets[chunk]), size), 0)
+            raw = int(table.grid.raw_sizes[chunk])
+            room = int(table.extents[chunk]) - table.leader.size
+            raise CorruptChunk(
+                f"{table.where(chunk)}: {room} bytes can't be {raw} raw bytes as {table.grid.part.compression.name}"
+            )
+        return tables
+
+    def _read_new(self, offset: int, size: int) -> bytes:
+        data = bytearray(size)
+        self._read_into(memoryview(data), offset)
+        return bytes(data)
+
+    def _read_into(self, view: memoryview, offset: int) -> None:
+        self._file.seek(offset)
+        while view:
+            count = self._file.readinto(view)
+            if not count:
+                raise InvalidFile(f"the file became shorter while it was read: {len(view)} bytes are missing")
+            view = view[count:]
+
+
+def open_exr(path: str) -> ExrFile:
+    """Open a file; close it with `with`. Raises `InvalidFile`, `UnsupportedFile` or `OSError`."""
+    return ExrFile(path)

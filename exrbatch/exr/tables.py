@@ -1,0 +1,149 @@
+"""The offset tables: where each chunk lies, and how much room it has. No I/O.
+
+The chunks must tile the file from the end of the tables to its last byte. So the room of each chunk is
+known from the offsets alone, before a leader is read or anything is allocated: a gap, an overlap, a stray
+byte or a cut shows as a leader that disagrees with its room.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exrbatch.errors import CorruptChunk, InvalidFile, UnsupportedFile
+from exrbatch.exr.chunks import ChunkGrid, chunk_count, chunk_grid
+from exrbatch.exr.compression import MAX_CHUNKS_PER_PART
+from exrbatch.exr.header import Header
+from exrbatch.exr.leader import LeaderLayout
+
+MAX_RAW_CHUNK = 512 * 1000 * 1000
+"""Bytes. A worker holds a few times this at most; the largest tiles seen in real files are far below."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartChunks:
+    """Where the chunks of one part lie, in table order.
+
+    `offsets`, `extents` (leader included) and `file_size`: bytes.
+    """
+
+    grid: ChunkGrid
+    leader: LeaderLayout
+    offsets: NDArray[np.int64]
+    extents: NDArray[np.int64]
+    file_size: int
+
+    def where(self, chunk: int) -> str:
+        """Name a chunk for a message."""
+        return f"part {self.grid.part.index}, chunk {chunk} at byte {self.offsets[chunk]}"
+
+    def first_misfit(self) -> int | None:
+        """Find a flat chunk whose room can't hold it, or any chunk whose room is too small for its raw size."""
+        room = self.extents - self.leader.size
+        raw = self.grid.raw_sizes
+        max_ratio = self.grid.part.compression.facts.max_ratio
+        bad = room < 0
+        if max_ratio:
+            bad |= raw > room * max_ratio
+        if not self.grid.part.storage.is_deep:
+            bad |= room > raw
+        return int(bad.argmax()) if bad.any() else None
+
+    def check_leader(self, chunk: int, data: bytes | bytearray, start: int) -> tuple[int, ...]:
+        """Check the leader at data[start] against the chunk's place and room; return its size fields.
+
+        Raises `CorruptChunk`, naming the chunk and what is wrong.
+        """
+        where = self.where(chunk)
+        room = int(self.extents[chunk]) - self.leader.size
+        if room < 0:
+            raise CorruptChunk(f"{where}: no room for its leader before the next chunk or the end of the file")
+        place, sizes = self.leader.unpack(data, start)
+        expected = (*self.leader.part_number, *self.grid.coordinates[chunk].tolist())
+        if place != expected:
+            raise CorruptChunk(f"{where}: its leader says {place}, its place in the offset table {expected}")
+        claimed = sum(sizes[:2])  # deep: sample count table and samples; flat: there is only one
+        if min(sizes) < 0:
+            raise CorruptChunk(f"{where}: its leader claims {min(sizes)} bytes")
+        if claimed < room:
+            raise CorruptChunk(f"{where}: {room - claimed} bytes after it belong to no chunk")
+        if claimed > room and self.offsets[chunk] + self.extents[chunk] == self.file_size:
+            raise CorruptChunk(f"{where}: truncated, {claimed - room} bytes are missing at the end of the file")
+        if claimed > room:
+            raise CorruptChunk(f"{where}: it overlaps the next chunk by {claimed - room} bytes")
+        return sizes
+
+    def check_deep_sizes(self, chunk: int, data_size: int, raw_size: int) -> None:
+        """Check what a deep leader says of its samples before anything is allocated for them."""
+        compression = self.grid.part.compression
+        if data_size > raw_size or (compression.facts.max_ratio and raw_size > compression.facts.max_ratio * data_size):
+            raise CorruptChunk(
+                f"{self.where(chunk)}: {data_size} bytes can't be {raw_size} raw bytes of samples as {compression.name}"
+            )
+        if raw_size > MAX_RAW_CHUNK:
+            raise UnsupportedFile(f"{self.where(chunk)}: {raw_size} raw bytes, more than {MAX_RAW_CHUNK}")
+
+
+def table_counts(header: Header, file_size: int) -> list[int]:
+    """Count the chunks of each part; refuse tables that can't be in the file, before they are read."""
+    counts = [chunk_count(part, part.compression) for part in header.parts]
+    for part, count in zip(header.parts, counts, strict=True):
+        if count > MAX_CHUNKS_PER_PART:
+            raise UnsupportedFile(f"part {part.index}: {count} chunks; OpenEXR reads at most {MAX_CHUNKS_PER_PART}")
+    end = len(header.raw) + 8 * sum(counts)
+    if end > file_size:
+        raise InvalidFile(
+            f"truncated: the offset tables of {sum(counts)} chunks end at byte {end}, the file at {file_size}"
+        )
+    return counts
+
+
+def parse_tables(header: Header, counts: list[int], data: bytes, file_size: int) -> tuple[PartChunks, ...]:
+    """Turn the bytes of all offset tables into checked offsets and extents."""
+    start = len(header.raw) + len(data)
+    stored = np.frombuffer(data, "<u8")
+    bounds = np.cumsum([0, *counts])
+    _check_offsets(stored, bounds, start, file_size)
+    offsets = stored.astype(np.int64)
+    order = np.argsort(offsets, kind="stable")
+    extents = np.empty_like(offsets)
+    extents[order] = np.diff(offsets[order], append=file_size)
+    tables = []
+    for part, low, high in zip(header.parts, bounds[:-1], bounds[1:], strict=True):
+        grid = chunk_grid(part, part.compression)
+        leader = LeaderLayout.of(part, header.is_multi_part)
+        table = PartChunks(grid, leader, offsets[low:high], extents[low:high], file_size)
+        worst = int(grid.raw_sizes.argmax())
+        if grid.raw_sizes[worst] > MAX_RAW_CHUNK and table.first_misfit() is None:
+            raise UnsupportedFile(f"{table.where(worst)}: {grid.raw_sizes[worst]} raw bytes, more than {MAX_RAW_CHUNK}")
+        tables.append(table)
+    return tuple(tables)
+
+
+def _check_offsets(stored: NDArray[np.uint64], bounds: NDArray[np.int64], start: int, file_size: int) -> None:
+    """Check one by one what an offset can be wrong about: empty, outside, repeated, or a gap before the first."""
+
+    def where(index: int) -> str:
+        part = int(np.searchsorted(bounds, index, side="right")) - 1
+        return f"part {part}, chunk {index - int(bounds[part])}"
+
+    empty = np.flatnonzero(stored == 0)
+    if len(empty):
+        raise InvalidFile(
+            f"{where(int(empty[0]))} is missing: {len(empty)} of {len(stored)} chunk offsets are 0,"
+            " as in a file whose writer did not finish"
+        )
+    outside = np.flatnonzero((stored < start) | (stored >= file_size))
+    if len(outside):
+        first = int(outside[0])
+        raise InvalidFile(
+            f"{where(first)}: its offset {stored[first]} points outside the chunks"
+            f" (bytes {start} to {file_size}); the file is truncated or damaged"
+        )
+    order = np.argsort(stored, kind="stable")
+    repeated = np.flatnonzero(np.diff(stored[order]) == 0)
+    if len(repeated):
+        one, other = (int(order[repeated[0] + step]) for step in (0, 1))
+        raise InvalidFile(f"{where(other)}: the same offset {stored[other]} as {where(one)}")
+    if stored[order[0]] != start:
+        raise InvalidFile(f"{stored[order[0]] - start} bytes before the first chunk (byte {start}) belong to no chunk")

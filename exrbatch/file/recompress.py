@@ -1,0 +1,62 @@
+"""Source chunks -> raw bytes -> target chunks, span by span."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from exrbatch.codecs.codec import Codec, Effort, Raw, pack
+from exrbatch.codecs.table import codec_for
+from exrbatch.exr.chunks import ChunkGrid, chunk_grid
+from exrbatch.exr.compression import Compression
+from exrbatch.exr.reader import ExrFile
+from exrbatch.exr.writer import ExrWriter
+from exrbatch.file.raw import RawReader, piece_sizes
+from exrbatch.file.spans import Span, cut_spans
+
+Progress = Callable[[float], None]
+"""Called with the part of a step that is done, 0 to 1."""
+
+
+def target_grids(source: ExrFile, compressions: Sequence[Compression]) -> list[ChunkGrid]:
+    """Build the chunk grid that each part will have."""
+    return [chunk_grid(part, target) for part, target in zip(source.header.parts, compressions, strict=True)]
+
+
+def recompress(
+    source: ExrFile, compressions: Sequence[Compression], effort: Effort, fd: int, progress: Progress
+) -> None:
+    """Write the source, with each part packed anew, to the empty file `fd`.
+
+    Holds one span at a time (about 2 MB of raw bytes, or one chunk common to both compressions).
+    """
+    grids = target_grids(source, compressions)
+    header = source.header.recompressed(compressions, [grid.count for grid in grids])
+    writer = ExrWriter(fd, source.header, header, grids)
+    reader = RawReader(source)
+    codecs = [codec_for(compression, effort) for compression in compressions]
+    total = sum(grid.count for grid in grids)
+    done = 0
+    for span in cut_spans(source, grids):
+        raw = reader.read(span.part, span.source)
+        _write_span(writer, span, grids[span.part], codecs[span.part], raw)
+        done += len(span.target)
+        progress(done / total)
+    writer.finish()
+
+
+def _write_span(writer: ExrWriter, span: Span, grid: ChunkGrid, codec: Codec, raw: Raw) -> None:
+    packed = [pack(codec, piece) for piece in cut_pieces(span, grid, raw)]
+    if grid.part.storage.is_deep:
+        table, data = packed
+        writer.write_deep(span.part, span.target[0], table, data, len(raw) - int(grid.raw_sizes[span.target[0]]))
+    else:
+        order = range(len(packed))
+        for index in reversed(order) if span.backwards else order:
+            writer.write_flat(span.part, span.target[index], packed[index])
+    writer.flush()
+
+
+def cut_pieces(span: Span, grid: ChunkGrid, raw: Raw) -> list[Raw]:
+    """Cut a span's raw bytes into those of the target's chunks (deep: sample count table and samples)."""
+    deep_size = len(raw) - int(grid.raw_sizes[span.target[0]])
+    return np.split(raw, np.cumsum(piece_sizes(grid, span.target, deep_size))[:-1])

@@ -1,0 +1,155 @@
+"""Replacement: a temp file beside the target that becomes the target only when it is whole.
+
+The one place that syncs, renames and removes. Steps: exclusive create, write, metadata, sync, (verify,)
+check that the source is still the file that was read, rename, sync the directory. At every instant the
+name holds the complete old file or the complete new one.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from types import TracebackType
+
+from exrbatch.errors import ReplaceFailed, SourceChanged
+
+TEMP_PREFIX = ".exrbatch-"
+TEMP_SUFFIX = ".tmp"
+"""A temp name has no part of the original's: that may be 255 bytes long already. Not *.exr, so that no
+player or farm takes it for a frame."""
+
+# An attribute that only the system may set, or that the file system doesn't have, is no loss of the user's.
+_TOLERATED_XATTRS = ("security.", "trusted.", "system.nfs", "com.apple.")
+
+
+class Replacement:
+    """One temp file on its way to `destination`, as a context manager that removes it unless committed."""
+
+    def __init__(self, source_path: str, source_fd: int, destination: str) -> None:
+        """`source_fd`: the open source, whose metadata the new file takes over."""
+        self._source_path = source_path
+        self._source_fd = source_fd
+        self._source = os.fstat(source_fd)
+        self._destination = destination
+        self._directory = os.path.dirname(destination) or "."
+        self.path = os.path.join(self._directory, f"{TEMP_PREFIX}{os.getpid()}-{secrets.token_hex(8)}{TEMP_SUFFIX}")
+        self.fd = -1
+
+    def __enter__(self) -> "Replacement":
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        with _step("create a temp file in", self._directory):
+            self.fd = os.open(self.path, flags, 0o600)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close_quietly()
+        if self.path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
+
+    def sync(self) -> int:
+        """Give the temp file the source's metadata, bring it to the disk and close it; return its size.
+
+        A failed sync is never tried again: the kernel may have dropped the data and report success next time.
+        """
+        with _step("copy the metadata of", self._source_path):
+            self._copy_metadata()
+        with _step("write", self.path):
+            os.fsync(self.fd)
+            size = os.fstat(self.fd).st_size
+            fd, self.fd = self.fd, -1
+            os.close(fd)  # network file systems report a full disk only here
+        return size
+
+    def commit(self) -> None:
+        """Put the new file in place. Raises `SourceChanged` if the source is not the file that was read."""
+        check_unchanged(self._source_path, self._source_fd, self._source)
+        with _step("replace", self._destination):
+            os.replace(self.path, self._destination)
+        self.path = ""
+        with _step("sync the folder", self._directory):
+            sync_directory(self._directory)
+
+    def _copy_metadata(self) -> None:
+        # The order matters: chown clears setuid bits, and every later change would touch the times.
+        if hasattr(os, "fchown"):
+            _copy_owner(self.fd, self._source)
+        _copy_xattrs(self._source_fd, self.fd)
+        if hasattr(os, "fchmod"):
+            os.fchmod(self.fd, stat.S_IMODE(self._source.st_mode))
+        where: int | str = self.fd if os.utime in os.supports_fd else self.path
+        os.utime(where, ns=(self._source.st_atime_ns, self._source.st_mtime_ns))
+
+    def _close_quietly(self) -> None:
+        if self.fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self.fd)
+            self.fd = -1
+
+
+def check_unchanged(path: str, fd: int, before: os.stat_result) -> None:
+    """Raise `SourceChanged` unless `path` still names the open file and that has not been written since."""
+    try:
+        named = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        raise SourceChanged("removed while it was processed") from None
+    if (named.st_dev, named.st_ino) != (before.st_dev, before.st_ino):
+        raise SourceChanged("replaced by another file while it was processed")
+    for now in (named, os.fstat(fd)):
+        if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise SourceChanged("written to while it was processed")
+
+
+def sync_directory(path: str) -> None:
+    """Make a rename in this directory durable; where directories can't be synced, do nothing."""
+    if os.name == "nt":
+        return
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(fd)
+
+
+def _copy_owner(fd: int, source: os.stat_result) -> None:
+    """Keep owner and group; where only the group is ours to give, keep that."""
+    mine = os.fstat(fd)
+    if (mine.st_uid, mine.st_gid) == (source.st_uid, source.st_gid):
+        return
+    for uid in (source.st_uid, -1):
+        with contextlib.suppress(PermissionError):
+            os.fchown(fd, uid, source.st_gid)
+            return
+
+
+def _copy_xattrs(source_fd: int, fd: int) -> None:
+    """Keep extended attributes, access control lists among them; losing one of the user's is an error."""
+    if not hasattr(os, "listxattr"):
+        return
+    try:
+        names = os.listxattr(source_fd)
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.EINVAL):
+            return
+        raise
+    for name in names:
+        try:
+            os.setxattr(fd, name, os.getxattr(source_fd, name))
+        except OSError:
+            if not name.startswith(_TOLERATED_XATTRS):
+                raise
+
+
+@contextlib.contextmanager
+def _step(doing: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ReplaceFailed(f"can't {doing} {os.path.basename(path) or path}: {error.strerror}") from error

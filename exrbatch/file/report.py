@@ -1,0 +1,88 @@
+"""FileReport: how one file ended. Plain values only, so that it can cross from any process."""
+
+import base64
+import enum
+import os
+from dataclasses import dataclass
+
+from exrbatch.file.plan import FilePlan
+
+
+class Status(enum.StrEnum):
+    """A file ends as exactly one of these. PLANNED occurs in a dry run only: it would be recompressed."""
+
+    RECOMPRESSED = "recompressed"
+    ALREADY = "already"
+    NO_GAIN = "no_gain"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    PLANNED = "planned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """How one file ended.
+
+    `reason`: one line, for SKIPPED and FAILED always. `size_before`, `size_after`: bytes on disk of the
+    source and of what now stands for it (equal unless RECOMPRESSED); `tried_size`: bytes of the new file
+    that was not kept, for NO_GAIN. `compressions_before`, `compressions_after`: names, one a part; empty
+    where the header could not be read. `seconds`: wall time in the worker; `cpu_seconds`: of its process.
+    """
+
+    path: str
+    status: Status
+    destination: str | None = None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+    size_before: int = 0
+    size_after: int = 0
+    tried_size: int | None = None
+    compressions_before: tuple[str, ...] = ()
+    compressions_after: tuple[str, ...] = ()
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    @property
+    def saved(self) -> int:
+        """Bytes saved; negative where a forced recompression made the file larger."""
+        return self.size_before - self.size_after if self.status is Status.RECOMPRESSED else 0
+
+    @property
+    def ok(self) -> bool:
+        """False for FAILED only."""
+        return self.status is not Status.FAILED
+
+    def to_json(self) -> dict[str, object]:
+        """Return the record of `--report` and `--json`; a path that is not UTF-8 comes with `path_b64`."""
+        record: dict[str, object] = {"path": printable(self.path), "status": str(self.status)}
+        for key, path in (("path", self.path), ("destination", self.destination)):
+            if path is None:
+                continue
+            record[key] = printable(path)
+            if printable(path) != path:
+                record[f"{key}_b64"] = base64.b64encode(os.fsencode(path)).decode("ascii")
+        for key in ("reason", "tried_size"):
+            if (value := getattr(self, key)) is not None:
+                record[key] = value
+        for key in ("notes", "compressions_before", "compressions_after"):
+            if value := getattr(self, key):
+                record[key] = list(value)
+        record |= {"size_before": self.size_before, "size_after": self.size_after, "saved": self.saved}
+        return record | {"seconds": round(self.seconds, 4), "cpu_seconds": round(self.cpu_seconds, 4)}
+
+
+def failed(plan: FilePlan, reason: str, size: int = 0) -> FileReport:
+    """Make the report of a file that failed."""
+    return FileReport(
+        path=plan.source,
+        status=Status.FAILED,
+        destination=plan.destination,
+        reason=" ".join(reason.split()),
+        size_before=size,
+        size_after=size,
+    )
+
+
+def printable(path: str) -> str:
+    """Show a path whose bytes are not UTF-8 with the replacement character."""
+    return os.fsencode(path).decode("utf-8", "replace")

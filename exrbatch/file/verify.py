@@ -1,0 +1,67 @@
+"""The new file, read back from the disk: attributes equal, every raw byte equal."""
+
+from collections.abc import Sequence
+
+from exrbatch.codecs.codec import Effort, holds
+from exrbatch.codecs.table import codec_for
+from exrbatch.errors import InvalidFile, VerificationFailed
+from exrbatch.exr.compression import Compression
+from exrbatch.exr.part import Part
+from exrbatch.exr.reader import ExrFile, open_exr
+from exrbatch.file.raw import RawReader, streams
+from exrbatch.file.recompress import Progress, cut_pieces
+from exrbatch.file.spans import cut_spans
+
+CHANGED_ATTRIBUTES = ("compression", "chunkCount")
+
+
+def verify(source: ExrFile, path: str, compressions: Sequence[Compression], progress: Progress) -> None:
+    """Prove that the file at `path` is `source` with other compressions, or raise `VerificationFailed`.
+
+    Opens the file anew, compares the headers attribute by attribute, then reads the source a second time
+    and compares every raw byte of every chunk.
+    """
+    try:
+        with open_exr(path) as copy:
+            _compare_headers(source, copy, compressions)
+            _compare_chunks(source, copy, progress)
+    except InvalidFile as error:
+        raise VerificationFailed(f"the new file is damaged: {error}") from None
+
+
+def _compare_headers(source: ExrFile, copy: ExrFile, compressions: Sequence[Compression]) -> None:
+    old, new = source.header, copy.header
+    if (len(old.raw), old.flags, len(old.parts)) != (len(new.raw), new.flags, len(new.parts)):
+        raise VerificationFailed("the new file's header has another length, other version flags or other parts")
+    for ours, theirs, compression in zip(old.parts, new.parts, compressions, strict=True):
+        _compare_attributes(ours, theirs)
+        if theirs.compression is not compression:
+            raise VerificationFailed(f"part {theirs.index} became {theirs.compression.name}, not {compression.name}")
+        chunk_count = theirs.find("chunkCount")
+        count = copy.parts[theirs.index].grid.count
+        if chunk_count is not None and int.from_bytes(chunk_count.value, "little") != count:
+            raise VerificationFailed(f"part {theirs.index}: chunkCount is not {count}")
+
+
+def _compare_attributes(ours: Part, theirs: Part) -> None:
+    if len(ours.attributes) != len(theirs.attributes):
+        raise VerificationFailed(f"part {ours.index}: the new file has another number of attributes")
+    for old, new in zip(ours.attributes, theirs.attributes, strict=True):
+        if old != new and not (old.name == new.name and old.name in CHANGED_ATTRIBUTES):
+            raise VerificationFailed(f"part {ours.index}: attribute {old.name!r} differs in the new file")
+
+
+def _compare_chunks(source: ExrFile, copy: ExrFile, progress: Progress) -> None:
+    grids = [table.grid for table in copy.parts]
+    codecs = [codec_for(part.compression, Effort.BALANCED) for part in copy.header.parts]
+    reader = RawReader(source)
+    total = sum(grid.count for grid in grids)
+    done = 0
+    for span in cut_spans(source, grids):
+        grid, codec = grids[span.part], codecs[span.part]
+        pieces = iter(cut_pieces(span, grid, reader.read(span.part, span.source)))
+        for chunk, payload in zip(span.target, copy.read_payloads(span.part, span.target), strict=True):
+            if not all(holds(codec, stream, next(pieces)) for stream in streams(grid, chunk, payload)):
+                raise VerificationFailed(f"{copy.parts[span.part].where(chunk)} of the new file holds other bytes")
+        done += len(span.target)
+        progress(done / total)
