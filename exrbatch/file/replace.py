@@ -15,10 +15,8 @@ from types import TracebackType
 
 from exrbatch.errors import ReplaceFailed, SourceChanged
 
-TEMP_PREFIX = ".exrbatch-"
 TEMP_SUFFIX = ".tmp"
-"""A temp name has no part of the original's: that may be 255 bytes long already. Not *.exr, so that no
-player or farm takes it for a frame."""
+"""Not .exr, so that no player or farm takes a temp file for a frame."""
 
 # An attribute that only the system may set, or that the file system doesn't have, is no loss of the user's.
 _TOLERATED_XATTRS = ("security.", "trusted.", "system.nfs", "com.apple.")
@@ -34,7 +32,7 @@ class Replacement:
         self._source = os.fstat(source_fd)
         self._destination = destination
         self._directory = os.path.dirname(destination) or "."
-        self.path = os.path.join(self._directory, f"{TEMP_PREFIX}{os.getpid()}-{secrets.token_hex(8)}{TEMP_SUFFIX}")
+        self.path = os.path.join(self._directory, f"{temp_prefix(os.getpid())}{secrets.token_hex(8)}{TEMP_SUFFIX}")
         self.fd = -1
 
     def __enter__(self) -> "Replacement":
@@ -89,6 +87,19 @@ class Replacement:
             with contextlib.suppress(OSError):
                 os.close(self.fd)
             self.fd = -1
+
+
+def temp_prefix(pid: int) -> str:
+    """Begin the name of a process's temp files. It has no part of the original's: that may be 255 bytes long."""
+    return f".exrbatch-{pid}-"
+
+
+def remove_temps(directory: str, pid: int) -> None:
+    """Remove the temp files that a process, which has ended, left in a directory."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(directory):
+            if name.startswith(temp_prefix(pid)) and name.endswith(TEMP_SUFFIX):
+                os.unlink(os.path.join(directory, name))
 
 
 def check_unchanged(path: str, fd: int, before: os.stat_result) -> None:

@@ -1,0 +1,94 @@
+"""The library's two calls. The command line is another caller of the same floors."""
+
+from collections.abc import Iterable, Iterator
+from os import PathLike, fsdecode
+from os.path import lexists
+
+from exrbatch.batch.options import CompressionLike, Options, parse_compression, parse_effort
+from exrbatch.codecs.codec import Effort
+from exrbatch.errors import OptionsError
+from exrbatch.exr.compression import Compression
+from exrbatch.file import job
+from exrbatch.file.report import FileReport
+
+Path = str | bytes | PathLike[str] | PathLike[bytes]
+
+
+def recompress(
+    path: Path,
+    compression: CompressionLike = Compression.ZIP,
+    *,
+    output: Path | None = None,
+    effort: Effort | str = Effort.BALANCED,
+    force: bool = False,
+    dry_run: bool = False,
+) -> FileReport:
+    """Recompress one OpenEXR file losslessly, in this process.
+
+    The file is replaced atomically, and only after the new file was read back from disk and shown to hold the same
+    header and pixels.
+
+    Args:
+        path: the file. A symbolic link is replaced itself, so resolve it first.
+        compression: a name ("none", "rle", "zips", "zip"), an `exrbatch.Compression`, an
+            `OpenEXR.Compression` or an `Imath.Compression`. Deep parts get the nearest legal one.
+        output: write the new file to this path instead and leave the original as it is.
+        effort: "fast", "balanced" (about the size that OpenEXR itself writes) or "max".
+        force: replace the file even if the new one is not smaller or it has that compression already.
+        dry_run: only tell what would be done.
+
+    Returns:
+        How the file ended. A damaged file, a full disk and the like are no exceptions but a report with
+        the status FAILED and a reason of one line; the original is then untouched.
+
+    Raises:
+        OptionsError: an argument makes no sense or there is no such file; it is a `ValueError`.
+    """
+    options = Options(
+        compression=parse_compression(compression), effort=parse_effort(effort), force=force, dry_run=dry_run
+    )
+    source = fsdecode(path)
+    if not lexists(source):
+        raise OptionsError(f"no such file: {source}")
+    return job.run(options.plan(source, None if output is None else fsdecode(output)))
+
+
+def recompress_many(
+    paths: Path | Iterable[Path],
+    compression: CompressionLike = Compression.ZIP,
+    *,
+    output: Path | None = None,
+    effort: Effort | str = Effort.BALANCED,
+    force: bool = False,
+    dry_run: bool = False,
+    jobs: int | None = None,
+) -> Iterator[FileReport]:
+    """Recompress files, folders (walked recursively) and frame sequences with a pool of worker processes.
+
+    Yields each file's report as the file ends, in no particular order. Nothing starts before the first report is
+    asked for, and closing the iterator lets the files in flight finish and starts no others. As workers import
+    the main module, a script must call this below `if __name__ == "__main__":`.
+
+    Args:
+        paths: files, folders and frame sequences (`beauty.####.exr`, `beauty.%04d.exr`, `beauty.1001-1100x2#.exr`).
+        output: mirror the tree in this folder and leave the originals as they are.
+        jobs: worker processes; None takes what affinity, control groups and memory allow.
+
+    The other arguments and the reports are those of `recompress`.
+
+    Raises:
+        OptionsError: an argument makes no sense, or a path does not exist; raised before anything starts.
+    """
+    from exrbatch.batch.run import Run  # loads the pool, which a single file needs not
+
+    options = Options(
+        compression=parse_compression(compression),
+        effort=parse_effort(effort),
+        output=None if output is None else fsdecode(output),
+        force=force,
+        dry_run=dry_run,
+        jobs=jobs,
+    )
+    single = isinstance(paths, (str, bytes, PathLike))
+    names = [fsdecode(path) for path in ([paths] if single else paths)]
+    return Run(names, options).reports()

@@ -1,0 +1,76 @@
+"""The files still to be done: filled by a scan on its own thread, emptied largest first within a window."""
+
+import heapq
+import threading
+from collections import deque
+from collections.abc import Iterable
+
+from exrbatch.batch.discover import Candidate
+from exrbatch.file.report import FileReport
+
+WINDOW = 1000
+"""Files among which the largest goes first: the end of a run isn't one long file, and yet files that lie
+together on the disk are done at about the same time."""
+
+
+class Backlog:
+    """Totals grow while the scan goes on; `files` and `size` (bytes) count everything that it has found."""
+
+    def __init__(self, found: Iterable[Candidate | FileReport]) -> None:
+        self._found = found
+        self._queue: deque[Candidate] = deque()
+        self._window: list[tuple[int, int, Candidate]] = []
+        self._reports: deque[FileReport] = deque()
+        self._thread = threading.Thread(target=self._scan, name="exrbatch-scan", daemon=True)
+        self._error: BaseException | None = None
+        self._taken = 0
+        self._stopped = False
+        self.files = 0
+        self.size = 0
+        self.is_complete = False
+
+    def start(self) -> None:
+        """Begin to scan."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the scan and forget what is left."""
+        self._stopped = True
+        self._queue.clear()
+        self._window.clear()
+
+    def take(self) -> Candidate | None:
+        """Take the next file, or None if there is none now (`is_exhausted` tells whether more may come)."""
+        while self._queue and len(self._window) < WINDOW:
+            candidate = self._queue.popleft()
+            self._taken += 1
+            heapq.heappush(self._window, (-candidate.size, self._taken, candidate))
+        return heapq.heappop(self._window)[2] if self._window else None
+
+    def take_report(self) -> FileReport | None:
+        """Take the report of something that the scan found to be no candidate."""
+        return self._reports.popleft() if self._reports else None
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether nothing is left and nothing will come. Raises what the scan raised."""
+        # is_complete is looked at first: what the scan finds, it hands over before it says that it is complete.
+        exhausted = self.is_complete and not (self._queue or self._window or self._reports)
+        if exhausted and self._error is not None:
+            raise self._error
+        return exhausted or self._stopped
+
+    def _scan(self) -> None:
+        try:
+            for found in self._found:
+                if self._stopped:
+                    break
+                self.files += 1
+                if isinstance(found, FileReport):
+                    self._reports.append(found)
+                else:
+                    self.size += found.size
+                    self._queue.append(found)
+        except BaseException as error:  # the thread must not die in silence: the run would look finished
+            self._error = error
+        self.is_complete = True

@@ -1,0 +1,145 @@
+"""Paths -> candidate files, in order: folders are walked, frame sequences looked up, links told apart."""
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from exrbatch.errors import OptionsError
+from exrbatch.file.report import FileReport, Status
+
+SUFFIXES = (".exr", ".sxr", ".mxr")
+"""What a walk takes for OpenEXR; files that are named one by one may be called anything."""
+_SEQUENCE = re.compile(r"[#@]|%0?\d*d|\$F\d*")
+
+
+class Candidate(NamedTuple):
+    """A file to be done: where it is, its size in bytes, and where the result goes (None: in place)."""
+
+    path: str
+    size: int
+    destination: str | None
+
+
+def check_paths(paths: Iterable[str], output: str | None) -> list[str]:
+    """Check the arguments before anything starts; return them without those that another one covers.
+
+    Raises `OptionsError` for a path that is neither a file, a folder nor a frame sequence, and for an output
+    folder that would put files over their sources.
+    """
+    kept: list[str] = []
+    covered: set[str] = set()
+    for path in paths:
+        if not os.path.lexists(path):
+            name = os.path.basename(path)
+            if not _SEQUENCE.search(name):
+                raise OptionsError(f"no such file or folder: {path}")
+            if re.search(r"\d:\d", name):
+                raise OptionsError(f"a frame range with ':' is read differently by different tools: {path}")
+        real = os.path.realpath(path)
+        if any(place in covered for place in _self_and_parents(real)):
+            continue
+        covered.add(real)
+        kept.append(path)
+    if not kept:
+        raise OptionsError("no path given")
+    if output is not None:
+        if os.path.lexists(output) and not os.path.isdir(output):
+            raise OptionsError(f"the output is not a folder: {output}")
+        if os.path.realpath(output) in (os.path.realpath(_folder(path)) for path in kept):
+            raise OptionsError("the output folder is the source folder; leave out -o to replace the files in place")
+    return kept
+
+
+def discover(paths: Sequence[str], output: str | None = None) -> Iterator[Candidate | FileReport]:
+    """Find the files under paths that `check_paths` has passed.
+
+    Yields a `FileReport` at once for what is no candidate but should not pass in silence: symbolic links,
+    special files, folders that can't be listed, frames of a sequence that are missing. With `output` the tree
+    below the common parent of all paths is mirrored there.
+    """
+    base = os.path.commonpath([os.path.abspath(_folder(path)) for path in paths])
+    skip = os.path.realpath(output) if output is not None else None
+    for path in paths:
+        for found in _files_of(path, skip):
+            if isinstance(found, FileReport) or output is None:
+                yield found
+            else:
+                relative = os.path.relpath(os.path.abspath(found.path), base)
+                yield found._replace(destination=os.path.join(output, relative))
+
+
+def _files_of(path: str, skip: str | None) -> Iterator[Candidate | FileReport]:
+    if os.path.isdir(path):
+        yield from _walk(path, skip)
+    elif os.path.lexists(path):
+        # A link that is named is meant: its target is replaced, the link stays.
+        yield _examine(os.path.realpath(path) if os.path.islink(path) else path)
+    else:
+        yield from _sequence(path)
+
+
+def _walk(root: str, skip: str | None) -> Iterator[Candidate | FileReport]:
+    """Walk a tree in the order of names, without recursion and without following links."""
+    pending = [root]
+    while pending:
+        folder = pending.pop()
+        try:
+            with os.scandir(folder) as entries:
+                listing = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            yield FileReport(path=folder, status=Status.FAILED, reason=f"can't list the folder: {error.strerror}")
+            continue
+        folders = []
+        for entry in listing:
+            if entry.is_dir(follow_symlinks=False):
+                if skip is None or os.path.realpath(entry.path) != skip:
+                    folders.append(entry.path)
+            elif entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("._"):  # macOS side files
+                yield _examine(entry.path)
+        pending.extend(reversed(folders))
+
+
+def _examine(path: str) -> Candidate | FileReport:
+    """Look at a file without opening it."""
+    try:
+        status = os.lstat(path)
+    except OSError as error:
+        return FileReport(path=path, status=Status.FAILED, reason=f"can't look at it: {error.strerror}")
+    if stat.S_ISREG(status.st_mode):
+        return Candidate(path, status.st_size, None)
+    reason = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
+    return FileReport(path=path, status=Status.SKIPPED, reason=reason)
+
+
+def _sequence(pattern: str) -> Iterator[Candidate | FileReport]:
+    """Look up a frame sequence such as beauty.####.exr, beauty.%04d.exr or beauty.1001-1100x2#.exr."""
+    import fileseq  # a tenth of a second that only those who name a sequence should pay
+
+    style = fileseq.PAD_STYLE_HASH1
+    try:
+        sequence = fileseq.FileSequence(pattern, pad_style=style)
+        if not sequence.frameRange():
+            sequence = fileseq.findSequenceOnDisk(pattern, strictPadding=True, pad_style=style)
+    except fileseq.FileSeqException as error:
+        yield FileReport(path=pattern, status=Status.FAILED, reason=f"no such frame sequence: {error}")
+        return
+    for path in map(str, sequence):
+        if os.path.lexists(path):
+            yield _examine(path)
+        else:
+            yield FileReport(path=path, status=Status.FAILED, reason="this frame of the sequence is missing")
+
+
+def _folder(path: str) -> str:
+    return path if os.path.isdir(path) else os.path.dirname(path) or "."
+
+
+def _self_and_parents(path: str) -> Iterator[str]:
+    while True:
+        yield path
+        parent = os.path.dirname(path)
+        if parent == path:
+            return
+        path = parent

@@ -1,0 +1,68 @@
+"""What the user asked for, checked once."""
+
+from dataclasses import dataclass
+from typing import SupportsInt
+
+from exrbatch.codecs.codec import Effort
+from exrbatch.codecs.table import SUPPORTED
+from exrbatch.errors import OptionsError
+from exrbatch.exr.compression import Compression
+from exrbatch.file.plan import FilePlan
+
+CompressionLike = str | SupportsInt
+"""A name ("zip", "ZIP_COMPRESSION"), a `Compression`, an `OpenEXR.Compression` or an `Imath.Compression`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The same for all files of a run. `jobs`: worker processes; None takes what the machine allows."""
+
+    compression: Compression = Compression.ZIP
+    effort: Effort = Effort.BALANCED
+    output: str | None = None
+    force: bool = False
+    dry_run: bool = False
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.jobs is not None and self.jobs < 1:
+            raise OptionsError(f"{self.jobs} jobs: at least 1 is needed")
+
+    def plan(self, source: str, destination: str | None) -> FilePlan:
+        """Make the plan of one file."""
+        return FilePlan(
+            source=source,
+            destination=destination,
+            compression=self.compression,
+            effort=self.effort,
+            force=self.force,
+            dry_run=self.dry_run,
+        )
+
+
+def parse_compression(value: CompressionLike) -> Compression:
+    """Turn any spelling of a compression into ours. Raises `OptionsError` naming those there are."""
+    number = getattr(value, "v", value)  # an Imath.Compression keeps its number in .v
+    try:
+        if isinstance(number, str):
+            name = number.upper().removesuffix("_COMPRESSION")
+            found = Compression.NONE if name == "NO" else Compression[name]
+        else:
+            found = Compression(int(number))
+    except (KeyError, ValueError, TypeError):
+        raise OptionsError(f"unknown compression {value!r}; there are {_names()}") from None
+    if found not in SUPPORTED:
+        raise OptionsError(f"compression {found.name.lower()} is not supported yet; there are {_names()}")
+    return found
+
+
+def parse_effort(value: str) -> Effort:
+    """Turn a name into an `Effort`. Raises `OptionsError`."""
+    try:
+        return Effort(value)
+    except ValueError:
+        raise OptionsError(f"unknown effort {value!r}; there are {', '.join(Effort)}") from None
+
+
+def _names() -> str:
+    return ", ".join(compression.name.lower() for compression in SUPPORTED)

@@ -1,0 +1,95 @@
+"""FileReports -> BatchReport: the one owner of totals and exit code. Also the record file of `--report`."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TextIO
+
+from exrbatch.file.report import FileReport, Status
+
+KEPT_FAILURES = 1000
+"""Failures kept to be shown at the end; the record file has them all."""
+
+EXIT_DONE, EXIT_FAILURES, EXIT_USAGE = 0, 1, 2
+
+
+class BatchReport:
+    """Totals of a run. Counts are disjoint and sum to `files`; sizes are bytes."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._started = clock()
+        self.counts: Counter[Status] = Counter()
+        self.done_size = 0
+        self.read_size = 0
+        self.written_size = 0
+        self.saved = 0
+        self.replaced_size = 0
+        self.failures: list[FileReport] = []
+        self.skip_reasons: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
+        self.signal_number: int | None = None
+
+    @property
+    def files(self) -> int:
+        """Files that have ended."""
+        return self.counts.total()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the run began."""
+        return self._clock() - self._started
+
+    @property
+    def saved_share(self) -> float:
+        """Bytes saved over bytes of all files that were replaced, 0 to 1."""
+        return self.saved / self.replaced_size if self.replaced_size else 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """0 done or nothing to do, 1 some files failed, 128 + n stopped by signal n."""
+        if self.signal_number is not None:
+            return 128 + self.signal_number
+        return EXIT_FAILURES if self.counts[Status.FAILED] else EXIT_DONE
+
+    def add(self, report: FileReport) -> None:
+        """Count one file."""
+        self.counts[report.status] += 1
+        self.done_size += report.size_before
+        if report.status in (Status.RECOMPRESSED, Status.NO_GAIN):
+            self.read_size += report.size_before
+            self.written_size += report.size_after if report.tried_size is None else report.tried_size
+        if report.status is Status.RECOMPRESSED:
+            self.saved += report.saved
+            self.replaced_size += report.size_before
+        if report.status is Status.FAILED and len(self.failures) < KEPT_FAILURES:
+            self.failures.append(report)
+        if report.status is Status.SKIPPED:
+            self.skip_reasons[report.reason or ""] += 1
+        self.notes.update(report.notes)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the totals as plain values."""
+        return {
+            "files": self.files,
+            "counts": {str(status): self.counts[status] for status in Status},
+            "bytes_read": self.read_size,
+            "bytes_written": self.written_size,
+            "bytes_saved": self.saved,
+            "saved_share": round(self.saved_share, 6),
+            "seconds": round(self.seconds, 3),
+            "exit_code": self.exit_code,
+        }
+
+
+class RecordFile:
+    """JSON lines: one typed record per file, written out as the file ends."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def add(self, report: FileReport) -> None:
+        """Write one record."""
+        self._stream.write(json.dumps({"type": "file"} | report.to_json()) + "\n")
+        self._stream.flush()

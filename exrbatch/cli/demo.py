@@ -1,0 +1,30 @@
+"""`exrbatch demo DIR`: a few uncompressed frames, then the main job on them."""
+
+import argparse
+
+from rich.console import Console
+
+from exrbatch.batch.options import Options, parse_compression, parse_effort
+from exrbatch.batch.run import Run
+from exrbatch.cli.recompress import drive
+from exrbatch.cli.summary import summary_lines
+from exrbatch.demo import HEIGHT, WIDTH, write_frames
+from exrbatch.errors import OptionsError
+
+
+def run_demo(arguments: argparse.Namespace) -> int:
+    """Run `exrbatch demo`; return the exit code."""
+    options = Options(
+        compression=parse_compression(arguments.compression),
+        effort=parse_effort(arguments.effort),
+        jobs=arguments.jobs,
+    )
+    if arguments.frames < 1:
+        raise OptionsError(f"{arguments.frames} frames: at least 1 is needed")
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"writing {arguments.frames} uncompressed frames of {WIDTH} x {HEIGHT} pixels", markup=False)
+    write_frames(arguments.directory, arguments.frames)
+    report = drive(Run([arguments.directory], options), console)
+    for line in summary_lines(report, options):
+        console.print(line)
+    return report.exit_code

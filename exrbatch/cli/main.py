@@ -1,0 +1,113 @@
+"""The parser, and which command does what. User interface libraries are imported by the commands that need them."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from exrbatch.batch.report import EXIT_USAGE
+from exrbatch.codecs.codec import Effort
+from exrbatch.codecs.table import SUPPORTED
+from exrbatch.errors import OptionsError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of all commands."""
+    from exrbatch import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="exrbatch",
+        description="Recompress OpenEXR files losslessly, in place, by the ten thousand.",
+        formatter_class=_help_formatter,
+    )
+    parser.add_argument("--version", action="version", version=f"exrbatch {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
+    _add_recompress(commands)
+    _add_demo(commands)
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    options = build_parser().parse_args(arguments)
+    try:
+        if options.command == "demo":
+            from exrbatch.cli.demo import run_demo
+
+            return run_demo(options)
+        from exrbatch.cli.recompress import run_recompress
+
+        return run_recompress(options)
+    except OptionsError as error:
+        print(f"exrbatch: {error}", file=sys.stderr)
+        return EXIT_USAGE
+
+
+def _add_recompress(commands: Any) -> None:
+    command = commands.add_parser(
+        "recompress",
+        help="recompress files, folders and frame sequences",
+        description="Recompress OpenEXR files losslessly. Each new file is read back from disk and compared with the"
+        " original before it takes its place.",
+        formatter_class=_help_formatter,
+    )
+    command.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="a file, a folder (walked recursively) or a frame sequence: beauty.####.exr, beauty.%%04d.exr,"
+        " beauty.1001-1100x2#.exr",
+    )
+    _add_run_options(command)
+    command.add_argument(
+        "-o", "--output", metavar="DIR", help="mirror the tree in DIR and leave the originals as they are"
+    )
+    command.add_argument(
+        "--force",
+        action="store_true",
+        help="replace files even if the new one is not smaller, has that compression already, or is write-protected",
+    )
+    command.add_argument("-n", "--dry-run", action="store_true", help="only tell what would be done")
+    command.add_argument("--report", metavar="FILE.jsonl", help="write one JSON record per file, as it ends")
+    command.add_argument("--json", action="store_true", help="print one JSON document; progress goes to stderr")
+    volume = command.add_mutually_exclusive_group()
+    volume.add_argument("-q", "--quiet", action="store_true", help="no progress, only the summary and errors")
+    volume.add_argument("-v", "--verbose", action="store_true", help="a line for each file as it ends")
+
+
+def _add_demo(commands: Any) -> None:
+    command = commands.add_parser(
+        "demo",
+        help="write a small uncompressed sequence and recompress it",
+        description="Write a few realistic uncompressed frames to DIR (about 100 MB), then recompress them there.",
+        formatter_class=_help_formatter,
+    )
+    command.add_argument("directory", metavar="DIR", help="a folder to be made, or an empty one")
+    command.add_argument("--frames", type=int, default=12, metavar="N", help="how many frames (default: %(default)s)")
+    _add_run_options(command)
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    names = ", ".join(compression.name.lower() for compression in SUPPORTED)
+    command.add_argument(
+        "-c", "--compression", default="zip", metavar="NAME", help=f"one of {names} (default: %(default)s)"
+    )
+    command.add_argument(
+        "--effort",
+        choices=[str(effort) for effort in Effort],
+        default=str(Effort.BALANCED),
+        help="how hard to try; balanced is about the size that OpenEXR itself writes (default: %(default)s)",
+    )
+    command.add_argument(
+        "-j",
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="worker processes (default: what affinity, control groups and memory allow)",
+    )
+
+
+def _help_formatter(prog: str) -> argparse.HelpFormatter:
+    from rich_argparse import RichHelpFormatter
+
+    return RichHelpFormatter(prog)

@@ -1,0 +1,81 @@
+"""What is said when a run has ended, and the line of one file. Nothing but text; tests read it."""
+
+from rich.text import Text
+
+from exrbatch.batch.options import Options
+from exrbatch.batch.report import BatchReport
+from exrbatch.dashboard import STYLES
+from exrbatch.file.report import FileReport, Status
+from exrbatch.text import shown_duration, shown_path, shown_size
+
+MAX_LISTED = 20
+"""Failures and reasons shown at the end; the others are in the --report file."""
+
+
+def file_line(report: FileReport) -> Text:
+    """One file that has ended."""
+    line = Text(f"{report.status.value.replace('_', ' '):<13}", style=STYLES[report.status])
+    line.append(shown_path(report.path), "default not bold")
+    if report.status is Status.RECOMPRESSED:
+        share = 100 * report.saved / report.size_before
+        line.append(f": {shown_size(report.size_before)} -> {shown_size(report.size_after)} ({-share:+.1f} %)", "default")
+    elif report.tried_size is not None:
+        line.append(f": {shown_size(report.size_before)}, would be {shown_size(report.tried_size)}", "default")
+    if report.reason:
+        line.append(f": {report.reason}", "default not bold")
+    for note in report.notes:
+        line.append(f" [{note}]", "dim")
+    return line
+
+
+def summary_lines(report: BatchReport, options: Options) -> list[Text]:
+    """The whole summary, a line each."""
+    lines: list[Text] = []
+    lines += _grouped("note", report.notes.most_common(), "dim")
+    lines += _grouped("skipped", report.skip_reasons.most_common(), "yellow")
+    for failure in report.failures[:MAX_LISTED]:
+        line = Text("failed: ", style="bold red")
+        lines.append(line.append(f"{shown_path(failure.path)}: {failure.reason}", "not bold default"))
+    if (more := report.counts[Status.FAILED] - MAX_LISTED) > 0:
+        lines.append(Text(f"and {more} more failures; --report FILE.jsonl lists them all", style="red"))
+    counts = Text(f"{report.files} file{'s' * (report.files != 1)}: ", style="bold")
+    shown = [status for status in Status if report.counts[status]]
+    for index, status in enumerate(shown):
+        counts.append(", " if index else "", "default not bold")
+        counts.append(f"{report.counts[status]} {_WORDS[status].format(options.compression.name)}", STYLES[status])
+    lines.append(counts if shown else Text("no OpenEXR files found"))
+    lines.append(_sizes(report))
+    if report.signal_number is not None:
+        lines.append(Text("stopped before the end; run it again to go on", style="yellow"))
+    return lines
+
+
+_WORDS = {
+    Status.RECOMPRESSED: "recompressed",
+    Status.ALREADY: "already {}",
+    Status.NO_GAIN: "not smaller",
+    Status.SKIPPED: "skipped",
+    Status.FAILED: "failed",
+    Status.PLANNED: "would be recompressed",
+}
+
+
+def _grouped(word: str, reasons: list[tuple[str, int]], style: str) -> list[Text]:
+    lines = [
+        Text(f"{word}: ", style=style).append(f"{count} x {reason}", "default") for reason, count in reasons[:MAX_LISTED]
+    ]
+    if len(reasons) > MAX_LISTED:
+        lines.append(Text(f"{word}: and {len(reasons) - MAX_LISTED} more reasons", style=style))
+    return lines
+
+
+def _sizes(report: BatchReport) -> Text:
+    after = report.replaced_size - report.saved
+    seconds = max(report.seconds, 1e-9)
+    return Text(
+        f"{shown_size(report.replaced_size)} -> {shown_size(after)},"
+        f" saved {shown_size(report.saved)} ({100 * report.saved_share:.1f} %)"
+        f" in {shown_duration(report.seconds)}"
+        f" ({report.files / seconds:.1f} files/s, {shown_size(report.done_size / seconds)}/s)",
+        style="bold",
+    )

@@ -1,0 +1,35 @@
+"""Paths, sizes and times as people read them. No markup: the result is shown as it is."""
+
+import os
+
+
+def shown_path(path: str) -> str:
+    r"""Show any path on one line: bytes that are not UTF-8 and control characters as \xNN."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def shown_size(size: float) -> str:
+    """Show bytes in decimal units, as disks are sold: 999 B, 1.2 kB, 45.6 MB, 7.1 GB."""
+    sign, size = ("-", -size) if size < 0 else ("", size)
+    if size < 1000:
+        return f"{sign}{size:.0f} B"
+    for unit in ("kB", "MB", "GB", "TB"):
+        size /= 1000
+        if size < 999.95:
+            break
+    return f"{sign}{size:.1f} {unit}"
+
+
+def shown_duration(seconds: float) -> str:
+    """Show seconds as 4.2 s, 3:25 or 1:02:03."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def shortened(text: str, width: int) -> str:
+    """Cut the front of a text that is too long; the end of a path (frame number, type) tells most."""
+    return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
