@@ -19,13 +19,10 @@ from exrbatch.errors import (
     SourceChanged,
     UnsupportedFile,
     VerificationFailed,
-    WorkerDied,
 )
 from exrbatch.exr.compression import Compression
 from exrbatch.file.report import FileReport, Status
 from exrbatch.version import __version__
-
-
 
 __all__ = [
     "Compression",
@@ -40,7 +37,6 @@ __all__ = [
     "Status",
     "UnsupportedFile",
     "VerificationFailed",
-    "WorkerDied",
     "__version__",
     "recompress",
     "recompress_many",

@@ -71,10 +71,12 @@ def recompress_many(
 
     Args:
         paths: files, folders and frame sequences (`beauty.####.exr`, `beauty.%04d.exr`, `beauty.1001-1100x2#.exr`).
+        compression: as for `recompress`.
         output: mirror the tree in this folder and leave the originals as they are.
+        effort: as for `recompress`.
+        force: as for `recompress`.
+        dry_run: as for `recompress`.
         jobs: worker processes; None takes what affinity, control groups and memory allow.
-
-    The other arguments and the reports are those of `recompress`.
 
     Raises:
         OptionsError: an argument makes no sense, or a path does not exist; raised before anything starts.
@@ -89,6 +91,7 @@ def recompress_many(
         dry_run=dry_run,
         jobs=jobs,
     )
-    single = isinstance(paths, (str, bytes, PathLike))
-    names = [fsdecode(path) for path in ([paths] if single else paths)]
+    if isinstance(paths, str | bytes | PathLike):
+        paths = [paths]
+    names = [fsdecode(path) for path in paths]
     return Run(names, options).reports()

@@ -39,7 +39,7 @@ class Dashboard:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         try:
             yield self._frame(options.max_width)
-        except Exception as error:  # a bug in here must not stop the job
+        except Exception as error:  # noqa: BLE001  a bug in here must not stop the job
             yield Text(f"dashboard off: {type(error).__name__}: {error}", style="yellow")
 
     def _frame(self, width: int) -> RenderableType:
@@ -47,7 +47,7 @@ class Dashboard:
         inside = width - 4
         running = run.running()
         parts: list[RenderableType] = [
-            _overall(run, report, running, inside),
+            _overall(run, report, running),
             Text(""),
             _numbers(run, report, self._machine, running),
         ]
@@ -72,16 +72,16 @@ def plain_line(run: Run, report: BatchReport) -> str:
     )
 
 
-def _overall(run: Run, report: BatchReport, running: list[Running], width: int) -> RenderableType:
+def _overall(run: Run, report: BatchReport, running: list[Running]) -> RenderableType:
     done = _done_size(report, running)
     total = max(run.backlog.size, 1)
-    over = f" {100 * done / total:3.0f} %  {shown_size(done)} of {shown_size(run.backlog.size)}"
+    share = f"{100 * done / total:3.0f} %  {shown_size(done)} of {shown_size(run.backlog.size)}"
     line = Table.grid(expand=True, padding=(0, 1))
     line.add_column(ratio=1)
     line.add_column(no_wrap=True)
     line.add_column(no_wrap=True, justify="right")
-    bar = ProgressBar(total=total, completed=min(done, total), width=max(10, width - len(over) - 20))
-    line.add_row(bar, Text(over.strip()), Text(_remaining(run, report, done), style="bold"))
+    bar = ProgressBar(total=total, completed=min(done, total))
+    line.add_row(bar, Text(share), Text(_remaining(run, report, done).rjust(len("10:00:00 left")), style="bold"))
     return line
 
 
@@ -110,18 +110,18 @@ def _workers(running: list[Running], width: int) -> RenderableType:
     shown = running[:MAX_WORKER_ROWS]
     bar_width = max(8, min(30, width // 5))
     name_width = width - bar_width - 24
+    names = [shortened(shown_path(row.candidate.path), name_width) for row in shown]
     table = Table.grid(padding=(0, 1))
     for justify in ("right", "left", "left", "right", "right"):
-        table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for row in shown:
+        table.add_column(justify=justify, no_wrap=True)
+    for row, name in zip(shown, names, strict=True):
         speed = row.done * row.candidate.size / max(row.seconds, 1e-9)
-        name = shortened(shown_path(row.candidate.path), name_width)
         table.add_row(
             Text(f"{row.slot + 1}", style="dim"),
-            Text(name.ljust(name_width)),
+            Text(name),
             ProgressBar(total=1.0, completed=row.done, width=bar_width),
-            f"{100 * row.done:.0f} %",
-            f"{shown_size(speed)}/s",
+            f"{100 * row.done:3.0f} %",
+            f"{shown_size(speed):>10}/s",
         )
     if len(running) > len(shown):
         table.add_row("", Text(f"and {len(running) - len(shown)} more workers", style="dim"))
@@ -185,6 +185,6 @@ class _Machine:
                 continue
         total = psutil.virtual_memory()
         return (
-            f"cpu {psutil.cpu_percent():.0f} % of {psutil.cpu_count()} cores, {cpu:.0f} % of a core ours ·"
+            f"cpu {psutil.cpu_percent():.0f} % (ours {cpu / (psutil.cpu_count() or 1):.0f} %) ·"
             f" memory {shown_size(memory)} ours, {shown_size(total.available)} free"
         )

@@ -29,9 +29,5 @@ class ReplaceFailed(ExrbatchError):
     """The file system refused a step of writing or putting in place the new file."""
 
 
-class WorkerDied(ExrbatchError):
-    """A worker process ended without an answer; the message names the signal or exit code."""
-
-
 class OptionsError(ExrbatchError, ValueError):
     """What was asked for makes no sense: an unknown compression, a path that does not exist."""

@@ -14,11 +14,12 @@ def shown_size(size: float) -> str:
     sign, size = ("-", -size) if size < 0 else ("", size)
     if size < 1000:
         return f"{sign}{size:.0f} B"
-    for unit in ("kB", "MB", "GB", "TB"):
+    units = ["TB", "GB", "MB", "kB"]
+    size /= 1000
+    while size >= 999.95 and len(units) > 1:
         size /= 1000
-        if size < 999.95:
-            break
-    return f"{sign}{size:.1f} {unit}"
+        units.pop()
+    return f"{sign}{size:.1f} {units[-1]}"
 
 
 def shown_duration(seconds: float) -> str:

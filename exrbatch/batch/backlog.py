@@ -71,6 +71,6 @@ class Backlog:
                 else:
                     self.size += found.size
                     self._queue.append(found)
-        except BaseException as error:  # the thread must not die in silence: the run would look finished
+        except BaseException as error:  # noqa: BLE001  the thread must not die in silence: the run would look finished
             self._error = error
         self.is_complete = True

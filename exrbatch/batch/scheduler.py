@@ -19,14 +19,22 @@ class Workers(Protocol):
     """What the scheduler needs of a pool."""
 
     @property
-    def has_idle(self) -> bool: ...
+    def has_idle(self) -> bool:
+        """Whether a worker is free."""
+        ...
 
     @property
-    def is_busy(self) -> bool: ...
+    def is_busy(self) -> bool:
+        """Whether a worker has a file."""
+        ...
 
-    def submit(self, candidate: Candidate, plan: FilePlan) -> None: ...
+    def submit(self, candidate: Candidate, plan: FilePlan) -> None:
+        """Give a file to a free worker."""
+        ...
 
-    def next_finished(self, timeout: float) -> FileReport | None: ...
+    def next_finished(self, timeout: float) -> FileReport | None:
+        """Wait for a file to end, at most `timeout` seconds."""
+        ...
 
 
 class StopRequest:

@@ -30,7 +30,7 @@ def work(plan: FilePlan) -> FileReport:
     """Do one file. No exception leaves: one that can't be unpickled would break the whole executor."""
     try:
         return job.run(plan, _report_progress)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001
         return failed(plan, f"internal error: {type(error).__name__}: {error}")
     finally:
         _report_progress(0.0)

@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TextIO
 
@@ -23,6 +23,8 @@ from exrbatch.dashboard import Dashboard, plain_line
 from exrbatch.errors import OptionsError
 from exrbatch.file.report import FileReport
 
+Sink = Callable[[FileReport], None]
+"""Gets each file's report as the file ends."""
 PLAIN_SECONDS = 30.0
 """Between two lines when the output is no terminal."""
 
@@ -40,7 +42,7 @@ def run_recompress(arguments: argparse.Namespace) -> int:
     run = Run(arguments.paths, options)
     console = Console(stderr=arguments.json, highlight=False, soft_wrap=True)
     with contextlib.ExitStack() as stack:
-        sinks = []
+        sinks: list[Sink] = []
         if arguments.report is not None:
             sinks.append(RecordFile(stack.enter_context(_open_report(arguments.report))).add)
         document = JsonDocument(sys.stdout) if arguments.json else None
@@ -56,7 +58,7 @@ def run_recompress(arguments: argparse.Namespace) -> int:
     return report.exit_code
 
 
-def drive(run: Run, console: Console, *, quiet: bool = False, sinks: list = []) -> BatchReport:  # type: ignore
+def drive(run: Run, console: Console, *, quiet: bool = False, sinks: Sequence[Sink] = ()) -> BatchReport:
     """Run to the end with a live dashboard (on a terminal) or a plain line now and then; return the totals."""
     report = BatchReport()
     is_live = console.is_terminal and not console.is_dumb_terminal and not quiet
@@ -107,7 +109,7 @@ def _open_report(path: str) -> TextIO:
 def _interrupts(stop: StopRequest, console: Console) -> Iterator[None]:
     """First Ctrl-C or SIGTERM: finish what runs. Second: stop now."""
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         if stop.signal_number is not None:
             raise KeyboardInterrupt
         stop.signal_number = number

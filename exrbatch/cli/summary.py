@@ -18,7 +18,9 @@ def file_line(report: FileReport) -> Text:
     line.append(shown_path(report.path), "default not bold")
     if report.status is Status.RECOMPRESSED:
         share = 100 * report.saved / report.size_before
-        line.append(f": {shown_size(report.size_before)} -> {shown_size(report.size_after)} ({-share:+.1f} %)", "default")
+        line.append(
+            f": {shown_size(report.size_before)} -> {shown_size(report.size_after)} ({-share:+.1f} %)", "default"
+        )
     elif report.tried_size is not None:
         line.append(f": {shown_size(report.size_before)}, would be {shown_size(report.tried_size)}", "default")
     if report.reason:
@@ -62,7 +64,8 @@ _WORDS = {
 
 def _grouped(word: str, reasons: list[tuple[str, int]], style: str) -> list[Text]:
     lines = [
-        Text(f"{word}: ", style=style).append(f"{count} x {reason}", "default") for reason, count in reasons[:MAX_LISTED]
+        Text(f"{word}: ", style=style).append(f"{count} x {reason}", "default")
+        for reason, count in reasons[:MAX_LISTED]
     ]
     if len(reasons) > MAX_LISTED:
         lines.append(Text(f"{word}: and {len(reasons) - MAX_LISTED} more reasons", style=style))
@@ -70,12 +73,9 @@ def _grouped(word: str, reasons: list[tuple[str, int]], style: str) -> list[Text
 
 
 def _sizes(report: BatchReport) -> Text:
-    after = report.replaced_size - report.saved
     seconds = max(report.seconds, 1e-9)
-    return Text(
-        f"{shown_size(report.replaced_size)} -> {shown_size(after)},"
-        f" saved {shown_size(report.saved)} ({100 * report.saved_share:.1f} %)"
-        f" in {shown_duration(report.seconds)}"
-        f" ({report.files / seconds:.1f} files/s, {shown_size(report.done_size / seconds)}/s)",
-        style="bold",
-    )
+    after = shown_size(report.replaced_size - report.saved)
+    saved = f"{shown_size(report.replaced_size)} -> {after}, saved {shown_size(report.saved)}"
+    change = f"{saved} ({100 * report.saved_share:.1f} %)" if report.replaced_size else "nothing changed"
+    speed = f"{report.files / seconds:.1f} files/s, {shown_size(report.done_size / seconds)}/s"
+    return Text(f"{change} in {shown_duration(report.seconds)} ({speed})", style="bold")

@@ -13,7 +13,7 @@ from exrbatch.errors import CorruptChunk
 
 Raw = NDArray[np.uint8]
 """Raw bytes, shape (n,), contiguous; mostly a view into a buffer that is used again for the next chunks."""
-Packed = bytes | bytearray | memoryview | Raw
+Packed = bytes | bytearray | memoryview
 
 
 class Effort(enum.StrEnum):
@@ -45,14 +45,14 @@ class Codec(Protocol):
 
 
 def pack(codec: Codec, raw: Raw) -> Packed:
-    """Pack one chunk, or return `raw` itself (not a copy) where packing does not make it smaller.
+    """Pack one chunk, or return a view of `raw` itself (no copy) where packing does not make it smaller.
 
     Readers tell the two apart by the length, so a packed stream of exactly the raw length must not occur.
     """
     if not len(raw):
-        return raw
+        return b""
     packed = codec.pack_stream(raw)
-    return packed if len(packed) < len(raw) else raw
+    return packed if len(packed) < len(raw) else raw.data
 
 
 def unpack(codec: Codec, packed: memoryview, raw: Raw) -> None:

@@ -8,8 +8,8 @@ class NoneCodec:
     """Copies."""
 
     def pack_stream(self, raw: Raw) -> Packed:
-        """Return `raw` itself."""
-        return raw
+        """Return a view of `raw` itself."""
+        return raw.data
 
     def unpack_stream(self, packed: memoryview, raw: Raw) -> None:
         """Refuse: a chunk of another length than its raw bytes is no uncompressed chunk."""

@@ -25,7 +25,7 @@ class RleCodec:
 
     def pack_stream(self, raw: Raw) -> Packed:
         """Predict and find the runs."""
-        return pack_runs(self._predictor.forward(raw))
+        return pack_runs(self._predictor.forward(raw)).data
 
     def unpack_stream(self, packed: memoryview, raw: Raw) -> None:
         """Expand the runs and undo the prediction."""
@@ -100,4 +100,5 @@ def _split_long(
 def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the indices starts[0] .. starts[0] + lengths[0] - 1, then those of the next range, and so on."""
     total = int(lengths.sum())
-    return np.arange(total) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    shifts: NDArray[np.int64] = starts - (np.cumsum(lengths) - lengths)
+    return np.repeat(shifts, lengths) + np.arange(total)

@@ -22,7 +22,7 @@ class ZipCodec:
 
     def pack_stream(self, raw: Raw) -> Packed:
         """Predict and deflate."""
-        predicted = self._predictor.forward(raw)
+        predicted = self._predictor.forward(raw).data
         if self._effort is Effort.FAST:
             return isal_zlib.compress(predicted, ISAL_LEVEL)
         return deflate.zlib_compress(predicted, LIBDEFLATE_LEVEL[self._effort])
@@ -33,7 +33,7 @@ class ZipCodec:
 
     def stream_holds(self, packed: memoryview, raw: Raw) -> bool:
         """Inflate and compare with the predicted bytes of `raw`."""
-        return _inflate(packed, len(raw)) == memoryview(self._predictor.forward(raw))
+        return _inflate(packed, len(raw)) == self._predictor.forward(raw).data
 
 
 def _inflate(packed: memoryview, size: int) -> bytearray:

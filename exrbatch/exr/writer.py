@@ -8,13 +8,12 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.header import Header
 from exrbatch.exr.leader import LeaderLayout
 
-Buffer = bytes | bytearray | memoryview | NDArray[np.uint8]
+Buffer = bytes | bytearray | memoryview
 
 
 class ExrWriter:

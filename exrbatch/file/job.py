@@ -21,7 +21,7 @@ PACK_SHARE = 0.75
 """About the part of a file's time that goes into packing; the rest goes into verification."""
 
 
-def run(plan: FilePlan, progress: Progress = lambda done: None) -> FileReport:
+def run(plan: FilePlan, progress: Progress = lambda _done: None) -> FileReport:
     """Do one file. Never raises an `Exception`: what goes wrong with the file is in the report.
 
     `progress` is called with the part of the file that is done, 0 to 1.
@@ -39,7 +39,7 @@ def run(plan: FilePlan, progress: Progress = lambda done: None) -> FileReport:
         report = failed(plan, "not enough memory", _size(plan.source))
     except OSError as error:
         report = failed(plan, f"can't read it: {error.strerror}", _size(plan.source))
-    except Exception as error:  # a bug of ours must not cost the other files of the batch
+    except Exception as error:  # noqa: BLE001  a bug of ours must not cost the other files of the batch
         report = failed(plan, f"internal error: {type(error).__name__}: {error}", _size(plan.source))
     return replace(report, seconds=time.perf_counter() - wall, cpu_seconds=time.process_time() - cpu)
 
@@ -79,16 +79,15 @@ def _recompress(
     destination = _prepare_destination(plan)
     with Replacement(plan.source, source.fd, destination) as temp:
         recompress(source, targets.compressions, plan.effort, temp.fd, lambda done: progress(done * PACK_SHARE))
-        new_size = temp.sync()
+        new_size = temp.size
         if new_size < size or plan.force:
+            temp.sync()
             share = 1 - PACK_SHARE
             verify(source, temp.path, targets.compressions, lambda done: progress(PACK_SHARE + share * done))
             temp.commit()
             return replace(report, status=Status.RECOMPRESSED, size_after=new_size)
     _mirror(source, plan)
-    return replace(
-        report, status=Status.NO_GAIN, tried_size=new_size, compressions_after=report.compressions_before
-    )
+    return replace(report, status=Status.NO_GAIN, tried_size=new_size, compressions_after=report.compressions_before)
 
 
 def _check_replaceable(source: ExrFile, plan: FilePlan) -> None:

@@ -49,8 +49,13 @@ class Replacement:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
 
-    def sync(self) -> int:
-        """Give the temp file the source's metadata, bring it to the disk and close it; return its size.
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return os.fstat(self.fd).st_size
+
+    def sync(self) -> None:
+        """Give the temp file the source's metadata, bring it to the disk and close it.
 
         A failed sync is never tried again: the kernel may have dropped the data and report success next time.
         """
@@ -58,10 +63,8 @@ class Replacement:
             self._copy_metadata()
         with _step("write", self.path):
             os.fsync(self.fd)
-            size = os.fstat(self.fd).st_size
             fd, self.fd = self.fd, -1
             os.close(fd)  # network file systems report a full disk only here
-        return size
 
     def commit(self) -> None:
         """Put the new file in place. Raises `SourceChanged` if the source is not the file that was read."""

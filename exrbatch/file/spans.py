@@ -15,7 +15,6 @@ from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.part import LineOrder
 from exrbatch.exr.reader import ExrFile
 
-
 SPAN_BYTES = 2 << 20
 """Raw bytes of a span, unless one common chunk is larger: few calls for small chunks, yet within the cache."""
 
