@@ -9,43 +9,60 @@ from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 
+BLOCK = 1 << 16
+"""Byte pairs that are split at a time: what is written is still in the cache when the differences are taken."""
+
 
 class Predictor:
     """The transform with its work buffers: a fresh array above 128 KB costs a page fault per 4 KB, each time."""
 
     def __init__(self) -> None:
-        self._split = np.empty(0, np.uint8)
         self._predicted = np.empty(0, np.uint8)
+        self._split = np.empty(0, np.uint8)
         self._words = np.empty(0, np.uint16)
+        # One byte more than a block: the last byte of the block before it.
+        self._low, self._high = np.empty(BLOCK + 1, np.uint8), np.empty(BLOCK + 1, np.uint8)
+        self._shifted = np.empty(BLOCK, np.uint16)
 
     def forward(self, raw: Bytes) -> Bytes:
         """Return the predicted bytes of `raw` (n >= 1); the array is good until the next call."""
         n = len(raw)
-        self._reserve(n)
-        split, predicted = self._split[:n], self._predicted[:n]
+        if len(self._predicted) < n:
+            self._predicted = np.empty(n, np.uint8)
+        predicted = self._predicted[:n]
         half = n // 2
         evens = n - half
-        words, high = raw[: 2 * half].view("<u2"), self._words[:half]
-        np.copyto(split[:half], words, casting="unsafe")
-        np.right_shift(words, 8, out=high)
-        np.copyto(split[evens:], high, casting="unsafe")
+        words = raw[: 2 * half].view("<u2")
+        self._low[0] = 0
+        self._high[0] = raw[2 * (evens - 1)]  # the last even byte stands before the first odd one
+        for start in range(0, half, BLOCK):
+            block = words[start : start + BLOCK]
+            size = len(block)
+            shifted = self._shifted[:size]
+            np.copyto(self._low[1 : size + 1], block, casting="unsafe")
+            np.right_shift(block, 8, out=shifted)
+            np.copyto(self._high[1 : size + 1], shifted, casting="unsafe")
+            for split, offset in ((self._low, start), (self._high, evens + start)):
+                out = predicted[offset : offset + size]
+                np.subtract(split[1 : size + 1], split[:size], out=out)
+                np.bitwise_xor(out, 0x80, out=out)  # the same as + 128 mod 256
+                split[0] = split[size]
         if n % 2:
-            split[half] = raw[-1]
-        np.subtract(split[1:], split[:-1], out=predicted[1:])
-        np.bitwise_xor(predicted[1:], 0x80, out=predicted[1:])  # the same as + 128 mod 256
-        predicted[0] = split[0]
+            predicted[half] = (int(raw[-1]) - int(raw[-3]) + 128) % 256 if half else raw[0]
+        predicted[0] = raw[0]
         return predicted
 
     def inverse(self, predicted: Bytes, raw: Bytes) -> None:
         """Fill `raw` (n >= 1 bytes, like `predicted`) with the bytes that `forward` would turn into `predicted`."""
         n = len(raw)
-        self._reserve(n)
-        split, deltas = self._split[:n], self._predicted[:n]
+        if len(self._split) < n:
+            self._split, self._words = np.empty(n, np.uint8), np.empty(n // 2, np.uint16)
+        split = self._split[:n]
         half = n // 2
         evens = n - half
-        np.bitwise_xor(predicted, 0x80, out=deltas)
-        deltas[0] = predicted[0]
-        np.add.accumulate(deltas, out=split)
+        np.bitwise_xor(predicted, 0x80, out=split)
+        split[0] = predicted[0]
+        np.add.accumulate(split, out=split)
         words, high = raw[: 2 * half].view("<u2"), self._words[:half]
         np.copyto(high, split[evens:])
         np.left_shift(high, 8, out=high)
@@ -53,9 +70,3 @@ class Predictor:
         np.bitwise_or(words, high, out=words)
         if n % 2:
             raw[-1] = split[half]
-
-    def _reserve(self, n: int) -> None:
-        if len(self._split) < n:
-            self._split = np.empty(n, np.uint8)
-            self._predicted = np.empty(n, np.uint8)
-            self._words = np.empty(n // 2, np.uint16)

@@ -13,6 +13,9 @@ from exrbatch.exr.tables import PartChunks, parse_tables, table_counts
 FIRST_READ = 8192
 """Most headers fit; a preview or a long list of attributes takes more reads, each 4 times as large."""
 
+_IOV_MAX = 1024
+"""Buffers that one scattered read may fill, on Linux and macOS alike."""
+
 
 @dataclass(frozen=True, slots=True)
 class Payload:
@@ -84,6 +87,36 @@ class ExrFile:
             for offset, extent, start in zip(offsets.tolist(), extents.tolist(), starts.tolist(), strict=True):
                 self._read_into(view[start : start + extent], offset)
         return [self._payload(table, chunk, start) for chunk, start in zip(indices, starts.tolist(), strict=True)]
+
+    def read_uncompressed(self, part: int, chunks: Sequence[int], raw: memoryview) -> bool:
+        """Read chunks that are stored raw and lie side by side straight into `raw`, without a copy in between.
+
+        Returns False, with nothing promised about `raw`, where that can't be done: the chunks lie apart, or
+        this system has no scattered read.
+        """
+        table = self.parts[part]
+        indices = list(chunks)
+        offsets, extents = table.offsets[indices], table.extents[indices]
+        if not hasattr(os, "preadv") or (offsets[1:] != offsets[:-1] + extents[:-1]).any():
+            return False
+        leader_size = table.leader.size
+        leaders = bytearray(leader_size * len(indices))
+        leader_view = memoryview(leaders)
+        views: list[memoryview] = []
+        end = 0
+        for index, size in enumerate((extents - leader_size).tolist()):
+            views += [leader_view[index * leader_size : (index + 1) * leader_size], raw[end : end + size]]
+            end += size
+        position = int(offsets[0])
+        for first in range(0, len(views), _IOV_MAX):
+            some = views[first : first + _IOV_MAX]
+            size = sum(map(len, some))
+            if os.preadv(self.fd, some, position) != size:
+                return False
+            position += size
+        for index, chunk in enumerate(indices):
+            table.check_leader(chunk, leaders, index * leader_size)
+        return end == len(raw)
 
     def _payload(self, table: PartChunks, chunk: int, start: int) -> Payload:
         sizes = table.check_leader(chunk, self._buffer, start)

@@ -12,6 +12,7 @@ from exrbatch.codecs.codec import Effort, Raw, unpack
 from exrbatch.codecs.table import codec_for
 from exrbatch.errors import CorruptChunk
 from exrbatch.exr.chunks import ChunkGrid
+from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import ExrFile, Payload
 
 
@@ -29,12 +30,13 @@ class RawReader:
         Raises `CorruptChunk`, naming the chunk, for everything that does not unpack to what the header says.
         """
         grid = self._file.parts[part].grid
+        if grid.part.compression is Compression.NONE and not grid.part.storage.is_deep:
+            raw = self._reserve(sum(piece_sizes(grid, chunks, 0)))
+            if self._file.read_uncompressed(part, chunks, raw.data):
+                return raw
         payloads = self._file.read_payloads(part, chunks)
         sizes = piece_sizes(grid, chunks, payloads[0].raw_size)
-        total = sum(sizes)
-        if len(self._buffer) < total:
-            self._buffer = np.empty(total, np.uint8)
-        raw = self._buffer[:total]
+        raw = self._reserve(sum(sizes))
         try:
             end = 0
             for chunk, payload in zip(chunks, payloads, strict=True):
@@ -46,6 +48,11 @@ class RawReader:
         except CorruptChunk as error:
             raise CorruptChunk(f"{self._file.parts[part].where(chunk)}: {error}") from None
         return raw
+
+    def _reserve(self, size: int) -> Raw:
+        if len(self._buffer) < size:
+            self._buffer = np.empty(size, np.uint8)
+        return self._buffer[:size]
 
 
 def piece_sizes(grid: ChunkGrid, chunks: Sequence[int], deep_size: int) -> list[int]:

@@ -56,7 +56,9 @@ def run_lengths(data: bytes) -> bytes:
     """A plain RLE encoder."""
     out, position = bytearray(), 0
     while position < len(data):
-        length = len(next(iter([list(itertools.takewhile(lambda b: b == data[position], data[position : position + 128]))])))
+        length = len(
+            next(iter([list(itertools.takewhile(lambda b: b == data[position], data[position : position + 128]))]))
+        )
         if length >= 3:
             out += bytes([length - 1, data[position]])
         else:
@@ -73,7 +75,9 @@ def pack(compression: int, raw: bytes) -> bytes:
     return packed if len(packed) < len(raw) else raw
 
 
-def build(parts: list[PartSpec], *, multi_part: bool | None = None, interleave: bool = False, shuffle: int = 0) -> bytes:
+def build(
+    parts: list[PartSpec], *, multi_part: bool | None = None, interleave: bool = False, shuffle: int = 0
+) -> bytes:
     """Build a whole file. `interleave`: chunks of the parts in turn; `shuffle`: a seed for chunks in random file order."""
     multi_part = len(parts) > 1 if multi_part is None else multi_part
     tables = [_chunks(index, part) for index, part in enumerate(parts)]
@@ -83,9 +87,10 @@ def build(parts: list[PartSpec], *, multi_part: bool | None = None, interleave: 
     names = [name for part in parts for name, *_ in (*part.channels, *part.attributes)]
     flags |= 0x400 * any(len(name.encode()) > 31 for name in names)
     header = b"\x76\x2f\x31\x01" + struct.pack("<I", 2 | flags)
-    header += b"".join(
-        _header(part, len(table), multi_part) for part, table in zip(parts, tables, strict=True)
-    ) + b"\0" * multi_part
+    header += (
+        b"".join(_header(part, len(table), multi_part) for part, table in zip(parts, tables, strict=True))
+        + b"\0" * multi_part
+    )
     position = len(header) + 8 * sum(map(len, tables))
     body = []
     for chunk in _file_order(parts, tables, interleave, shuffle):
@@ -101,7 +106,9 @@ def build(parts: list[PartSpec], *, multi_part: bool | None = None, interleave: 
 
 def attribute(name: str, kind: str, value: bytes) -> bytes:
     """One attribute as it stands in a header."""
-    return name.encode("utf-8", "surrogateescape") + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
+    return (
+        name.encode("utf-8", "surrogateescape") + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
+    )
 
 
 def channel_list(channels: tuple[tuple[str, int, int, int], ...]) -> bytes:

@@ -159,7 +159,8 @@ def _chunk(part: Exploded, flags: int, data: bytes, position: int, index: int) -
     size = struct.unpack_from("<i", data, position)[0]
     position += 4
     line_sizes = [
-        sum(width // x * SIZES[kind] for _, kind, x, y_sampling in _channels(part) if y % y_sampling == 0) for y in lines
+        sum(width // x * SIZES[kind] for _, kind, x, y_sampling in _channels(part) if y % y_sampling == 0)
+        for y in lines
     ]
     raw = unpack(compression, data[position : position + size], sum(line_sizes))
     if tiled:

@@ -1,0 +1,121 @@
+"""The whole program against its peers: the same uncompressed files to ZIP, two at a time, interleaved passes.
+
+    python -m benchmarks.peers CORPUS [--passes 5] [--jobs 2] [--only exrbatch,file-pool]
+
+CORPUS is a folder made by benchmarks.corpus. Each contestant gets a fresh copy per pass, on the same disk. exrbatch
+replaces in place, synced and verified; the peers write beside and rename, neither syncing nor verifying.
+Figures: median seconds, median ratio of speeds within a pass, bytes in total and by class.
+"""
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+Contestant = Callable[[list[Path], int], None]
+
+
+def exrbatch(effort: str) -> Contestant:
+    """Our command line as a user runs it, interpreter start included."""
+
+    def run(paths: list[Path], jobs: int) -> None:
+        command = [sys.executable, "-m", "exrbatch", "recompress", "-q", "--effort", effort, "-j", str(jobs)]
+        subprocess.run([*command, *map(str, paths)], check=True, stdout=subprocess.DEVNULL)
+
+    return run
+
+
+def file_pool(paths: list[Path], jobs: int) -> None:
+    """OpenEXR.File read and write in a pool of processes."""
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_through_file, paths))
+
+
+def _through_file(path: Path) -> None:
+    import OpenEXR
+
+    beside = path.with_suffix(".new")
+    with OpenEXR.File(str(path), separate_channels=True) as file:
+        for part in file.parts:
+            part.header["compression"] = (
+                OpenEXR.ZIPS_COMPRESSION if part.type() == OpenEXR.deepscanline else OpenEXR.ZIP_COMPRESSION
+            )
+        file.write(str(beside))
+    beside.replace(path)
+
+
+def oiiotool(paths: list[Path], jobs: int) -> None:
+    """One oiiotool process per file, `jobs` at a time, one thread each."""
+    tool = shutil.which("oiiotool", path=str(Path(sys.executable).parent)) or "oiiotool"
+
+    def convert(path: Path) -> None:
+        beside = path.with_name(f"new_{path.name}")
+        compression = "zips" if "deep" in path.parts[-2] else "zip"
+        command = [tool, "--threads", "1", str(path), "--compression", compression, "-o", str(beside)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        beside.replace(path)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(convert, paths))
+
+
+CONTESTANTS: dict[str, Contestant] = {
+    "file-pool": file_pool,
+    "exrbatch": exrbatch("balanced"),
+    "exrbatch-fast": exrbatch("fast"),
+    "oiiotool": oiiotool,
+}
+
+
+def measure(corpus: Path, passes: int, jobs: int, names: list[str]) -> None:
+    """Run the passes and print the table."""
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    sizes: dict[str, dict[str, int]] = {name: {} for name in names}
+    work = corpus.parent / f"{corpus.name}.work"
+    for _ in range(passes):
+        for name in names:
+            shutil.rmtree(work, ignore_errors=True)
+            shutil.copytree(corpus, work)
+            subprocess.run(["sync"], check=True)
+            paths = sorted(work.rglob("*.exr"))
+            start = time.perf_counter()
+            CONTESTANTS[name](paths, jobs)
+            seconds[name].append(time.perf_counter() - start)
+            for folder in work.iterdir():
+                sizes[name][folder.name] = sum(path.stat().st_size for path in folder.iterdir())
+    shutil.rmtree(work, ignore_errors=True)
+    base = names[0]
+    kinds = sorted(sizes[base])
+    print(f"speed and sizes against {base}; a speed above 1 is faster")
+    print(f"{'':<16}{'median s':>9}{'spread':>8}{'speed':>8}{'size':>9}" + "".join(f"{kind:>10}" for kind in kinds))
+    for name in names:
+        median = statistics.median(seconds[name])
+        # The ratio of each pass, then their median: what the machine did meanwhile hits both sides of a pass.
+        speed = statistics.median(a / b for a, b in zip(seconds[base], seconds[name], strict=True))
+        spread = (max(seconds[name]) - min(seconds[name])) / median
+        total = sum(sizes[name].values()) / sum(sizes[base].values())
+        by_kind = "".join(f"{sizes[name][kind] / sizes[base][kind]:>10.4f}" for kind in kinds)
+        print(f"{name:<16}{median:>9.2f}{spread:>8.0%}{speed:>8.2f}{total:>9.4f}{by_kind}", flush=True)
+
+
+def main() -> None:
+    """Parse arguments and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--passes", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--only", default=",".join(CONTESTANTS), help="contestants; the first is the base of the ratios"
+    )
+    arguments = parser.parse_args()
+    measure(arguments.corpus, arguments.passes, arguments.jobs, arguments.only.split(","))
+
+
+if __name__ == "__main__":
+    main()
