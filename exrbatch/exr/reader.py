@@ -33,7 +33,7 @@ class ExrFile:
     """An open file. It holds its descriptor to the end: the inode that was opened is the one that is read."""
 
     def __init__(self, path: str) -> None:
-        """Open the file and parse its header. Raises `InvalidFile`, `UnsupportedFile` or `OSError`."""
+        """Open the file, parse its header and compare it with the file size. Raises `InvalidFile`, `UnsupportedFile` or `OSError`."""
         self.path = path
         self._file = io.FileIO(path)
         self._buffer = bytearray()
@@ -41,6 +41,7 @@ class ExrFile:
         try:
             self.stat = os.fstat(self.fd)
             self.header = self._read_header()
+            self._counts = table_counts(self.header, self.stat.st_size)
         except BaseException:
             self._file.close()
             raise
@@ -138,22 +139,26 @@ class ExrFile:
                 size = min(max(more.size, 4 * size), self.stat.st_size)
 
     def _read_tables(self) -> tuple[PartChunks, ...]:
-        counts = table_counts(self.header, self.stat.st_size)
-        data = self._read_new(len(self.header.raw), 8 * sum(counts))
-        tables = parse_tables(self.header, counts, data, self.stat.st_size)
+        data = self._read_new(len(self.header.raw), 8 * sum(self._counts))
+        tables = parse_tables(self.header, self._counts, data, self.stat.st_size)
         for table in tables:
-            chunk = table.first_misfit()
-            if chunk is None:
-                continue
-            # Its leader tells best what is wrong with it: a cut, a gap, an overlap or a lie about the picture.
-            size = min(table.leader.size, int(table.extents[chunk]))
-            table.check_leader(chunk, self._read_new(int(table.offsets[chunk]), size), 0)
-            raw = int(table.grid.raw_sizes[chunk])
-            room = int(table.extents[chunk]) - table.leader.size
-            raise CorruptChunk(
-                f"{table.where(chunk)}: {room} bytes can't be {raw} raw bytes as {table.grid.part.compression.name}"
-            )
+            misfit = table.first_misfit()
+            if misfit is not None:
+                # Its leader tells best what is wrong with it: a cut, a gap, an overlap or a lie about the picture.
+                self._check_leader_now(table, misfit)
+                raw = int(table.grid.raw_sizes[misfit])
+                room = int(table.extents[misfit]) - table.leader.size
+                compression = table.grid.part.compression.name
+                raise CorruptChunk(f"{table.where(misfit)}: {room} bytes can't be {raw} raw bytes as {compression}")
+            # The last chunk of the file tells at once whether it was cut or something was put behind it.
+            last = int(table.offsets.argmax())
+            if table.offsets[last] + table.extents[last] == self.stat.st_size:
+                self._check_leader_now(table, last)
         return tables
+
+    def _check_leader_now(self, table: PartChunks, chunk: int) -> None:
+        size = min(table.leader.size, int(table.extents[chunk]))
+        table.check_leader(chunk, self._read_new(int(table.offsets[chunk]), size), 0)
 
     def _read_new(self, offset: int, size: int) -> bytes:
         data = bytearray(size)

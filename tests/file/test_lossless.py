@@ -42,7 +42,7 @@ def force(path: Path, compression: Compression, **options: object) -> None:
     assert report.size_after == path.stat().st_size
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     specs=file_specs(),
     interleave=st.booleans(),
@@ -62,7 +62,7 @@ def test_every_kind_and_direction_keeps_every_byte(
 
 
 @pytest.mark.deep_profile
-@settings(deadline=None, max_examples=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(specs=file_specs(), interleave=st.booleans(), targets=st.lists(st.integers(0, 3), min_size=2, max_size=4))
 def test_chains_of_recompressions_keep_every_byte(
     tmp_path: Path, specs: list[PartSpec], interleave: bool, targets: list[int]

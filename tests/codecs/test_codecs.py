@@ -1,0 +1,113 @@
+"""Each codec against plain packers and unpackers, and against damage."""
+
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exrbatch import Compression, CorruptChunk, Effort
+from exrbatch.codecs.codec import Codec, holds, pack, unpack
+from exrbatch.codecs.rle import pack_runs, unpack_runs
+from exrbatch.codecs.table import SUPPORTED, codec_for
+from tests.support import build, explode
+
+RAW = st.one_of(
+    st.binary(max_size=400),
+    st.lists(st.tuples(st.binary(min_size=1, max_size=3), st.integers(1, 300)), max_size=6).map(
+        lambda runs: b"".join(data * count for data, count in runs)
+    ),
+)
+CODECS = st.builds(codec_for, st.sampled_from(SUPPORTED), st.sampled_from(Effort))
+
+
+def array(data: bytes) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    return np.frombuffer(data, np.uint8).copy()
+
+
+@given(CODECS, RAW)
+def test_round_trip(codec: Codec, raw: bytes) -> None:
+    """Any bytes come back, `holds` says so, and a packed stream is never as long as its raw bytes."""
+    packed = bytes(pack(codec, array(raw)))
+    assert len(packed) < len(raw) or packed == raw
+    out = array(bytes(len(raw)))
+    unpack(codec, memoryview(packed), out)
+    assert out.tobytes() == raw
+    assert holds(codec, memoryview(packed), array(raw))
+
+
+@given(st.sampled_from(SUPPORTED), st.sampled_from(Effort), RAW)
+def test_plain_decoder_reads_what_we_pack(compression: Compression, effort: Effort, raw: bytes) -> None:
+    """A decoder that shares no code with ours gets the same bytes."""
+    packed = bytes(pack(codec_for(compression, effort), array(raw)))
+    assert explode.unpack(compression, packed, len(raw)) == raw
+
+
+@given(st.sampled_from(SUPPORTED), RAW)
+def test_we_read_what_a_plain_encoder_packs(compression: Compression, raw: bytes) -> None:
+    """Streams of another encoder: zlib's own, and a plain RLE with runs of our length limits."""
+    out = array(bytes(len(raw)))
+    unpack(codec_for(compression, Effort.FAST), memoryview(build.pack(compression, raw)), out)
+    assert out.tobytes() == raw
+
+
+@given(CODECS, RAW.filter(len), st.integers(0, 1 << 30), st.integers(1, 255))
+def test_holds_sees_every_changed_byte(codec: Codec, raw: bytes, place: int, change: int) -> None:
+    """One changed raw byte anywhere is not what the payload holds."""
+    packed = bytes(pack(codec, array(raw)))
+    other = array(raw)
+    other[place % len(raw)] ^= change
+    assert not holds(codec, memoryview(packed), other)
+
+
+@given(CODECS, st.binary(max_size=200), st.integers(0, 400))
+def test_garbage_is_refused_or_unpacked_never_worse(codec: Codec, packed: bytes, size: int) -> None:
+    """Arbitrary payloads: CorruptChunk or exactly `size` bytes, no other exception."""
+    try:
+        unpack(codec, memoryview(packed), array(bytes(size)))
+    except CorruptChunk:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (zlib.compress(bytes(200)) + b"x", "after the end of the zlib stream"),
+        (zlib.compress(bytes(199)), "holds 199 bytes where 200 belong"),
+        (zlib.compress(bytes(200))[:-1], "damaged"),
+        (zlib.compress(bytes(200))[:-1] + b"\0", "damaged"),
+    ],
+)
+def test_zip_says_what_is_wrong_with_a_stream(payload: bytes, message: str) -> None:
+    """OpenEXR 3.3 and newer refuse bytes behind the stream and check its checksum; so do we."""
+    with pytest.raises(CorruptChunk, match=message):
+        unpack(codec_for(Compression.ZIP, Effort.FAST), memoryview(payload), array(bytes(200)))
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [(b"\x05", "cut short"), (b"\xf0abc", "cut short"), (b"\x02a", "hold 3 bytes where 9 belong")],
+)
+def test_rle_says_what_is_wrong_with_a_stream(payload: bytes, message: str) -> None:
+    """Runs that are cut short or hold another number of bytes."""
+    with pytest.raises(CorruptChunk, match=message):
+        unpack_runs(memoryview(payload), 9)
+
+
+def test_rle_tokens_stay_in_the_library_s_limits() -> None:
+    """Runs of at most 128 and literals of at most 127 bytes, as OpenEXR's own encoder writes them."""
+    random = np.random.default_rng(5)
+    data = np.concatenate(
+        [
+            np.repeat(random.integers(0, 256, 40, np.uint8), random.integers(1, 500, 40)),
+            random.integers(0, 256, 1000, np.uint8),
+        ]
+    )
+    packed = pack_runs(data)
+    position = 0
+    while position < len(packed):
+        token = int(packed.view(np.int8)[position])
+        assert -127 <= token <= 127
+        position += 2 if token >= 0 else 1 - token
+    assert explode.expand_runs(packed.tobytes()) == data.tobytes()

@@ -1,0 +1,21 @@
+"""Shared set-up: hypothesis without clocks, and the reference images where they are."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# No example may fail for being slow on a busy machine, and CI sees the same examples each time.
+settings.register_profile("exrbatch", deadline=None, derandomize="CI" in os.environ, print_blob=True)
+settings.load_profile("exrbatch")
+
+REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "openexr-images"
+
+
+@pytest.fixture(scope="session")
+def reference_images() -> Path:
+    """The folder of OpenEXR reference images; they are no part of the project."""
+    if not REFERENCE.is_dir():
+        pytest.skip("the OpenEXR reference images are not here (shared/openexr-images beside the checkout)")
+    return REFERENCE
