@@ -1,10 +1,11 @@
 """The new file, read back from the disk: attributes equal, every raw byte equal."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 from exrbatch.codecs.codec import Effort, holds
 from exrbatch.codecs.table import codec_for
-from exrbatch.errors import InvalidFile, VerificationFailed
+from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import Part
 from exrbatch.exr.reader import ExrFile, open_exr
@@ -21,11 +22,20 @@ def verify(source: ExrFile, path: str, compressions: Sequence[Compression], prog
     Opens the file anew, compares the headers attribute by attribute, then reads the source a second time
     and compares every raw byte of every chunk.
     """
-    try:
-        with open_exr(path) as copy:
+    with _blamed_on_the_copy():
+        copy = open_exr(path)
+    with copy:
+        with _blamed_on_the_copy():
             _compare_headers(source, copy, compressions)
-            _compare_chunks(source, copy, progress)
-    except InvalidFile as error:
+        _compare_chunks(source, copy, progress)
+
+
+@contextlib.contextmanager
+def _blamed_on_the_copy() -> Iterator[None]:
+    """Whatever is wrong with the bytes of the new file is our fault, not the user's."""
+    try:
+        yield
+    except (InvalidFile, UnsupportedFile) as error:
         raise VerificationFailed(f"the new file is damaged: {error}") from None
 
 
@@ -60,8 +70,9 @@ def _compare_chunks(source: ExrFile, copy: ExrFile, progress: Progress) -> None:
     for span in cut_spans(source, grids):
         grid, codec = grids[span.part], codecs[span.part]
         pieces = iter(cut_pieces(span, grid, reader.read(span.part, span.source)))
-        for chunk, payload in zip(span.target, copy.read_payloads(span.part, span.target), strict=True):
-            if not all(holds(codec, stream, next(pieces)) for stream in streams(grid, chunk, payload)):
-                raise VerificationFailed(f"{copy.parts[span.part].where(chunk)} of the new file holds other bytes")
+        with _blamed_on_the_copy():
+            for chunk, payload in zip(span.target, copy.read_payloads(span.part, span.target), strict=True):
+                if not all(holds(codec, stream, next(pieces)) for stream in streams(grid, chunk, payload)):
+                    raise VerificationFailed(f"{copy.parts[span.part].where(chunk)} of the new file holds other bytes")
         done += len(span.target)
         progress(done / total)
