@@ -12,6 +12,7 @@ from exrbatch import Status, VerificationFailed, recompress
 from exrbatch.exr.writer import ExrWriter
 from exrbatch.file import job, replace
 from tests.support.build import PartSpec, build
+from tests.support.explode import explode
 
 DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
 INCOMPRESSIBLE = build([PartSpec(window=(0, 0, 63, 63), compression=3, noise=1.0)])
@@ -119,7 +120,11 @@ def test_a_source_that_changes_is_left_alone(frame: Path, monkeypatch: pytest.Mo
 
 
 def test_verification_finds_every_changed_byte(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new file with one wrong byte, wherever it is, never replaces the original."""
+    """A new file with one wrong byte, wherever it is, never replaces the original.
+
+    Unless the wrong byte means the same: a deflate stream can say one thing in two ways, and then the plain
+    oracle too must read the same raw bytes.
+    """
     finish = ExrWriter.finish
     size = 0
 
@@ -130,12 +135,15 @@ def test_verification_finds_every_changed_byte(frame: Path, monkeypatch: pytest.
         os.pwrite(writer._fd, bytes([os.pread(writer._fd, 1, place)[0] ^ 0x10]), place)
 
     monkeypatch.setattr(ExrWriter, "finish", finish_and_damage)
-    place = 0
+    place = equivalent = 0
     assert recompress(frame).status is Status.FAILED
     for place in [*range(0, 700), *range(700, size, max(1, size // 300))]:
-        report = recompress(frame)
-        assert report.status is Status.FAILED, f"byte {place} of {size}"
+        if recompress(frame).status is Status.RECOMPRESSED:
+            assert explode(frame.read_bytes())[0].raw == explode(DATA)[0].raw, f"byte {place} of {size}"
+            frame.write_bytes(DATA)
+            equivalent += 1
         assert frame.read_bytes() == DATA
+    assert equivalent < 100, "few bytes have a second way to say the same"
 
 
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "close", "replace", "utime"])

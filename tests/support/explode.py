@@ -7,6 +7,8 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from tests.support.build import LINES, SIZES, levels
 
 Attributes = list[tuple[str, str, bytes]]
@@ -29,10 +31,9 @@ class Exploded:
 
 
 def unpredict(data: bytes) -> bytes:
-    """Undo the predictor, one byte at a time."""
-    split = bytearray(data[:1])
-    for byte in data[1:]:
-        split.append((split[-1] + byte - 128) % 256)
+    """Undo the predictor: a running sum of all differences, modulo 256 at the end."""
+    sums = np.cumsum(np.frombuffer(data, np.uint8), dtype=np.int64) - 128 * np.arange(len(data))
+    split = (sums % 256).astype(np.uint8).tobytes()
     half = (len(split) + 1) // 2
     out = bytearray(len(split))
     out[0::2], out[1::2] = split[:half], split[half:]
@@ -63,18 +64,22 @@ def unpack(compression: int, payload: bytes, size: int) -> bytes:
     return raw
 
 
-def explode(data: bytes) -> list[Exploded]:
-    """Take a file apart; the chunks must tile it without a gap."""
+def headers(data: bytes) -> tuple[int, list[Exploded], int]:
+    """Read the headers only: version flags, parts without raw bytes, and where the headers end."""
     assert data[:4] == b"\x76\x2f\x31\x01"
     flags = struct.unpack_from("<I", data, 4)[0]
-    multi_part = bool(flags & 0x1000)
     parts, position = [], 8
     while True:
         attributes, position = _attributes(data, position)
         if attributes:
             parts.append(Exploded(attributes))
-        if not multi_part or not attributes:
-            break
+        if not flags & 0x1000 or not attributes:
+            return flags, parts, position
+
+
+def explode(data: bytes) -> list[Exploded]:
+    """Take a file apart; the chunks must tile it without a gap."""
+    flags, parts, position = headers(data)
     chunks = []
     for index, part in enumerate(parts):
         for _ in range(_count(part, flags)):
