@@ -34,11 +34,12 @@ def _channel(channel: Any) -> tuple[Any, ...]:
 @pytest.mark.parametrize("source", COMPRESSIONS)
 @pytest.mark.parametrize("target", COMPRESSIONS)
 def test_library_reads_every_bit_pattern(tmp_path: Path, source: Compression, target: Compression) -> None:
-    """All 65536 half values, NaN payloads, -0.0 and denormals as float, any uint: written by the library, read by it."""
+    """All 65536 half values, NaN payloads, -0.0, denormals, any uint: written by the library, read by it."""
     random = np.random.default_rng(3)
+    floats = np.concatenate([ODD_FLOATS, random.integers(0, 1 << 32, 1000, np.uint32).view(np.float32)])
     channels = {
         "H": ALL_HALVES,
-        "F": np.resize(np.concatenate([ODD_FLOATS, random.integers(0, 1 << 32, 1000, np.uint32).view(np.float32)]), (256, 256)),
+        "F": np.resize(floats, (256, 256)),
         "U": random.integers(0, 1 << 32, (256, 256), dtype=np.uint32),
     }  # fmt: skip
     path = tmp_path / "frame.exr"
@@ -89,7 +90,7 @@ def test_openimageio_reads_every_level(tmp_path: Path, rounding: int, target: Co
     path.write_bytes(build([spec]))
 
     def levels() -> list[bytes]:
-        found = []
+        found: list[bytes] = []
         image = oiio.ImageInput.open(str(path))
         assert image is not None, oiio.geterror()
         while image.seek_subimage(0, len(found)):

@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 import psutil
-import pytest
 
 from exrbatch import Compression, Status, recompress, recompress_many
 from tests.file.test_lossless import assert_same_but_compression

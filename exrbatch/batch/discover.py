@@ -4,14 +4,45 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from exrbatch.errors import OptionsError
 from exrbatch.file.report import FileReport, Status
 
+if TYPE_CHECKING:
+    import pathspec
+
 SUFFIXES = (".exr", ".sxr", ".mxr")
 """What a walk takes for OpenEXR; files that are named one by one may be called anything."""
 _SEQUENCE = re.compile(r"[#@]|%0?\d*d|\$F\d*")
+
+
+class Selection:
+    """Which files of a walk to take: `--include` and `--exclude`, in the style of gitignore."""
+
+    def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+        self._include, self._exclude = _spec(include), _spec(exclude)
+
+    def takes_file(self, relative: str) -> bool:
+        """Whether to take a file; `relative`: its path below the folder that is walked."""
+        if self._include is not None and not self._include.match_file(relative):
+            return False
+        return self._exclude is None or not self._exclude.match_file(relative)
+
+    def takes_folder(self, relative: str) -> bool:
+        """Whether to walk a folder."""
+        return self._exclude is None or not self._exclude.match_file(relative + "/")
+
+
+def _spec(patterns: Sequence[str]) -> "pathspec.GitIgnoreSpec | None":
+    if not patterns:
+        return None
+    import pathspec  # only those who give patterns should wait for it
+
+    try:
+        return pathspec.GitIgnoreSpec.from_lines(patterns)
+    except ValueError as error:
+        raise OptionsError(f"a pattern can't be understood: {error}") from None
 
 
 class Candidate(NamedTuple):
@@ -20,6 +51,9 @@ class Candidate(NamedTuple):
     path: str
     size: int
     destination: str | None
+
+
+_EVERYTHING = Selection()
 
 
 def check_paths(paths: Iterable[str], output: str | None) -> list[str]:
@@ -52,17 +86,19 @@ def check_paths(paths: Iterable[str], output: str | None) -> list[str]:
     return kept
 
 
-def discover(paths: Sequence[str], output: str | None = None) -> Iterator[Candidate | FileReport]:
+def discover(
+    paths: Sequence[str], output: str | None = None, selection: Selection = _EVERYTHING
+) -> Iterator[Candidate | FileReport]:
     """Find the files under paths that `check_paths` has passed.
 
     Yields a `FileReport` at once for what is no candidate but should not pass in silence: symbolic links,
-    special files, folders that can't be listed, frames of a sequence that are missing. With `output` the tree
-    below the common parent of all paths is mirrored there.
+    special files, folders that can't be listed, frames of a sequence that are missing. `selection` applies
+    to the files of a walk. With `output` the tree below the common parent of all paths is mirrored there.
     """
     base = os.path.commonpath([os.path.abspath(_folder(path)) for path in paths])
     skip = os.path.realpath(output) if output is not None else None
     for path in paths:
-        for found in _files_of(path, skip):
+        for found in _files_of(path, skip, selection):
             if isinstance(found, FileReport) or output is None:
                 yield found
             else:
@@ -70,9 +106,9 @@ def discover(paths: Sequence[str], output: str | None = None) -> Iterator[Candid
                 yield found._replace(destination=os.path.join(output, relative))
 
 
-def _files_of(path: str, skip: str | None) -> Iterator[Candidate | FileReport]:
+def _files_of(path: str, skip: str | None, selection: Selection) -> Iterator[Candidate | FileReport]:
     if os.path.isdir(path):
-        yield from _walk(path, skip)
+        yield from _walk(path, skip, selection)
     elif os.path.lexists(path):
         # A link that is named is meant: its target is replaced, the link stays.
         yield _examine(os.path.realpath(path) if os.path.islink(path) else path)
@@ -80,7 +116,7 @@ def _files_of(path: str, skip: str | None) -> Iterator[Candidate | FileReport]:
         yield from _sequence(path)
 
 
-def _walk(root: str, skip: str | None) -> Iterator[Candidate | FileReport]:
+def _walk(root: str, skip: str | None, selection: Selection) -> Iterator[Candidate | FileReport]:
     """Walk a tree in the order of names, without recursion and without following links."""
     pending = [root]
     while pending:
@@ -93,12 +129,18 @@ def _walk(root: str, skip: str | None) -> Iterator[Candidate | FileReport]:
             continue
         folders = []
         for entry in listing:
+            relative = entry.path[len(root) :].lstrip(os.sep)
             if entry.is_dir(follow_symlinks=False):
-                if skip is None or os.path.realpath(entry.path) != skip:
+                if selection.takes_folder(relative) and (skip is None or os.path.realpath(entry.path) != skip):
                     folders.append(entry.path)
-            elif entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("._"):  # macOS side files
+            elif _is_exr_name(entry.name) and selection.takes_file(relative):
                 yield _examine(entry.path)
         pending.extend(reversed(folders))
+
+
+def _is_exr_name(name: str) -> bool:
+    """Whether a walk takes a file of that name; `._x.exr` is what macOS puts beside x.exr on foreign disks."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith("._")
 
 
 def _examine(path: str) -> Candidate | FileReport:

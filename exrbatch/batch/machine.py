@@ -13,6 +13,8 @@ import psutil
 
 WORKER_BYTES = 300 * 1000 * 1000
 """What a worker may need at most for files with chunks of ordinary size; measured peaks are below 200 MB."""
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+OUR_CGROUPS = Path("/proc/self/cgroup")
 FARM_VARIABLES = ("CUE_THREADS", "OPENIMAGEIO_THREADS", "SLURM_CPUS_PER_TASK")
 """What OpenCue, OpenImageIO's users and Slurm set to the number of cores that a task may use."""
 
@@ -54,14 +56,13 @@ def _cgroup_memory() -> Iterator[int]:
                 yield max(0, int(allowed) - int(used))
 
 
-def _cgroup_folders(controller: str, proc: Path = Path("/proc/self/cgroup")) -> Iterator[Path]:
+def _cgroup_folders(controller: str) -> Iterator[Path]:
     """Yield the folders of our control group for a controller and of all groups above it."""
-    root = Path("/sys/fs/cgroup")
-    for line in _read(proc).splitlines():
+    for line in _read(OUR_CGROUPS).splitlines():
         _, controllers, group = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
             continue
-        base = root / controller if controllers else root
+        base = CGROUP_ROOT / controller if controllers else CGROUP_ROOT
         folder = base / group.lstrip("/")
         yield from (place for place in (folder, *folder.parents) if place.is_relative_to(base))
 

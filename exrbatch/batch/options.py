@@ -15,11 +15,17 @@ CompressionLike = str | SupportsInt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The same for all files of a run. `jobs`: worker processes; None takes what the machine allows."""
+    """The same for all files of a run.
+
+    `jobs`: worker processes; None takes what the machine allows. `include`, `exclude`: patterns in the style
+    of gitignore for the files of folders that are walked.
+    """
 
     compression: Compression = Compression.ZIP
     effort: Effort = Effort.BALANCED
     output: str | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     force: bool = False
     dry_run: bool = False
     jobs: int | None = None

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from exrbatch.batch import scheduler
 from exrbatch.batch.backlog import Backlog
-from exrbatch.batch.discover import check_paths, discover
+from exrbatch.batch.discover import Selection, check_paths, discover
 from exrbatch.batch.machine import automatic_jobs
 from exrbatch.batch.options import Options
 from exrbatch.batch.pool import Pool, Running
@@ -20,7 +20,8 @@ class Run:
         self.options = options
         self.jobs = options.jobs or automatic_jobs()
         self.stop = StopRequest()
-        self.backlog = Backlog(discover(check_paths(paths, options.output), options.output))
+        selection = Selection(options.include, options.exclude)
+        self.backlog = Backlog(discover(check_paths(paths, options.output), options.output, selection))
         self._pool: Pool | None = None
 
     def running(self) -> list[Running]:

@@ -63,6 +63,16 @@ def _add_recompress(commands: Any) -> None:
         "-o", "--output", metavar="DIR", help="mirror the tree in DIR and leave the originals as they are"
     )
     command.add_argument(
+        "--include",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="of folders take only files that match (gitignore style, may be given again)",
+    )
+    command.add_argument(
+        "--exclude", metavar="PATTERN", action="append", default=[], help="of folders leave out what matches"
+    )
+    command.add_argument(
         "--force",
         action="store_true",
         help="replace files even if the new one is not smaller, has that compression already, or is write-protected",

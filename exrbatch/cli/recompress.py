@@ -35,6 +35,8 @@ def run_recompress(arguments: argparse.Namespace) -> int:
         compression=parse_compression(arguments.compression),
         effort=parse_effort(arguments.effort),
         output=arguments.output,
+        include=tuple(arguments.include),
+        exclude=tuple(arguments.exclude),
         force=arguments.force,
         dry_run=arguments.dry_run,
         jobs=arguments.jobs,

@@ -33,7 +33,10 @@ class ExrFile:
     """An open file. It holds its descriptor to the end: the inode that was opened is the one that is read."""
 
     def __init__(self, path: str) -> None:
-        """Open the file, parse its header and compare it with the file size. Raises `InvalidFile`, `UnsupportedFile` or `OSError`."""
+        """Open the file, parse its header and compare that with the file size.
+
+        Raises `InvalidFile`, `UnsupportedFile` or `OSError`.
+        """
         self.path = path
         self._file = io.FileIO(path)
         self._buffer = bytearray()

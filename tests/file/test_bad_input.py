@@ -73,8 +73,8 @@ CASES = {
         r"part 0, chunk 1 at byte .*: its leader says \(32,\), its place in the offset table \(16,\)",
     ),
     "overlap": (with_offset(1, OFFSETS[1] - 3), "part 0, chunk 0 at byte .*: it overlaps the next chunk by 3 bytes"),
-    "wrong leader": (with_bytes(OFFSETS[1], struct.pack("<i", 17)), r"part 0, chunk 1 at byte .*: its leader says \(17,\)"),
-    "negative size": (with_bytes(OFFSETS[1] + 4, struct.pack("<i", -5)), "part 0, chunk 1 .*: its leader claims -5 bytes"),
+    "wrong leader": (with_bytes(OFFSETS[1], struct.pack("<i", 17)), r"chunk 1 at byte .*: its leader says \(17,\)"),
+    "negative size": (with_bytes(OFFSETS[1] + 4, struct.pack("<i", -5)), "chunk 1 .*: its leader claims -5 bytes"),
     "size 2^31-1": (with_bytes(OFFSETS[3] + 4, struct.pack("<i", 2**31 - 1)), "part 0, chunk 3 .*: truncated"),
     "undecodable chunk": (with_bytes(OFFSETS[2] + 12, b"\xff" * 8), "part 0, chunk 2 at byte .*: the zlib stream"),
     "type contradicts flags": (

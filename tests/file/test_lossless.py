@@ -93,7 +93,7 @@ def test_tiles_and_interleaved_parts_keep_their_order(tmp_path: Path) -> None:
     tiled = PartSpec(storage="tiledimage", tiles=(8, 8, 1, 0), window=(0, 0, 40, 30), line_order=2)
     path = tmp_path / "frame.exr"
     for specs, options in (([tiled], {"shuffle": 3}), ([tiled, tiled], {"interleave": True})):
-        data = build(specs, **options)  # type: ignore[arg-type]
+        data = build(specs, **options)
         path.write_bytes(data)
         force(path, Compression.ZIP)
         assert [part.order for part in explode(path.read_bytes())] == [part.order for part in explode(data)]
@@ -106,4 +106,4 @@ def test_second_run_changes_nothing(tmp_path: Path) -> None:
     assert recompress(path).status is Status.RECOMPRESSED
     before = path.stat()
     assert recompress(path).status is Status.ALREADY
-    assert path.stat() == before
+    assert path.stat().st_ctime_ns == before.st_ctime_ns

@@ -10,7 +10,7 @@ import pytest
 
 from exrbatch import Status, VerificationFailed, recompress
 from exrbatch.exr.writer import ExrWriter
-from exrbatch.file import job, replace
+from exrbatch.file import job
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
 
@@ -79,7 +79,7 @@ def test_not_smaller_keeps_the_original(frame: Path) -> None:
     before = frame.stat()
     report = recompress(frame, "zips")
     assert report.status is Status.NO_GAIN
-    assert frame.stat() == before
+    assert (frame.stat().st_ino, frame.stat().st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
     assert report.tried_size is not None
     assert report.tried_size >= report.size_after == before.st_size
     assert recompress(frame, "zips", force=True).status is Status.RECOMPRESSED
@@ -137,7 +137,7 @@ def test_verification_finds_every_changed_byte(frame: Path, monkeypatch: pytest.
     monkeypatch.setattr(ExrWriter, "finish", finish_and_damage)
     place = equivalent = 0
     assert recompress(frame).status is Status.FAILED
-    for place in [*range(0, 700), *range(700, size, max(1, size // 300))]:
+    for place in [*range(700), *range(700, size, max(1, size // 300))]:
         if recompress(frame).status is Status.RECOMPRESSED:
             assert explode(frame.read_bytes())[0].raw == explode(DATA)[0].raw, f"byte {place} of {size}"
             frame.write_bytes(DATA)
@@ -156,7 +156,7 @@ def test_a_failing_system_call_costs_only_the_file(frame: Path, monkeypatch: pyt
             real(*arguments)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(replace.os, call, fail)
+    monkeypatch.setattr(f"exrbatch.file.replace.os.{call}", fail)
     report = recompress(frame)
     monkeypatch.undo()
     assert report.status is Status.FAILED
@@ -194,7 +194,7 @@ class TestOutputFolder:
         recompress(frame, output=output)
         before = output.stat()
         assert recompress(frame, output=output).status is Status.ALREADY
-        assert output.stat() == before
+        assert (output.stat().st_ino, output.stat().st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
 
     def test_what_stays_as_it_is_is_copied(self, frame: Path, tmp_path: Path) -> None:
         """ALREADY and NO_GAIN files appear in the output as they are, byte for byte."""

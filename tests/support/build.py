@@ -16,7 +16,10 @@ SIZES = {0: 4, 1: 2, 2: 4}  # pixel type -> bytes: UINT, HALF, FLOAT
 
 @dataclass(frozen=True)
 class PartSpec:
-    """A part to be built. `channels`: name, pixel type, x and y sampling. `tiles`: x size, y size, level mode, rounding."""
+    """A part to be built.
+
+    `channels`: name, pixel type, x and y sampling. `tiles`: x size, y size, level mode, rounding.
+    """
 
     storage: str = "scanlineimage"
     channels: tuple[tuple[str, int, int, int], ...] = (("R", 1, 1, 1),)
@@ -56,9 +59,9 @@ def run_lengths(data: bytes) -> bytes:
     """A plain RLE encoder."""
     out, position = bytearray(), 0
     while position < len(data):
-        length = len(
-            next(iter([list(itertools.takewhile(lambda b: b == data[position], data[position : position + 128]))]))
-        )
+        length = 1
+        while length < 128 and data[position : position + 1] == data[position + length : position + length + 1]:
+            length += 1
         if length >= 3:
             out += bytes([length - 1, data[position]])
         else:
@@ -78,13 +81,17 @@ def pack(compression: int, raw: bytes) -> bytes:
 def build(
     parts: list[PartSpec], *, multi_part: bool | None = None, interleave: bool = False, shuffle: int = 0
 ) -> bytes:
-    """Build a whole file. `interleave`: chunks of the parts in turn; `shuffle`: a seed for chunks in random file order."""
+    """Build a whole file.
+
+    `interleave`: chunks of the parts in turn; `shuffle`: a seed for chunks in random file order.
+    """
     multi_part = len(parts) > 1 if multi_part is None else multi_part
     tables = [_chunks(index, part) for index, part in enumerate(parts)]
     flags = 0x1000 * multi_part | 0x800 * any(part.deep for part in parts)
     if not multi_part and parts[0].storage == "tiledimage":
         flags |= 0x200
-    names = [name for part in parts for name, *_ in (*part.channels, *part.attributes)]
+    names = [channel[0] for part in parts for channel in part.channels]
+    names += [item[0] for part in parts for item in part.attributes]
     flags |= 0x400 * any(len(name.encode()) > 31 for name in names)
     header = b"\x76\x2f\x31\x01" + struct.pack("<I", 2 | flags)
     header += (

@@ -115,7 +115,7 @@ def _facts(part: Exploded, flags: int) -> tuple[bool, bool, int, tuple[int, int,
     if tiled:
         x, y, mode = struct.unpack("<IIB", part.value("tiles") or b"")
         tiles = (x, y, mode & 15, mode >> 4)
-    return kind.startswith("deep"), tiled, (part.value("compression") or b"")[0], window, tiles  # type: ignore[return-value]
+    return kind.startswith("deep"), tiled, (part.value("compression") or b"")[0], window, tiles
 
 
 def _count(part: Exploded, flags: int) -> int:
@@ -160,17 +160,17 @@ def _chunk(part: Exploded, flags: int, data: bytes, position: int, index: int) -
         position += table_size
         raw = table + unpack(compression, data[position : position + size], raw_size)
         part.raw[("tile", *place) if tiled else ("line", *place)] = raw
-        return position + size
-    size = struct.unpack_from("<i", data, position)[0]
+        return position + int(size)
+    (flat_size,) = struct.unpack_from("<i", data, position)
     position += 4
     line_sizes = [
         sum(width // x * SIZES[kind] for _, kind, x, y_sampling in _channels(part) if y % y_sampling == 0)
         for y in lines
     ]
-    raw = unpack(compression, data[position : position + size], sum(line_sizes))
+    raw = unpack(compression, data[position : position + flat_size], sum(line_sizes))
     if tiled:
         part.raw["tile", *place] = raw
     else:
         for y, line_size in zip(lines, line_sizes, strict=True):
             part.raw["line", y], raw = raw[:line_size], raw[line_size:]
-    return position + size
+    return position + int(flat_size)

@@ -1,0 +1,127 @@
+"""Paths -> candidates: what is found, in which order, and what is told apart."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from exrbatch import FileReport, OptionsError, Status
+from exrbatch.batch.discover import Candidate, Selection, check_paths, discover
+
+
+def make(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * len(name))
+
+
+def found(paths: list[Path | str], **selection: list[str]) -> list[str]:
+    """Candidates as paths, reports as status and path, in the order of discovery."""
+    result = []
+    for item in discover(check_paths(map(str, paths), None), None, Selection(**selection)):
+        result.append(item.path if isinstance(item, Candidate) else f"{item.status}: {item.path}")
+    return result
+
+
+def test_a_folder_is_walked_in_the_order_of_names(tmp_path: Path) -> None:
+    """Depth first, names sorted; only OpenEXR names; no temp, .nfs or macOS side files."""
+    make(tmp_path, "b/2.exr", "b/1.EXR", "a.exr", "c.jpg", "._a.exr", ".exrbatch-1-2.tmp", ".nfs0001", "x.exr/y.sxr")
+    assert found([tmp_path]) == [f"{tmp_path}/{name}" for name in ("a.exr", "b/1.EXR", "b/2.exr", "x.exr/y.sxr")]
+
+
+def test_a_named_file_may_be_called_anything(tmp_path: Path) -> None:
+    """A file that is named is meant, whatever its name."""
+    make(tmp_path, "frame")
+    assert found([tmp_path / "frame"]) == [f"{tmp_path}/frame"]
+
+
+def test_nothing_is_found_twice(tmp_path: Path) -> None:
+    """A path that another one covers is left out: two workers on one file would disturb each other."""
+    make(tmp_path, "a/1.exr", "a/2.exr")
+    assert found([tmp_path, tmp_path / "a", tmp_path / "a/1.exr", f"{tmp_path}/."]) == [
+        f"{tmp_path}/a/1.exr",
+        f"{tmp_path}/a/2.exr",
+    ]
+
+
+def test_links_and_special_files_are_told_apart(tmp_path: Path) -> None:
+    """Symbolic links in a walk are skipped with a reason; one that is named stands for its target."""
+    make(tmp_path, "real/a.exr")
+    (tmp_path / "link.exr").symlink_to(tmp_path / "real/a.exr")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.exr")
+    assert found([tmp_path]) == [
+        f"skipped: {tmp_path}/link.exr",
+        f"skipped: {tmp_path}/pipe.exr",
+        f"{tmp_path}/real/a.exr",
+    ]
+    assert found([tmp_path / "link.exr"]) == [f"{tmp_path}/real/a.exr"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "frames"),
+    [
+        ("b.####.exr", [1001, 1002, 1004]),
+        ("b.%04d.exr", [1001, 1002, 1004]),
+        ("b.#.exr", [1001, 1002, 1004]),
+        ("b.1001-1002#.exr", [1001, 1002]),
+        ("b.1002-1004x2####.exr", [1002, 1004]),
+    ],
+)
+def test_sequences(tmp_path: Path, pattern: str, frames: list[int]) -> None:
+    """The ways to write a sequence that Nuke, Houdini and printf users expect."""
+    make(tmp_path, *(f"b.{frame}.exr" for frame in (1001, 1002, 1004)), "b.txt")
+    assert found([tmp_path / pattern]) == [f"{tmp_path}/b.{frame}.exr" for frame in frames]
+
+
+def test_missing_frames_and_sequences_fail_by_name(tmp_path: Path) -> None:
+    """A frame that was asked for and is not there is no silence."""
+    make(tmp_path, "b.1001.exr")
+    assert found([tmp_path / "b.1001-1002#.exr"]) == [f"{tmp_path}/b.1001.exr", f"failed: {tmp_path}/b.1002.exr"]
+    assert found([tmp_path / "c.####.exr"]) == [f"failed: {tmp_path}/c.####.exr"]
+
+
+def test_include_and_exclude(tmp_path: Path) -> None:
+    """Gitignore style, on paths below the folder that is walked."""
+    make(tmp_path, "a/beauty.1.exr", "a/depth.1.exr", "old/beauty.1.exr", "b/beauty.2.exr")
+    assert found([tmp_path], include=["beauty.*"], exclude=["old/", "*.2.exr"]) == [f"{tmp_path}/a/beauty.1.exr"]
+
+
+def test_output_mirrors_the_tree(tmp_path: Path) -> None:
+    """One folder: its content; several paths: the tree below what they have in common. The output is not walked."""
+    make(tmp_path, "in/a/1.exr", "in/b/2.exr", "in/out/old.exr")
+    output = tmp_path / "in/out"
+
+    def destinations(*paths: str) -> list[str]:
+        names = check_paths([str(tmp_path / path) for path in paths], str(output))
+        items = discover(names, str(output))
+        return [os.path.relpath(item.destination or "", output) for item in items if isinstance(item, Candidate)]
+
+    assert destinations("in") == ["a/1.exr", "b/2.exr"]
+    assert destinations("in/a", "in/b") == ["a/1.exr", "b/2.exr"]
+    assert destinations("in/a") == ["1.exr"]
+    assert destinations("in/a/1.exr") == ["1.exr"]
+
+
+def test_bad_arguments_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    """A typo is a usage error, not an empty run."""
+    make(tmp_path, "a.exr")
+    for paths, output, message in (
+        ([tmp_path / "nothing"], None, "no such file or folder"),
+        ([tmp_path / "b.1001:1004#.exr"], None, "read differently by different tools"),
+        ([], None, "no path given"),
+        ([tmp_path], tmp_path, "the output folder is the source folder"),
+        ([tmp_path], tmp_path / "a.exr", "the output is not a folder"),
+    ):
+        with pytest.raises(OptionsError, match=message):
+            check_paths(map(str, paths), None if output is None else str(output))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
+def test_a_folder_that_cannot_be_listed_fails_by_name(tmp_path: Path) -> None:
+    """Its files would otherwise be missing from the run without a word."""
+    (tmp_path / "closed").mkdir(mode=0)
+    (report,) = discover([str(tmp_path)])
+    assert isinstance(report, FileReport)
+    assert report.status is Status.FAILED

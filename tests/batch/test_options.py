@@ -1,0 +1,92 @@
+"""What the user may say: names, numbers and the enums of OpenEXR and Imath; jobs from the machine's limits."""
+
+from pathlib import Path
+
+import Imath
+import OpenEXR
+import pytest
+
+from exrbatch import Compression, OptionsError, recompress
+from exrbatch.batch import machine
+from exrbatch.batch.options import Options, parse_compression
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "zip",
+        "ZIP",
+        "ZIP_COMPRESSION",
+        3,
+        Compression.ZIP,
+        OpenEXR.ZIP_COMPRESSION,
+        Imath.Compression(Imath.Compression.ZIP_COMPRESSION),
+    ],
+)
+def test_every_spelling_of_a_compression(value: object) -> None:
+    """A name, an OpenEXR.Compression or an Imath.Compression, as issue 2 says."""
+    assert parse_compression(value) is Compression.ZIP  # type: ignore[arg-type]
+
+
+def test_no_compression_has_many_names() -> None:
+    """OpenEXR calls it NO_COMPRESSION."""
+    for value in ("none", "no", "NO_COMPRESSION", OpenEXR.NO_COMPRESSION):
+        assert parse_compression(value) is Compression.NONE
+
+
+@pytest.mark.parametrize("value", ["zap", "", 99, -1, None, "dwaa", OpenEXR.PIZ_COMPRESSION])
+def test_what_there_is_not_is_refused_with_the_names(value: object, tmp_path: Path) -> None:
+    """A usage error that lists what there is, raised before the file is looked at."""
+    with pytest.raises(OptionsError, match="there are none, rle, zips, zip"):
+        recompress(tmp_path / "nothing.exr", value)  # type: ignore[arg-type]
+
+
+def test_arguments_that_make_no_sense_are_value_errors(tmp_path: Path) -> None:
+    """A script can catch them as what they are."""
+    with pytest.raises(ValueError, match="unknown effort 'heroic'"):
+        recompress(tmp_path / "a.exr", effort="heroic")
+    with pytest.raises(ValueError, match="no such file"):
+        recompress(tmp_path / "a.exr")
+    with pytest.raises(ValueError, match="0 jobs"):
+        Options(jobs=0)
+
+
+def test_jobs_follow_affinity_and_farm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The least of what affinity, control group, farm and memory allow; never none."""
+    monkeypatch.setattr(machine, "_affinity", lambda: 64)
+    monkeypatch.setattr(machine, "_cgroup_cores", lambda: iter([]))
+    monkeypatch.setattr(machine, "_cgroup_memory", lambda: iter([]))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("M", (), {"available": 1 << 40}))
+    for name in machine.FARM_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert machine.automatic_jobs() == 64
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "12")
+    assert machine.automatic_jobs() == 12
+    monkeypatch.setattr(machine, "_cgroup_cores", lambda: iter([2.5]))
+    assert machine.automatic_jobs() == 2
+    monkeypatch.setattr(machine, "_cgroup_memory", lambda: iter([10]))
+    assert machine.automatic_jobs() == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"proc": "0::/job", "job/cpu.max": "150000 100000", "cpu.max": "max 100000"}, [1.5]),
+        ({"proc": "0::/job", "job/cpu.max": "max 100000"}, []),
+        (
+            {"proc": "3:cpu,cpuacct:/job", "cpu/job/cpu.cfs_quota_us": "400000", "cpu/job/cpu.cfs_period_us": "100000"},
+            [4],
+        ),
+        ({"proc": "3:cpu,cpuacct:/job", "cpu/job/cpu.cfs_quota_us": "-1", "cpu/job/cpu.cfs_period_us": "100000"}, []),
+    ],
+)
+def test_control_groups_of_both_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: list[float]
+) -> None:
+    """Quotas are read from our own group upward, as psutil knows nothing of them."""
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content + "\n")
+    monkeypatch.setattr(machine, "CGROUP_ROOT", tmp_path)
+    monkeypatch.setattr(machine, "OUR_CGROUPS", tmp_path / "proc")
+    assert list(machine._cgroup_cores()) == cores

@@ -1,0 +1,180 @@
+"""The command as a user runs it: exit codes, records, dry run, output folder, what is printed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.build import PartSpec, build
+
+DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
+
+
+def exrbatch(*arguments: object, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line and check its exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", "exrbatch", *map(str, arguments)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "100"} | environment,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def shot(tmp_path: Path) -> Path:
+    """A folder with five frames in two sub-folders."""
+    folder = tmp_path / "shot"
+    for name in ("beauty/b.1001.exr", "beauty/b.1002.exr", "beauty/b.1003.exr", "depth/d.1001.exr", "depth/d.1002.exr"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(DATA)
+    return folder
+
+
+def sizes(folder: Path) -> set[int]:
+    return {path.stat().st_size for path in folder.rglob("*.exr")}
+
+
+def identities(folder: Path) -> dict[Path, tuple[int, ...]]:
+    """Everything that a replacement would change."""
+    return {
+        path: (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        for path in folder.rglob("*.exr")
+        for status in [path.stat()]
+    }
+
+
+def test_a_folder_in_place_and_again(shot: Path) -> None:
+    """The main job, then the second run: no byte changes and every file is ALREADY."""
+    first = exrbatch("recompress", shot, "-j", 2)
+    assert "5 files: 5 recompressed" in first.stdout
+    assert "saved" in first.stdout
+    before = identities(shot)
+    assert max(sizes(shot)) < len(DATA)
+    assert "5 files: 5 already ZIP" in exrbatch("recompress", shot).stdout
+    assert identities(shot) == before
+
+
+def test_bad_files_are_named_and_the_rest_is_done(shot: Path, tmp_path: Path) -> None:
+    """Exit code 1; one line each; the records tell the rest."""
+    (shot / "cut.exr").write_bytes(DATA[:-9])
+    (shot / "te[bold]xt.exr").write_text("text")
+    os.symlink(shot / "cut.exr", shot / "link.exr")
+    done = exrbatch("recompress", shot, "-c", "zips", "--report", tmp_path / "r.jsonl", code=1)
+    assert "failed: " + str(shot / "te[bold]xt.exr") + ": not an OpenEXR file" in done.stdout
+    assert "cut.exr: part 0, chunk 63 at byte" in done.stdout
+    assert "8 files: 5 recompressed, 1 skipped, 2 failed" in done.stdout
+    records = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert len(records) == 8
+    assert {record["type"] for record in records} == {"file"}
+    assert sorted(record["status"] for record in records) == ["failed"] * 2 + ["recompressed"] * 5 + ["skipped"]
+    done_record = next(record for record in records if record["status"] == "recompressed")
+    assert done_record["saved"] == done_record["size_before"] - done_record["size_after"] > 0
+    assert (done_record["compressions_before"], done_record["compressions_after"]) == (["NONE"], ["ZIPS"])
+
+
+def test_json_is_one_document(shot: Path) -> None:
+    """Stdout holds the document and nothing else, even with nothing to do; progress and summary go to stderr."""
+    done = exrbatch("recompress", shot, "--json")
+    document = json.loads(done.stdout)
+    assert len(document["files"]) == document["summary"]["files"] == 5
+    assert document["summary"]["counts"]["recompressed"] == 5
+    assert document["summary"]["bytes_saved"] == sum(record["saved"] for record in document["files"])
+    assert "5 recompressed" in done.stderr
+    (shot / "empty").mkdir()
+    assert json.loads(exrbatch("recompress", shot / "empty", "--json").stdout)["files"] == []
+
+
+def test_dry_run_changes_nothing(shot: Path) -> None:
+    """Only told what would be done."""
+    before = identities(shot)
+    assert "5 files: 5 would be recompressed" in exrbatch("recompress", "-n", shot).stdout
+    assert identities(shot) == before
+
+
+def test_output_folder_and_sequence(shot: Path, tmp_path: Path) -> None:
+    """-o mirrors the tree and keeps the originals; a sequence is a PATH like any other."""
+    exrbatch("recompress", shot, "-o", tmp_path / "out")
+    assert sizes(shot) == {len(DATA)}
+    names = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.exr")}
+    assert names == {str(path.relative_to(shot)) for path in shot.rglob("*.exr")}
+    assert max(sizes(tmp_path / "out")) < len(DATA)
+    done = exrbatch("recompress", shot / "beauty" / "b.####.exr", "-q")
+    assert "3 files: 3 recompressed" in done.stdout
+    assert sizes(shot / "depth") == {len(DATA)}
+
+
+def test_verbose_tells_each_file_and_notes(shot: Path) -> None:
+    """-v: a line per file; a deep part that can't have ZIP is told."""
+    (shot / "deep.exr").write_bytes(build([PartSpec(storage="deepscanline", noise=0.0, window=(0, 0, 63, 63))]))
+    done = exrbatch("recompress", shot, "-v")
+    assert done.stdout.count("recompressed ") >= 6
+    assert "1 x part 0: ZIPS, as deep data can't have ZIP" in done.stdout
+
+
+def test_usage_errors(shot: Path, tmp_path: Path) -> None:
+    """Exit code 2 and one line, before anything is touched."""
+    for arguments, message in (
+        ([tmp_path / "nothing"], "no such file or folder"),
+        ([shot, "-c", "zap"], "unknown compression 'zap'; there are none, rle, zips, zip"),
+        ([shot, "-j", 0], "0 jobs"),
+        ([shot, "-o", shot], "leave out -o"),
+        ([shot, "--report", tmp_path / "no" / "r.jsonl"], "can't write the report"),
+        ([shot, "--effort", "heroic"], "invalid choice: 'heroic'"),
+        ([], "the following arguments are required: PATH"),
+    ):
+        assert message in exrbatch("recompress", *arguments, code=2).stderr
+    assert sizes(shot) == {len(DATA)}
+
+
+def test_an_empty_folder_is_nothing_to_do(tmp_path: Path) -> None:
+    """Exit code 0: nothing to do is no failure."""
+    assert "no OpenEXR files found" in exrbatch("recompress", tmp_path).stdout
+
+
+def test_ctrl_c_finishes_what_runs(tmp_path: Path) -> None:
+    """First Ctrl-C: exit code 130, the summary, every file whole, no temp file; the rest can be done later."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for index in range(400):
+        (folder / f"{index}.exr").write_bytes(DATA)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exrbatch", "recompress", str(folder), "-v", "-j", "1", "--effort", "max"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    rest = process.stdout.read()
+    process.stdout.close()
+    assert process.wait() == 130, first + rest
+    assert "stopped before the end" in rest
+    assert not [name for name in os.listdir(folder) if name.endswith(".tmp")]
+    done = [path for path in folder.iterdir() if path.stat().st_size < len(DATA)]
+    assert 1 <= len(done) < 400
+    assert f"{400 - len(done)} recompressed" in exrbatch("recompress", folder).stdout
+
+
+def test_demo_writes_and_recompresses(tmp_path: Path) -> None:
+    """A way to try it with no EXR at hand; it refuses a folder that has something in it."""
+    done = exrbatch("demo", tmp_path / "demo", "--frames", 2)
+    assert "2 files: 2 recompressed" in done.stdout
+    assert "needs an empty folder" in exrbatch("demo", tmp_path / "demo", code=2).stderr
+
+
+def test_module_and_help_load_no_interface() -> None:
+    """Importing the package loads neither OpenEXR nor rich: workers and scripts should not wait for them."""
+    code = (
+        "import sys, exrbatch; sys.exit(bool({'OpenEXR', 'rich', 'psutil', 'fileseq', 'argparse'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert "recompress" in exrbatch("--help").stdout

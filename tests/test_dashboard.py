@@ -1,0 +1,123 @@
+"""The dashboard and the summary at fixed widths, with a clock that is wound by hand."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from exrbatch import FileReport, Status
+from exrbatch.batch.discover import Candidate
+from exrbatch.batch.options import Options
+from exrbatch.batch.pool import Running
+from exrbatch.batch.report import BatchReport
+from exrbatch.batch.run import Run
+from exrbatch.cli.summary import file_line, summary_lines
+from exrbatch.dashboard import Dashboard, plain_line
+from exrbatch.text import shortened, shown_duration, shown_path, shown_size
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, BatchReport]:
+    """A run in its middle: 4 GB of 10 GB done in 100 s, two workers, one failure with markup in its name."""
+    run = Run([str(tmp_path_factory.mktemp("empty"))], Options(jobs=2))
+    run.backlog.files, run.backlog.size, run.backlog.is_complete = 1000, 10_000_000_000, True
+    monkeypatch.setattr(
+        run,
+        "running",
+        lambda: [
+            Running(
+                0, Candidate("/show/shot/" + "long_folder_name/" * 20 + "beauty.1001.exr", 50_000_000, None), 0.5, 1.0
+            ),
+            Running(1, Candidate("/show/[red]\n.exr", 50_000_000, None), 0.0, 0.1),
+        ],
+    )
+    clock = Clock()
+    report = BatchReport(clock)
+    clock.now = 100.0
+    for index in range(398):
+        report.add(
+            FileReport(path=f"{index}.exr", status=Status.RECOMPRESSED, size_before=10_000_000, size_after=4_000_000)
+        )
+    report.add(
+        FileReport(
+            path="n.exr", status=Status.NO_GAIN, size_before=10_000_000, size_after=10_000_000, tried_size=11_000_000
+        )
+    )
+    report.add(
+        FileReport(path="a[/b]\udcff.exr", status=Status.FAILED, reason="part 0, chunk 3: cut", size_before=10_000_000)
+    )
+    return run, report  # fmt: skip
+
+
+def drawn(renderable: object, width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, legacy_windows=False)
+    console.print(renderable)
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_frame_fits_and_tells_the_numbers(state: tuple[Run, BatchReport], width: int) -> None:
+    """Every line has the width of the terminal; the numbers are the report's."""
+    lines = drawn(Dashboard(*state), width)
+    assert {len(line) for line in lines} == {width}
+    text = "\n".join(lines)
+    assert "dashboard off" not in text
+    if width >= 80:
+        assert "40 %  4.0 GB of 10.0 GB" in text
+        assert "2:28 left" in text
+        assert "400 of 1000 · 398 recompressed · 1 no gain · 1 failed" in text
+        assert "read 4.0 GB · written 1.6 GB · saved 2.4 GB (60.0 %)" in text
+        assert "4.0 files/s · 40.2 MB/s · 1:40 elapsed" in text
+        assert "beauty.1001.exr" in text
+        assert r"/show/[red]\n.exr" in text
+        assert r"a[/b]\xff.exr: part 0, chunk 3: cut" in text
+
+
+def test_a_bug_in_the_dashboard_does_not_stop_the_job(
+    state: tuple[Run, BatchReport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that it is off, and that is all."""
+    monkeypatch.setattr(state[0], "running", lambda: 1 // 0)
+    assert drawn(Dashboard(*state), 80) == ["dashboard off: ZeroDivisionError: integer division or modulo by zero"]
+
+
+def test_plain_line(state: tuple[Run, BatchReport]) -> None:
+    """For logs: the same in one line."""
+    assert plain_line(*state) == ("1:40: 400 of 1000 files, 40 %, saved 2.4 GB, 40.2 MB/s, 1 failed, 2:28 left")
+
+
+def test_summary(state: tuple[Run, BatchReport]) -> None:
+    """Failures again, counts that sum up, sizes and speed."""
+    lines = [line.plain for line in summary_lines(state[1], Options())]
+    assert lines == [
+        r"failed: a[/b]\xff.exr: part 0, chunk 3: cut",
+        "400 files: 398 recompressed, 1 not smaller, 1 failed",
+        "4.0 GB -> 1.6 GB, saved 2.4 GB (60.0 %) in 1:40 (4.0 files/s, 40.0 MB/s)",
+    ]
+    assert state[1].counts.total() == state[1].files == 400
+    assert state[1].exit_code == 1
+
+
+def test_file_line() -> None:
+    """What -v prints."""
+    report = FileReport(path="a.exr", status=Status.RECOMPRESSED, size_before=2000, size_after=500, notes=("a note",))
+    assert file_line(report).plain == "recompressed a.exr: 2.0 kB -> 500 B (-75.0 %) [a note]"
+
+
+def test_words_for_people() -> None:
+    """Decimal units, durations, odd names on one line, the end of long ones."""
+    assert [shown_size(size) for size in (0, 999, 1000, 999_949, 999_950, 1.5e9, 2e15, -2500)] == [
+        "0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "1.5 GB", "2000.0 TB", "-2.5 kB",
+    ]  # fmt: skip
+    assert [shown_duration(seconds) for seconds in (0.04, 59.9, 60, 3599.6, 36000)] == [
+        "0.0 s", "59.9 s", "1:00", "1:00:00", "10:00:00",
+    ]  # fmt: skip
+    assert shown_path("a\n\x1b[31m\udcff.exr") == r"a\n\x1b[31m\xff.exr"
+    assert shortened("/a/b/c.exr", 6) == "…c.exr"

@@ -1,0 +1,105 @@
+"""The plan of the house: arrows point down, rooms are described, the README tells the truth."""
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exrbatch.codecs.table import SUPPORTED
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "exrbatch"
+FLOORS = {
+    "errors": 0, "version": 0, "text": 0, "exr": 1, "codecs": 2, "file": 3, "batch": 4,
+    "api": 5, "demo": 5, "dashboard": 6, "cli": 7, "__main__": 8, "__init__": 9,
+}  # fmt: skip
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def floor_of(path: Path) -> int:
+    return FLOORS[path.relative_to(PACKAGE).parts[0].removesuffix(".py")]
+
+
+def imports_of(path: Path) -> list[str]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.append(node.module)
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return [name for name in names if name.split(".")[0] == "exrbatch"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_arrows_point_down(path: Path) -> None:
+    """No module imports from a floor above its own; the package's own names are for users only."""
+    for name in imports_of(path):
+        parts = name.split(".")
+        if len(parts) == 1:
+            assert floor_of(path) >= FLOORS["cli"], "import from the room, not from the front door"
+        else:
+            assert FLOORS[parts[1]] <= floor_of(path), f"{path} imports {name}"
+
+
+def test_no_cycles() -> None:
+    """Modules can be put in an order in which each comes after those that it imports."""
+    graph = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): set(imports_of(path))
+        for path in MODULES
+    }
+    while graph:
+        free = [name for name, needs in graph.items() if not any(need in graph and need != name for need in needs)]
+        assert free, f"a cycle among {sorted(graph)}"
+        for name in free:
+            del graph[name]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_are_small_and_described(path: Path) -> None:
+    """A module fits one sitting and says what it is for; a room's __init__ holds nothing but that."""
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree)
+    assert len(path.read_text().splitlines()) <= 350
+    if path.name == "__init__.py" and path.parent != PACKAGE:
+        assert len(tree.body) == 1
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, f"{node.name} does not fit a screen"
+
+
+README = (ROOT / "README.md").read_text()
+
+
+def commands() -> list[list[str]]:
+    """Every exrbatch command in the README's code blocks."""
+    blocks = re.findall(r"```(?:sh|console)\n(.*?)```", README, re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    pieces = [piece.strip() for line in lines for piece in line.split("&&")]
+    return [shlex.split(piece, comments=True) for piece in pieces if re.match(r"(\S*/)?exrbatch ", piece)]
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_commands_in_the_readme_parse(command: list[str]) -> None:
+    """Each option that the README shows is one that there is."""
+    from exrbatch.cli.main import build_parser
+
+    build_parser().parse_args(command[1:])
+
+
+def test_readme_table_is_the_table_of_codecs() -> None:
+    """The columns of storage kinds x compressions are the compressions that there are."""
+    header = next(line for line in README.splitlines() if line.startswith("| storage"))
+    assert [cell.strip().lower() for cell in header.strip("|").split("|")[1:]] == [c.name.lower() for c in SUPPORTED]
+
+
+def test_readme_options_are_those_of_the_help() -> None:
+    """Every option of `exrbatch recompress` is in the README."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "exrbatch", "recompress", "--help"], check=True, capture_output=True, text=True
+    ).stdout
+    for option in set(re.findall(r"--[a-z][a-z-]+", shown)) - {"--help"}:
+        assert f"`{option}" in README or f"{option}`" in README, f"{option} is not in the README"
