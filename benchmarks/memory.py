@@ -68,10 +68,10 @@ def main() -> None:
 
 
 def _do(pool: Pool, candidate: Candidate, plan: FilePlan) -> FileReport:
-    pool.submit(candidate, plan)
-    while (report := pool.next_finished(1)) is None:
+    pool.submit([candidate], [plan])
+    while (outcome := pool.next_finished(1)) is None:
         pass
-    return report
+    return outcome.reports[0]
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import heapq
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from exrbatch.batch.discover import Candidate
 from exrbatch.file.report import FileReport
@@ -47,9 +47,20 @@ class Backlog:
             heapq.heappush(self._window, (-candidate.size, self._taken, candidate))
         return heapq.heappop(self._window)[2] if self._window else None
 
+    def put_back(self, candidates: Sequence[Candidate]) -> None:
+        """Take back files that were handed out but not done."""
+        for candidate in candidates:
+            self._taken += 1
+            heapq.heappush(self._window, (-candidate.size, self._taken, candidate))
+
     def take_report(self) -> FileReport | None:
         """Take the report of something that the scan found to be no candidate."""
         return self._reports.popleft() if self._reports else None
+
+    @property
+    def waiting(self) -> int:
+        """Files that have been found and not yet taken."""
+        return len(self._window) + len(self._queue)
 
     @property
     def is_exhausted(self) -> bool:

@@ -1,22 +1,32 @@
-"""run(...) -> iterator of FileReport: keeps every worker busy, never hands out more files than there are workers."""
+"""run(...) -> iterator of FileReport: keeps every worker busy, never hands out more than each is working on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.discover import Candidate
 from exrbatch.batch.options import Options
+from exrbatch.batch.pool import Outcome
 from exrbatch.file.plan import FilePlan
 from exrbatch.file.report import FileReport
 
 TICK = 0.1
 """Seconds between looks at the clock while nothing ends."""
+BUNDLE_FILES, BUNDLE_BYTES = 16, 16_000_000
+"""Small files go to a worker in bundles up to these limits; a file of that size goes alone."""
+SHARES = 4
+"""A bundle is at most this part of one worker's share of what waits: none idles while another has many."""
 STARVED_TICK = 0.01
 """The same while a worker is free and the scan has not found the next file yet."""
 
 
 class Workers(Protocol):
     """What the scheduler needs of a pool."""
+
+    @property
+    def jobs(self) -> int:
+        """How many workers there are."""
+        ...
 
     @property
     def has_idle(self) -> bool:
@@ -28,12 +38,12 @@ class Workers(Protocol):
         """Whether a worker has a file."""
         ...
 
-    def submit(self, candidate: Candidate, plan: FilePlan) -> None:
-        """Give a file to a free worker."""
+    def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
+        """Give files to a free worker, which does them one after the other."""
         ...
 
-    def next_finished(self, timeout: float) -> FileReport | None:
-        """Wait for a file to end, at most `timeout` seconds."""
+    def next_finished(self, timeout: float) -> Outcome | None:
+        """Wait for a task to end, at most `timeout` seconds."""
         ...
 
 
@@ -54,9 +64,24 @@ def run(backlog: Backlog, workers: Workers, options: Options, stop: StopRequest)
             backlog.stop()
         while (report := backlog.take_report()) is not None:
             yield report
-        while workers.has_idle and (candidate := backlog.take()) is not None:
-            workers.submit(candidate, options.plan(candidate.path, candidate.destination))
+        while workers.has_idle and (bundle := _take_bundle(backlog, workers.jobs)):
+            workers.submit(bundle, [options.plan(each.path, each.destination) for each in bundle])
         if not workers.is_busy and backlog.is_exhausted:
             return
         starved = workers.has_idle and not backlog.is_complete
-        yield workers.next_finished(STARVED_TICK if starved else TICK)
+        outcome = workers.next_finished(STARVED_TICK if starved else TICK)
+        if outcome is None:
+            yield None
+            continue
+        backlog.put_back(outcome.returned)
+        yield from outcome.reports
+
+
+def _take_bundle(backlog: Backlog, jobs: int) -> list[Candidate]:
+    most = min(BUNDLE_FILES, max(1, backlog.waiting // (SHARES * jobs)))
+    bundle: list[Candidate] = []
+    size = 0
+    while len(bundle) < most and size < BUNDLE_BYTES and (candidate := backlog.take()) is not None:
+        bundle.append(candidate)
+        size += candidate.size
+    return bundle

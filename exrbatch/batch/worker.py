@@ -5,19 +5,30 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from multiprocessing.connection import wait
 
 from exrbatch.file import job
 from exrbatch.file.plan import FilePlan
 from exrbatch.file.report import FileReport, failed
 
-_progress: "ctypes.c_double | None" = None
+
+class Position(ctypes.Structure):
+    """Where a worker is, in memory that it shares with the parent.
+
+    `index`: of the file of the bundle that it works on; `done`: the part of that file that is done, 0 to 1.
+    """
+
+    _fields_ = (("index", ctypes.c_double), ("done", ctypes.c_double))
 
 
-def initialize(progress: "ctypes.c_double") -> None:
-    """Set up a worker. `progress`: a cell in shared memory, the part of the running file that is done, 0 to 1."""
-    global _progress
-    _progress = progress
+_position = Position()
+
+
+def initialize(position: Position) -> None:
+    """Set up a worker that tells its position there."""
+    global _position
+    _position = position
     # Ctrl-C goes to the whole process group, but only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _prefer_for_oom_killer()
@@ -26,19 +37,25 @@ def initialize(progress: "ctypes.c_double") -> None:
         threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
 
 
-def work(plan: FilePlan) -> FileReport:
+def work(plans: Sequence[FilePlan]) -> list[FileReport]:
+    """Do the files of a bundle one after the other."""
+    reports = []
+    for index, plan in enumerate(plans):
+        _position.index, _position.done = index, 0.0
+        reports.append(_work(plan))
+    return reports
+
+
+def _work(plan: FilePlan) -> FileReport:
     """Do one file. No exception leaves: one that can't be unpickled would break the whole executor."""
     try:
-        return job.run(plan, _report_progress)
+        return job.run(plan, _set_done)
     except BaseException as error:  # noqa: BLE001
         return failed(plan, f"internal error: {type(error).__name__}: {error}")
-    finally:
-        _report_progress(0.0)
 
 
-def _report_progress(done: float) -> None:
-    if _progress is not None:
-        _progress.value = done
+def _set_done(done: float) -> None:
+    _position.done = done
 
 
 def _die_with(sentinel: int) -> None:

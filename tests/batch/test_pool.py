@@ -27,23 +27,28 @@ def frames(tmp_path: Path) -> list[Candidate]:
     return [Candidate(str(path), len(data), None) for path in paths]
 
 
+def give(pool: Pool, *candidates: Candidate) -> None:
+    pool.submit(candidates, [Options().plan(candidate.path, None) for candidate in candidates])
+
+
 def finish(pool: Pool) -> FileReport:
-    while (report := pool.next_finished(0.1)) is None:
+    while (outcome := pool.next_finished(0.1)) is None:
         assert pool.is_busy
+    (report,) = outcome.reports
     return report
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_worker_that_dies_costs_its_file_only(frames: list[Candidate], number: signal.Signals) -> None:
     """The file is blamed with the signal's name, its temp is gone, the others are done, the slot works again."""
-    options, pool = Options(), Pool(2)
+    pool = Pool(2)
     victim = pool._idle[-1].process
     assert victim.pid is not None
     os.kill(victim.pid, signal.SIGSTOP)  # so that it surely has the file when it dies
     temp = Path(frames[0].path).with_name(f"{temp_prefix(victim.pid)}left{TEMP_SUFFIX}")
     temp.touch()
-    pool.submit(frames[0], options.plan(frames[0].path, None))
-    pool.submit(frames[1], options.plan(frames[1].path, None))
+    give(pool, frames[0])
+    give(pool, frames[1])
     assert finish(pool).status is Status.RECOMPRESSED
     os.kill(victim.pid, number)
     os.kill(victim.pid, signal.SIGCONT)
@@ -54,9 +59,25 @@ def test_a_worker_that_dies_costs_its_file_only(frames: list[Candidate], number:
         f"the worker died: {number.name}",
     )
     assert not temp.exists()
-    pool.submit(frames[0], options.plan(frames[0].path, None))
-    pool.submit(frames[2], options.plan(frames[2].path, None))
+    give(pool, frames[0])
+    give(pool, frames[2])
     assert {finish(pool).status, finish(pool).status} == {Status.RECOMPRESSED}
+    pool.close()
+
+
+def test_a_bundle_blames_one_file_and_returns_the_others(frames: list[Candidate]) -> None:
+    """Of several small files only the one in work fails with the worker."""
+    pool = Pool(1)
+    victim = pool._idle[-1].process
+    assert victim.pid is not None
+    os.kill(victim.pid, signal.SIGSTOP)
+    give(pool, *frames)
+    pool._slots[0].position.index = 1.0
+    os.kill(victim.pid, signal.SIGKILL)
+    while (outcome := pool.next_finished(0.1)) is None:
+        assert pool.is_busy
+    assert [(report.path, report.status) for report in outcome.reports] == [(frames[1].path, Status.FAILED)]
+    assert list(outcome.returned) == [frames[0], frames[2]]
     pool.close()
 
 
@@ -90,7 +111,7 @@ def test_workers_die_with_the_parent(tmp_path: Path) -> None:
 def test_progress_is_seen_from_outside(frames: list[Candidate]) -> None:
     """A running file shows its slot, and nothing when all is done."""
     pool = Pool(1)
-    pool.submit(frames[0], Options().plan(frames[0].path, None))
+    give(pool, frames[0])
     (running,) = pool.running()
     assert (running.slot, running.candidate) == (0, frames[0])
     assert 0 <= running.done <= 1

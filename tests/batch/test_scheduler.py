@@ -1,6 +1,6 @@
 """The scheduler with a pool that is not there: order, bounds, stop."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -10,17 +10,20 @@ from exrbatch import FileReport, Status
 from exrbatch.batch.backlog import WINDOW, Backlog
 from exrbatch.batch.discover import Candidate
 from exrbatch.batch.options import Options
-from exrbatch.batch.scheduler import StopRequest, run
+from exrbatch.batch.pool import Outcome
+from exrbatch.batch.scheduler import BUNDLE_BYTES, BUNDLE_FILES, SHARES, StopRequest, run
 from exrbatch.file.plan import FilePlan
 
 
 class FakeWorkers:
-    """Ends the oldest file each time it is asked."""
+    """Ends the oldest task each time it is asked; the first one that has the `poison` dies of it."""
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, poison: str = "") -> None:
         self.jobs = jobs
-        self.in_flight: list[Candidate] = []
+        self.poison = poison
+        self.in_flight: list[Sequence[Candidate]] = []
         self.order: list[int] = []
+        self.bundles: list[list[int]] = []
 
     @property
     def has_idle(self) -> bool:
@@ -30,17 +33,23 @@ class FakeWorkers:
     def is_busy(self) -> bool:
         return bool(self.in_flight)
 
-    def submit(self, candidate: Candidate, plan: FilePlan) -> None:
-        assert self.has_idle, "never more files than workers"
-        assert plan.source == candidate.path
-        self.in_flight.append(candidate)
-        self.order.append(candidate.size)
+    def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
+        assert self.has_idle, "never more tasks than workers"
+        assert [plan.source for plan in plans] == [candidate.path for candidate in bundle]
+        self.in_flight.append(bundle)
+        self.order += [candidate.size for candidate in bundle]
+        self.bundles.append([candidate.size for candidate in bundle])
 
-    def next_finished(self, timeout: float) -> FileReport | None:
+    def next_finished(self, timeout: float) -> Outcome | None:
         if not self.in_flight:
             return None
-        candidate = self.in_flight.pop(0)
-        return FileReport(path=candidate.path, status=Status.RECOMPRESSED, size_before=candidate.size)
+        bundle = self.in_flight.pop(0)
+        for candidate in bundle:
+            if candidate.path == self.poison:
+                self.poison = ""
+                dead = FileReport(path=candidate.path, status=Status.FAILED)
+                return Outcome([dead], [other for other in bundle if other is not candidate])
+        return Outcome([FileReport(path=each.path, status=Status.RECOMPRESSED) for each in bundle])
 
 
 def scanned(found: Iterator[Candidate | FileReport]) -> Backlog:
@@ -66,16 +75,37 @@ def test_every_file_is_done_once_largest_first(sizes: list[int], jobs: int) -> N
 
 def test_the_window_bounds_how_far_a_large_file_jumps() -> None:
     """Files that lie together are done at about the same time: only WINDOW files compete."""
-    sizes = [1] * (3 * WINDOW) + [999]
+    sizes = [BUNDLE_BYTES] * (3 * WINDOW) + [2 * BUNDLE_BYTES]
     workers = FakeWorkers(2)
     list(run(scanned(candidates(sizes)), workers, Options(), StopRequest()))
-    assert 2 * WINDOW <= workers.order.index(999) <= 2 * WINDOW + 2
+    assert 2 * WINDOW <= workers.order.index(2 * BUNDLE_BYTES) <= 2 * WINDOW + 2
+
+
+@given(st.lists(st.integers(0, 2 * BUNDLE_BYTES), max_size=400), st.integers(1, 20))
+def test_bundles_are_small_and_leave_work_for_others(sizes: list[int], jobs: int) -> None:
+    """A file of BUNDLE_BYTES goes alone; no bundle is more than a part of a worker's share of what waits."""
+    workers = FakeWorkers(jobs)
+    list(run(scanned(candidates(sizes)), workers, Options(), StopRequest()))
+    waiting = len(sizes)
+    for bundle in workers.bundles:
+        assert len(bundle) <= BUNDLE_FILES
+        assert len(bundle) == 1 or (sum(bundle[:-1]) < BUNDLE_BYTES and len(bundle) * SHARES * jobs <= waiting)
+        waiting -= len(bundle)
+    assert waiting == 0
+
+
+def test_files_of_a_dead_worker_are_done_by_another() -> None:
+    """Only the file that it died of fails; the others of its bundle come round again."""
+    workers = FakeWorkers(2, poison="7.exr")
+    reports = [r for r in run(scanned(candidates([10] * 20)), workers, Options(), StopRequest()) if r]
+    assert {r.path for r in reports if r.status is Status.FAILED} == {"7.exr"}
+    assert sorted(r.path for r in reports) == sorted(f"{index}.exr" for index in range(20))
 
 
 def test_a_stop_finishes_what_runs_and_starts_nothing() -> None:
     """After the request only the files in flight end."""
     workers, stop = FakeWorkers(3), StopRequest()
-    events = run(scanned(candidates([5] * 50)), workers, Options(), stop)
+    events = run(scanned(candidates([BUNDLE_BYTES] * 50)), workers, Options(), stop)
     done = [next(events)]
     stop.signal_number = 2
     done += [report for report in events if report]
