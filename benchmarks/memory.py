@@ -15,7 +15,7 @@ import OpenEXR
 from exrbatch.batch.discover import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.pool import Pool
-from exrbatch.codecs.codec import Effort
+from exrbatch.codecs.effort import Effort
 from exrbatch.exr.compression import Compression
 from exrbatch.file.plan import FilePlan
 from exrbatch.file.report import FileReport

@@ -5,24 +5,30 @@
 >>> report.status, report.saved  # doctest: +SKIP
 (<Status.RECOMPRESSED: 'recompressed'>, 25165824)
 
-Importing this package loads neither OpenEXR nor a user interface.
+Importing this package loads nothing: each name is fetched when it is first used, as the command line should
+answer at once and a worker should load only what it needs.
 """
 
-from exrbatch.api import recompress, recompress_many
-from exrbatch.codecs.codec import Effort
-from exrbatch.errors import (
-    CorruptChunk,
-    ExrbatchError,
-    InvalidFile,
-    OptionsError,
-    ReplaceFailed,
-    SourceChanged,
-    UnsupportedFile,
-    VerificationFailed,
-)
-from exrbatch.exr.compression import Compression
-from exrbatch.file.report import FileReport, Status
+import importlib
+from typing import TYPE_CHECKING
+
 from exrbatch.version import __version__
+
+if TYPE_CHECKING:
+    from exrbatch.api import recompress, recompress_many
+    from exrbatch.codecs.effort import Effort
+    from exrbatch.errors import (
+        CorruptChunk,
+        ExrbatchError,
+        InvalidFile,
+        OptionsError,
+        ReplaceFailed,
+        SourceChanged,
+        UnsupportedFile,
+        VerificationFailed,
+    )
+    from exrbatch.exr.compression import Compression
+    from exrbatch.file.report import FileReport, Status
 
 __all__ = [
     "Compression",
@@ -41,3 +47,22 @@ __all__ = [
     "recompress",
     "recompress_many",
 ]
+
+_HOMES = {
+    "Compression": "exrbatch.exr.compression",
+    "Effort": "exrbatch.codecs.effort",
+    "FileReport": "exrbatch.file.report",
+    "Status": "exrbatch.file.report",
+    "recompress": "exrbatch.api",
+    "recompress_many": "exrbatch.api",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'exrbatch' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES.get(name, "exrbatch.errors")), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

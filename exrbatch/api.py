@@ -5,7 +5,7 @@ from os import PathLike, fsdecode
 from os.path import lexists
 
 from exrbatch.batch.options import CompressionLike, Options, parse_compression, parse_effort
-from exrbatch.codecs.codec import Effort
+from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
 from exrbatch.file import job

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exrbatch.codecs.table import SUPPORTED
+from exrbatch.exr.compression import SUPPORTED
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "exrbatch"

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import SupportsInt
 
-from exrbatch.codecs.codec import Effort
-from exrbatch.codecs.table import SUPPORTED
+from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
-from exrbatch.exr.compression import Compression
+from exrbatch.exr.compression import SUPPORTED, Compression
 from exrbatch.file.plan import FilePlan
 
 CompressionLike = str | SupportsInt

@@ -11,7 +11,7 @@ from exrbatch.file.report import FileReport, Status
 KEPT_FAILURES = 1000
 """Failures kept to be shown at the end; the record file has them all."""
 
-EXIT_DONE, EXIT_FAILURES, EXIT_USAGE = 0, 1, 2
+EXIT_DONE, EXIT_FAILURES = 0, 1
 
 
 class BatchReport:

@@ -5,10 +5,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from exrbatch.batch.report import EXIT_USAGE
-from exrbatch.codecs.codec import Effort
-from exrbatch.codecs.table import SUPPORTED
+from exrbatch.batch.start import warm_up
+from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
+from exrbatch.exr.compression import SUPPORTED
+
+EXIT_USAGE = 2
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -30,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     options = build_parser().parse_args(arguments)
+    warm_up()
     try:
         if options.command == "demo":
             from exrbatch.cli.demo import run_demo

@@ -3,7 +3,6 @@
 "Raw" is what an uncompressed file holds: for each line, for each channel, its samples, little endian.
 """
 
-import enum
 from typing import Protocol
 
 import numpy as np
@@ -14,14 +13,6 @@ from exrbatch.errors import CorruptChunk
 Raw = NDArray[np.uint8]
 """Raw bytes, shape (n,), contiguous; mostly a view into a buffer that is used again for the next chunks."""
 Packed = bytes | bytearray | memoryview
-
-
-class Effort(enum.StrEnum):
-    """How hard a packer tries. Balanced is about the size that OpenEXR itself writes."""
-
-    FAST = "fast"
-    BALANCED = "balanced"
-    MAX = "max"
 
 
 class Codec(Protocol):

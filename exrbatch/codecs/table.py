@@ -1,13 +1,11 @@
-"""Which codec packs which compression. A compression that is not here can't be read or written yet."""
+"""Which codec packs which compression."""
 
-from exrbatch.codecs.codec import Codec, Effort
+from exrbatch.codecs.codec import Codec
+from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.none import NoneCodec
 from exrbatch.codecs.rle import RleCodec
 from exrbatch.codecs.zip import ZipCodec
 from exrbatch.exr.compression import Compression
-
-SUPPORTED = (Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP)
-"""In the order of their numbers; the user's choice and the README's table come from here."""
 
 
 def codec_for(compression: Compression, effort: Effort) -> Codec:

@@ -4,7 +4,8 @@ import deflate
 import numpy as np
 from isal import isal_zlib
 
-from exrbatch.codecs.codec import Effort, Packed, Raw
+from exrbatch.codecs.codec import Packed, Raw
+from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.predictor import Predictor
 from exrbatch.errors import CorruptChunk
 

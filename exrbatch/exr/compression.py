@@ -65,6 +65,9 @@ FACTS: dict[Compression, CompressionFacts] = {
     Compression.ZSTD: CompressionFacts(lines_per_chunk=1, deep=True, first_release="3.5"),
 }
 
+SUPPORTED = (Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP)
+"""Those that there are codecs for; files in the others are skipped."""
+
 NEAREST_DEEP: dict[Compression, Compression] = {Compression.ZIP: Compression.ZIPS}
 """For a compression that deep data can't have: the legal one that packs in the same way."""
 

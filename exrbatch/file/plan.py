@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from exrbatch.codecs.codec import Effort
-from exrbatch.codecs.table import SUPPORTED
+from exrbatch.codecs.effort import Effort
 from exrbatch.errors import UnsupportedFile
 from exrbatch.exr.chunks import chunk_count
-from exrbatch.exr.compression import MAX_CHUNKS_PER_PART, NEAREST_DEEP, Compression
+from exrbatch.exr.compression import MAX_CHUNKS_PER_PART, NEAREST_DEEP, SUPPORTED, Compression
 from exrbatch.exr.header import Header
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from exrbatch.codecs.codec import Effort, Raw, unpack
+from exrbatch.codecs.codec import Raw, unpack
+from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.table import codec_for
 from exrbatch.errors import CorruptChunk
 from exrbatch.exr.chunks import ChunkGrid

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from exrbatch.codecs.codec import Codec, Effort, Raw, pack
+from exrbatch.codecs.codec import Codec, Raw, pack
+from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.table import codec_for
 from exrbatch.exr.chunks import ChunkGrid, chunk_grid
 from exrbatch.exr.compression import Compression

@@ -3,7 +3,8 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from exrbatch.codecs.codec import Effort, holds
+from exrbatch.codecs.codec import holds
+from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.table import codec_for
 from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.compression import Compression

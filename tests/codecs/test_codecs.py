@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from exrbatch import Compression, CorruptChunk, Effort
 from exrbatch.codecs.codec import Codec, holds, pack, unpack
 from exrbatch.codecs.rle import pack_runs, unpack_runs
-from exrbatch.codecs.table import SUPPORTED, codec_for
+from exrbatch.codecs.table import codec_for
+from exrbatch.exr.compression import SUPPORTED
 from tests.support import build, explode
 
 RAW = st.one_of(
