@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 from os import PathLike, fsdecode
 from os.path import lexists
 
-from exrbatch.batch.options import CompressionLike, Options, parse_compression, parse_effort
+from exrbatch.batch.options import CompressionLike, Options, parse_effort, parse_target
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
 from exrbatch.file import job
+from exrbatch.file.plan import DEFAULT_READERS
 from exrbatch.file.report import FileReport
 
 Path = str | bytes | PathLike[str] | PathLike[bytes]
@@ -22,6 +23,10 @@ def recompress(
     effort: Effort | str = Effort.BALANCED,
     force: bool = False,
     dry_run: bool = False,
+    readers: str = DEFAULT_READERS,
+    allow_lossy: bool = False,
+    include_lossy_sources: bool = False,
+    allow_aces: bool = False,
 ) -> FileReport:
     """Recompress one OpenEXR file losslessly, in this process.
 
@@ -30,12 +35,16 @@ def recompress(
 
     Args:
         path: the file. A symbolic link is replaced itself, so resolve it first.
-        compression: a name ("none", "rle", "zips", "zip"), an `exrbatch.Compression`, an
-            `OpenEXR.Compression` or an `Imath.Compression`. Deep parts get the nearest legal one.
+        compression: a name ("zip", "piz", ...), an `exrbatch.Compression`, an `OpenEXR.Compression` or an
+            `Imath.Compression`; "auto" or "auto:speed" to choose by a sample. Deep parts get the nearest legal one.
         output: write the new file to this path instead and leave the original as it is.
         effort: "fast", "balanced" (about the size that OpenEXR itself writes) or "max".
         force: replace the file even if the new one is not smaller or it has that compression already.
         dry_run: only tell what would be done.
+        readers: for "auto", the oldest OpenEXR release that must be able to read the file.
+        allow_lossy: let the compression change samples, where it is a lossy one for some channel.
+        include_lossy_sources: take files whose compression has changed samples; they usually grow.
+        allow_aces: take ACES containers, in which the standard forbids compression.
 
     Returns:
         How the file ended. A damaged file, a full disk and the like are no exceptions but a report with
@@ -44,8 +53,17 @@ def recompress(
     Raises:
         OptionsError: an argument makes no sense or there is no such file; it is a `ValueError`.
     """
+    target, prefer = parse_target(compression)
     options = Options(
-        compression=parse_compression(compression), effort=parse_effort(effort), force=force, dry_run=dry_run
+        compression=target,
+        prefer=prefer,
+        effort=parse_effort(effort),
+        force=force,
+        dry_run=dry_run,
+        readers=readers,
+        allow_lossy=allow_lossy,
+        include_lossy_sources=include_lossy_sources,
+        allow_aces=allow_aces,
     )
     source = fsdecode(path)
     if not lexists(source):
@@ -61,6 +79,10 @@ def recompress_many(
     effort: Effort | str = Effort.BALANCED,
     force: bool = False,
     dry_run: bool = False,
+    readers: str = DEFAULT_READERS,
+    allow_lossy: bool = False,
+    include_lossy_sources: bool = False,
+    allow_aces: bool = False,
     jobs: int | None = None,
 ) -> Iterator[FileReport]:
     """Recompress files, folders (walked recursively) and frame sequences with a pool of worker processes.
@@ -76,6 +98,10 @@ def recompress_many(
         effort: as for `recompress`.
         force: as for `recompress`.
         dry_run: as for `recompress`.
+        readers: as for `recompress`.
+        allow_lossy: as for `recompress`.
+        include_lossy_sources: as for `recompress`.
+        allow_aces: as for `recompress`.
         jobs: worker processes; None takes what affinity, control groups and memory allow.
 
     Raises:
@@ -83,8 +109,14 @@ def recompress_many(
     """
     from exrbatch.batch.run import Run  # loads the pool, which a single file needs not
 
+    target, prefer = parse_target(compression)
     options = Options(
-        compression=parse_compression(compression),
+        compression=target,
+        prefer=prefer,
+        readers=readers,
+        allow_lossy=allow_lossy,
+        include_lossy_sources=include_lossy_sources,
+        allow_aces=allow_aces,
         effort=parse_effort(effort),
         output=None if output is None else fsdecode(output),
         force=force,

@@ -57,7 +57,8 @@ class Dashboard:
             parts += [Text(""), *_failures(report.failures[-SHOWN_FAILURES:], inside)]
         options = run.options
         verb = "planning" if options.dry_run else "recompressing"
-        title = f"exrbatch: {verb} to {options.compression.name}, effort {options.effort}, {_count(run.jobs, 'worker')}"
+        target = options.compression.name if options.compression is not None else f"the best for {options.prefer}"
+        title = f"exrbatch: {verb} to {target}, effort {options.effort}, {_count(run.jobs, 'worker')}"
         return Panel(Group(*parts), title=Text(title), title_align="left", width=width)
 
 

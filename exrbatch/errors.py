@@ -10,7 +10,14 @@ class InvalidFile(ExrbatchError):
 
 
 class CorruptChunk(InvalidFile):
-    """A chunk does not hold what its place in the file says that it holds."""
+    """A chunk does not hold what its place in the file says that it holds.
+
+    `chunk`: its index in table order, from a codec, which does not know where the chunk lies.
+    """
+
+    def __init__(self, message: str, chunk: int | None = None) -> None:
+        super().__init__(message)
+        self.chunk = chunk
 
 
 class UnsupportedFile(ExrbatchError):

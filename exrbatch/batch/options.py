@@ -5,8 +5,8 @@ from typing import SupportsInt
 
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
-from exrbatch.exr.compression import SUPPORTED, Compression
-from exrbatch.file.plan import FilePlan
+from exrbatch.exr.compression import Compression
+from exrbatch.file.plan import DEFAULT_READERS, FilePlan, Prefer, release_number
 
 CompressionLike = str | SupportsInt
 """A name ("zip", "ZIP_COMPRESSION"), a `Compression`, an `OpenEXR.Compression` or an `Imath.Compression`."""
@@ -20,18 +20,27 @@ class Options:
     of gitignore for the files of folders that are walked.
     """
 
-    compression: Compression = Compression.ZIP
+    compression: Compression | None = Compression.ZIP
+    prefer: Prefer = Prefer.SIZE
+    readers: str = DEFAULT_READERS
     effort: Effort = Effort.BALANCED
     output: str | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     force: bool = False
     dry_run: bool = False
+    allow_lossy: bool = False
+    include_lossy_sources: bool = False
+    allow_aces: bool = False
     jobs: int | None = None
 
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
             raise OptionsError(f"{self.jobs} jobs: at least 1 is needed")
+        try:
+            release_number(self.readers)
+        except ValueError:
+            raise OptionsError(f"{self.readers!r} is no OpenEXR release such as 2.2, 3.4 or 3.5") from None
 
     def plan(self, source: str, destination: str | None) -> FilePlan:
         """Make the plan of one file."""
@@ -39,9 +48,14 @@ class Options:
             source=source,
             destination=destination,
             compression=self.compression,
+            prefer=self.prefer,
+            readers=self.readers,
             effort=self.effort,
             force=self.force,
             dry_run=self.dry_run,
+            allow_lossy=self.allow_lossy,
+            include_lossy_sources=self.include_lossy_sources,
+            allow_aces=self.allow_aces,
         )
 
 
@@ -56,9 +70,17 @@ def parse_compression(value: CompressionLike) -> Compression:
             found = Compression(int(number))
     except (KeyError, ValueError, TypeError):
         raise OptionsError(f"unknown compression {value!r}; there are {_names()}") from None
-    if found not in SUPPORTED:
-        raise OptionsError(f"compression {found.name.lower()} is not supported yet; there are {_names()}")
     return found
+
+
+def parse_target(value: CompressionLike) -> tuple[Compression | None, Prefer]:
+    """Like `parse_compression`, and also "auto" and "auto:speed": then None, and what to look for."""
+    if isinstance(value, str) and value.partition(":")[0] == "auto":
+        try:
+            return None, Prefer(value.partition(":")[2] or Prefer.SIZE)
+        except ValueError:
+            raise OptionsError(f"{value!r}: there are auto, auto:size and auto:speed") from None
+    return parse_compression(value), Prefer.SIZE
 
 
 def parse_effort(value: str) -> Effort:
@@ -70,4 +92,4 @@ def parse_effort(value: str) -> Effort:
 
 
 def _names() -> str:
-    return ", ".join(compression.name.lower() for compression in SUPPORTED)
+    return ", ".join(compression.name.lower() for compression in Compression)

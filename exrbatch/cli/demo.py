@@ -4,7 +4,7 @@ import argparse
 
 from rich.console import Console
 
-from exrbatch.batch.options import Options, parse_compression, parse_effort
+from exrbatch.batch.options import Options, parse_effort, parse_target
 from exrbatch.batch.run import Run
 from exrbatch.cli.recompress import drive
 from exrbatch.cli.summary import summary_lines
@@ -14,8 +14,10 @@ from exrbatch.errors import OptionsError
 
 def run_demo(arguments: argparse.Namespace) -> int:
     """Run `exrbatch demo`; return the exit code."""
+    compression, prefer = parse_target(arguments.compression)
     options = Options(
-        compression=parse_compression(arguments.compression),
+        compression=compression,
+        prefer=prefer,
         effort=parse_effort(arguments.effort),
         jobs=arguments.jobs,
     )

@@ -8,7 +8,7 @@ from typing import Any
 from exrbatch.batch.start import warm_up
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
-from exrbatch.exr.compression import SUPPORTED
+from exrbatch.exr.compression import Compression
 
 EXIT_USAGE = 2
 
@@ -80,6 +80,17 @@ def _add_recompress(commands: Any) -> None:
         action="store_true",
         help="replace files even if the new one is not smaller, has that compression already, or is write-protected",
     )
+    command.add_argument(
+        "--readers",
+        default="2.2",
+        metavar="RELEASE",
+        help="for auto: the oldest OpenEXR that must read the result: 2.2, 3.4 or 3.5 (default: %(default)s)",
+    )
+    command.add_argument("--allow-lossy", action="store_true", help="allow a compression that changes samples")
+    command.add_argument(
+        "--include-lossy-sources", action="store_true", help="also files whose compression has changed samples"
+    )
+    command.add_argument("--allow-aces", action="store_true", help="also ACES containers, which forbid compression")
     command.add_argument("-n", "--dry-run", action="store_true", help="only tell what would be done")
     command.add_argument("--report", metavar="FILE.jsonl", help="write one JSON record per file, as it ends")
     command.add_argument("--json", action="store_true", help="print one JSON document; progress goes to stderr")
@@ -101,9 +112,14 @@ def _add_demo(commands: Any) -> None:
 
 
 def _add_run_options(command: argparse.ArgumentParser) -> None:
-    names = ", ".join(compression.name.lower() for compression in SUPPORTED)
+    names = ", ".join(compression.name.lower() for compression in Compression)
     command.add_argument(
-        "-c", "--compression", default="zip", metavar="NAME", help=f"one of {names} (default: %(default)s)"
+        "-c",
+        "--compression",
+        default="zip",
+        metavar="NAME",
+        help=f"one of {names}; or auto (packs a sample of each file in every lossless way and takes the smallest),"
+        " or auto:speed (most bytes saved per CPU second) (default: %(default)s)",
     )
     command.add_argument(
         "--effort",

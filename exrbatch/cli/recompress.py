@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from exrbatch.batch.options import Options, parse_compression, parse_effort
+from exrbatch.batch.options import Options, parse_effort, parse_target
 from exrbatch.batch.report import BatchReport, RecordFile
 from exrbatch.batch.run import Run
 from exrbatch.batch.scheduler import StopRequest
-from exrbatch.cli.summary import file_line, summary_lines
+from exrbatch.cli.summary import file_line, release_note, summary_lines
 from exrbatch.dashboard import Dashboard, plain_line
 from exrbatch.errors import OptionsError
 from exrbatch.file.report import FileReport
@@ -31,8 +31,14 @@ PLAIN_SECONDS = 30.0
 
 def run_recompress(arguments: argparse.Namespace) -> int:
     """Run `exrbatch recompress`; return the exit code."""
+    compression, prefer = parse_target(arguments.compression)
     options = Options(
-        compression=parse_compression(arguments.compression),
+        compression=compression,
+        prefer=prefer,
+        readers=arguments.readers,
+        allow_lossy=arguments.allow_lossy,
+        include_lossy_sources=arguments.include_lossy_sources,
+        allow_aces=arguments.allow_aces,
         effort=parse_effort(arguments.effort),
         output=arguments.output,
         include=tuple(arguments.include),
@@ -43,6 +49,8 @@ def run_recompress(arguments: argparse.Namespace) -> int:
     )
     run = Run(arguments.paths, options)
     console = Console(stderr=arguments.json, highlight=False, soft_wrap=True)
+    if (note := release_note(options)) is not None:
+        console.print(note)
     with contextlib.ExitStack() as stack:
         sinks: list[Sink] = []
         if arguments.report is not None:

@@ -5,6 +5,8 @@ from rich.text import Text
 from exrbatch.batch.options import Options
 from exrbatch.batch.report import BatchReport
 from exrbatch.dashboard import STYLES
+from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE
+from exrbatch.file.plan import release_number
 from exrbatch.file.report import FileReport, Status
 from exrbatch.text import shown_duration, shown_path, shown_size
 
@@ -30,6 +32,17 @@ def file_line(report: FileReport) -> Text:
     return line
 
 
+def release_note(options: Options) -> Text | None:
+    """Say which OpenEXR is needed to read the result, where that is not any."""
+    if options.compression is None:
+        release, what = options.readers, "what auto may choose"
+    else:
+        release, what = options.compression.facts.first_release, options.compression.name
+    if release_number(release) < release_number(OLDEST_NOTABLE_RELEASE):
+        return None
+    return Text(f"{what} needs OpenEXR {release} or newer to be read", style="yellow")
+
+
 def summary_lines(report: BatchReport, options: Options) -> list[Text]:
     """The whole summary, a line each."""
     lines: list[Text] = []
@@ -44,12 +57,17 @@ def summary_lines(report: BatchReport, options: Options) -> list[Text]:
     shown = [status for status in Status if report.counts[status]]
     for index, status in enumerate(shown):
         counts.append(", " if index else "", "default not bold")
-        counts.append(f"{report.counts[status]} {_WORDS[status].format(options.compression.name)}", STYLES[status])
+        counts.append(f"{report.counts[status]} {_WORDS[status].format(compression_name(options))}", STYLES[status])
     lines.append(counts if shown else Text("no OpenEXR files found"))
     lines.append(_sizes(report))
     if report.signal_number is not None:
         lines.append(Text("stopped before the end; run it again to go on", style="yellow"))
     return lines
+
+
+def compression_name(options: Options) -> str:
+    """Name the compression asked for."""
+    return options.compression.name if options.compression is not None else "at its best"
 
 
 _WORDS = {

@@ -1,21 +1,20 @@
-"""NONE: every chunk is stored raw, so the rule in `codec` does all the work."""
+"""NONE: every stream is stored raw, so the rule in StreamCodec does all the work."""
 
-from exrbatch.codecs.codec import Packed, Raw
+from exrbatch.codecs.codec import Packed, Stream, StreamCodec
 from exrbatch.errors import CorruptChunk
 
 
-class NoneCodec:
+class NoneCodec(StreamCodec):
     """Copies."""
 
-    def pack_stream(self, raw: Raw) -> Packed:
-        """Return a view of `raw` itself."""
-        return raw.data
+    def pack_stream(self, stream: Stream) -> Packed:
+        """Return the raw bytes themselves."""
+        return stream.raw.data
 
-    def unpack_stream(self, packed: memoryview, raw: Raw) -> None:
-        """Refuse: a chunk of another length than its raw bytes is no uncompressed chunk."""
-        raise CorruptChunk(f"{len(packed)} bytes of uncompressed data where {len(raw)} belong")
+    def unpack_stream(self, packed: memoryview, stream: Stream) -> None:
+        """Refuse: a stream of another length than its raw bytes is not uncompressed."""
+        raise CorruptChunk(f"{len(packed)} bytes of uncompressed data where {len(stream.raw)} belong")
 
-    def stream_holds(self, packed: memoryview, raw: Raw) -> bool:
+    def stream_holds(self, packed: memoryview, stream: Stream) -> bool:
         """Refuse, as `unpack_stream`."""
-        self.unpack_stream(packed, raw)
-        return False
+        raise CorruptChunk(f"{len(packed)} bytes of uncompressed data where {len(stream.raw)} belong")

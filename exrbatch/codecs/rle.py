@@ -7,7 +7,7 @@ says where the next one begins, is a plain loop.
 import numpy as np
 from numpy.typing import NDArray
 
-from exrbatch.codecs.codec import Packed, Raw
+from exrbatch.codecs.codec import Packed, Raw, Stream, StreamCodec
 from exrbatch.codecs.predictor import Predictor
 from exrbatch.errors import CorruptChunk
 
@@ -17,23 +17,23 @@ MAX_LITERALS = 127
 """-128 would be legal too, but the library never writes it."""
 
 
-class RleCodec:
+class RleCodec(StreamCodec):
     """Run lengths of the predicted bytes."""
 
     def __init__(self) -> None:
         self._predictor = Predictor()
 
-    def pack_stream(self, raw: Raw) -> Packed:
+    def pack_stream(self, stream: Stream) -> Packed:
         """Predict and find the runs."""
-        return pack_runs(self._predictor.forward(raw)).data
+        return pack_runs(self._predictor.forward(stream.raw)).data
 
-    def unpack_stream(self, packed: memoryview, raw: Raw) -> None:
+    def unpack_stream(self, packed: memoryview, stream: Stream) -> None:
         """Expand the runs and undo the prediction."""
-        self._predictor.inverse(unpack_runs(packed, len(raw)), raw)
+        self._predictor.inverse(unpack_runs(packed, len(stream.raw)), stream.raw)
 
-    def stream_holds(self, packed: memoryview, raw: Raw) -> bool:
-        """Expand the runs and compare with the predicted bytes of `raw`."""
-        return bool(np.array_equal(unpack_runs(packed, len(raw)), self._predictor.forward(raw)))
+    def stream_holds(self, packed: memoryview, stream: Stream) -> bool:
+        """Expand the runs and compare with the predicted bytes."""
+        return bool(np.array_equal(unpack_runs(packed, len(stream.raw)), self._predictor.forward(stream.raw)))
 
 
 def pack_runs(data: Raw) -> Raw:

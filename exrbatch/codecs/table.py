@@ -2,19 +2,32 @@
 
 from exrbatch.codecs.codec import Codec
 from exrbatch.codecs.effort import Effort
-from exrbatch.codecs.none import NoneCodec
-from exrbatch.codecs.rle import RleCodec
-from exrbatch.codecs.zip import ZipCodec
 from exrbatch.exr.compression import Compression
 
 
 def codec_for(compression: Compression, effort: Effort) -> Codec:
-    """Make a codec; it owns work buffers, so keep it for a whole file."""
+    """Make a codec; it owns work buffers, so keep it for a whole file.
+
+    Raises `UnsupportedFile` if the OpenEXR that is installed is too old for the compression. Each codec is
+    imported when it is first asked for: most files need one or two.
+    """
     match compression:
         case Compression.NONE:
+            from exrbatch.codecs.none import NoneCodec
+
             return NoneCodec()
         case Compression.RLE:
+            from exrbatch.codecs.rle import RleCodec
+
             return RleCodec()
         case Compression.ZIPS | Compression.ZIP:
+            from exrbatch.codecs.zip import ZipCodec
+
             return ZipCodec(effort)
-    raise AssertionError(f"{compression.name} is not in SUPPORTED")
+        case Compression.ZSTD:
+            from exrbatch.codecs.zstd import ZstdCodec
+
+            return ZstdCodec(effort)
+    from exrbatch.codecs.library import LibraryCodec
+
+    return LibraryCodec(compression)

@@ -1,11 +1,14 @@
 """The table of OpenEXR compressions: every fact about a compression stands here and nowhere else.
 
-Source: OpenEXR 3.5 (`ImfCompression.h`, release notes); chunk heights and deep legality were checked
-against files that the 3.5.3 library wrote.
+Source: OpenEXR 3.5 (`ImfCompression.h`, release notes) and experiments with the 3.5.3 library: what is exact was
+compared bit by bit (a test does it again with the library that is installed), ratios are those of black frames.
 """
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from exrbatch.exr.channel import Channel, PixelType
 
 
 class Compression(enum.IntEnum):
@@ -31,45 +34,103 @@ class Compression(enum.IntEnum):
         """The row of the table for this compression."""
         return FACTS[self]
 
+    def lossy_channels(self, channels: Iterable[Channel]) -> list[str]:
+        """Name the channels of a part that this compression does not keep bit by bit."""
+        listed = list(channels)
+        return [channel.name for channel in listed if self.facts.is_lossy_for(channel, listed)]
+
+
+class Names(enum.Enum):
+    """Which channels a lossy compression touches, by name. Case counts; only the suffix after the last dot does."""
+
+    ANY = "any channel"
+    COLOUR = "R, G, B, Y, RY, BY"
+    RGB_TRIPLE = "a complete R, G, B"
+
+
+_COLOUR_SUFFIXES = frozenset(("R", "G", "B", "Y", "RY", "BY"))
+_HALF, _FLOAT = frozenset((PixelType.HALF,)), frozenset((PixelType.FLOAT,))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompressionFacts:
-    """What the format says about one compression.
+    """What is known about one compression.
 
-    `lines_per_chunk` holds for scan line parts; a tile is always one chunk. `max_ratio` bounds how many
-    raw bytes one packed byte can stand for: a chunk that claims more is damaged or hostile, and is
-    refused before anything is allocated for it. 0 stands for no known bound.
+    `lines_per_chunk` holds for scan line parts; a tile is always one chunk. `deep`: legal for deep data.
+    `lossy_types` and `lossy_names`: the channels whose samples it may change; all others are exact.
+    `first_release`: of OpenEXR, to read it. `max_ratio`: how many raw bytes one packed byte can stand for at most; a chunk that claims more is damaged or
+    hostile, and is refused before anything is allocated for it. `cost`: CPU seconds to pack a gigabyte of raw bytes at
+    balanced effort, as far as it matters for comparing them.
     """
 
     lines_per_chunk: int
-    deep: bool
     first_release: str
-    max_ratio: int = 0
+    max_ratio: int
+    cost: float
+    deep: bool = False
+    lossy_types: frozenset[PixelType] = frozenset()
+    lossy_names: Names = Names.ANY
+
+    def is_lossy_for(self, channel: Channel, all_channels: list[Channel]) -> bool:
+        """Whether this channel, among all of its part, may change."""
+        if channel.pixel_type not in self.lossy_types:
+            return False
+        if self.lossy_names is Names.COLOUR:
+            return channel.suffix in _COLOUR_SUFFIXES
+        if self.lossy_names is Names.RGB_TRIPLE:
+            layer = {other.suffix for other in all_channels if other.layer == channel.layer}
+            return channel.suffix in ("R", "G", "B") and layer >= {"R", "G", "B"}
+        return True
 
 
-# RLE: a token of two bytes makes at most 128. Deflate: 1032 to 1 (RFC 1951, a match of 258 bytes in 2 bits).
+# max_ratio. RLE: a token of two bytes makes at most 128. Deflate: 1032 to 1 (RFC 1951, a match of 258 bytes in 2 bits);
+# PXR24 stores a float in 3 bytes before it. B44: 14 bytes for 32, B44A 3 for 32. Others: several times a black frame's.
+_F = CompressionFacts
 FACTS: dict[Compression, CompressionFacts] = {
-    Compression.NONE: CompressionFacts(lines_per_chunk=1, deep=True, first_release="1.0", max_ratio=1),
-    Compression.RLE: CompressionFacts(lines_per_chunk=1, deep=True, first_release="1.0", max_ratio=64),
-    Compression.ZIPS: CompressionFacts(lines_per_chunk=1, deep=True, first_release="1.0", max_ratio=1032),
-    Compression.ZIP: CompressionFacts(lines_per_chunk=16, deep=False, first_release="1.0", max_ratio=1032),
-    Compression.PIZ: CompressionFacts(lines_per_chunk=32, deep=False, first_release="1.0"),
-    Compression.PXR24: CompressionFacts(lines_per_chunk=16, deep=False, first_release="1.1.1"),
-    Compression.B44: CompressionFacts(lines_per_chunk=32, deep=False, first_release="1.5"),
-    Compression.B44A: CompressionFacts(lines_per_chunk=32, deep=False, first_release="1.6"),
-    Compression.DWAA: CompressionFacts(lines_per_chunk=32, deep=False, first_release="2.2"),
-    Compression.DWAB: CompressionFacts(lines_per_chunk=256, deep=False, first_release="2.2"),
-    Compression.HTJ2K256: CompressionFacts(lines_per_chunk=256, deep=False, first_release="3.4"),
-    Compression.HTJ2K32: CompressionFacts(lines_per_chunk=32, deep=False, first_release="3.4"),
-    Compression.LJ2K: CompressionFacts(lines_per_chunk=256, deep=False, first_release="3.5"),
-    Compression.ZSTD: CompressionFacts(lines_per_chunk=1, deep=True, first_release="3.5"),
+    Compression.NONE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1, cost=0.5, deep=True),
+    Compression.RLE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=64, cost=8, deep=True),
+    Compression.ZIPS: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1032, cost=10, deep=True),
+    Compression.ZIP: _F(lines_per_chunk=16, first_release="1.0", max_ratio=1032, cost=10),
+    Compression.PIZ: _F(lines_per_chunk=32, first_release="1.0", max_ratio=10_000, cost=8),
+    Compression.PXR24: _F(lines_per_chunk=16, first_release="1.1.1", max_ratio=1400, cost=20, lossy_types=_FLOAT),
+    Compression.B44: _F(lines_per_chunk=32, first_release="1.5", max_ratio=16, cost=4, lossy_types=_HALF),
+    Compression.B44A: _F(lines_per_chunk=32, first_release="1.6", max_ratio=16, cost=4, lossy_types=_HALF),
+    Compression.DWAA: _F(
+        lines_per_chunk=32,
+        first_release="2.2",
+        max_ratio=100_000,
+        cost=6,
+        lossy_types=_HALF | _FLOAT,
+        lossy_names=Names.COLOUR,
+    ),
+    Compression.DWAB: _F(
+        lines_per_chunk=256,
+        first_release="2.2",
+        max_ratio=100_000,
+        cost=6,
+        lossy_types=_HALF | _FLOAT,
+        lossy_names=Names.COLOUR,
+    ),
+    Compression.HTJ2K256: _F(lines_per_chunk=256, first_release="3.4", max_ratio=100_000, cost=7),
+    Compression.HTJ2K32: _F(lines_per_chunk=32, first_release="3.4", max_ratio=100_000, cost=7),
+    Compression.LJ2K: _F(
+        lines_per_chunk=256,
+        first_release="3.5",
+        max_ratio=100_000,
+        cost=7,
+        lossy_types=_HALF | _FLOAT,
+        lossy_names=Names.RGB_TRIPLE,
+    ),
+    Compression.ZSTD: _F(lines_per_chunk=1, first_release="3.5", max_ratio=100_000, cost=5, deep=True),
 }
 
-SUPPORTED = (Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP)
-"""Those that there are codecs for; files in the others are skipped."""
+NEAREST_DEEP: dict[Compression, Compression] = {
+    compression: compression if facts.deep else Compression.ZIPS for compression, facts in FACTS.items()
+}
+"""What a deep part gets: the compression asked for, or else the best one that all readers know."""
 
-NEAREST_DEEP: dict[Compression, Compression] = {Compression.ZIP: Compression.ZIPS}
-"""For a compression that deep data can't have: the legal one that packs in the same way."""
+OLDEST_NOTABLE_RELEASE = "3.4"
+"""Compressions that need at least this OpenEXR release to be read deserve a word when they are chosen."""
 
 MAX_CHUNKS_PER_PART = 1 << 20
 """OpenEXR 3.4 and 3.5 refuse to read a part with more chunks."""

@@ -13,15 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exrbatch.errors import InvalidFile
+from exrbatch.exr.channel import Channel, PixelType
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import (
     Attribute,
     Box,
-    Channel,
     LevelMode,
     LineOrder,
     Part,
-    PixelType,
     Storage,
     TileDescription,
 )
@@ -262,11 +261,11 @@ def _channels(index: int, value: bytes, storage: Storage, window: Box) -> tuple[
             raise InvalidFile(f"part {index}: the channel list is cut short")
         raw_name = value[position:end]
         name = raw_name.decode("utf-8", "surrogateescape")
-        pixel_type, x_sampling, y_sampling = struct.unpack_from("<i4x2i", value, end + 1)
+        pixel_type, linear, x_sampling, y_sampling = struct.unpack_from("<iB3x2i", value, end + 1)
         if raw_name in channels:
             raise InvalidFile(f"part {index}: two channels are named {name!r}")
         kind = PixelType(_member(index, f"pixel type of channel {name!r}", PixelType, pixel_type))
-        channel = Channel(name, kind, x_sampling, y_sampling)
+        channel = Channel(name, kind, x_sampling, y_sampling, bool(linear))
         _check_sampling(index, channel, storage, window)
         channels[raw_name] = channel
         position = end + 17

@@ -3,20 +3,8 @@
 import enum
 from dataclasses import dataclass
 
+from exrbatch.exr.channel import Channel
 from exrbatch.exr.compression import Compression
-
-
-class PixelType(enum.IntEnum):
-    """The type of a channel's samples."""
-
-    UINT = 0
-    HALF = 1
-    FLOAT = 2
-
-    @property
-    def size(self) -> int:
-        """Bytes of one sample."""
-        return 2 if self is PixelType.HALF else 4
 
 
 class LineOrder(enum.IntEnum):
@@ -72,16 +60,6 @@ class Box:
     def height(self) -> int:
         """Pixels from top to bottom."""
         return self.y_max - self.y_min + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One channel of a part. A line y holds samples of it where `y % y_sampling == 0`."""
-
-    name: str
-    pixel_type: PixelType
-    x_sampling: int
-    y_sampling: int
 
 
 @dataclass(frozen=True, slots=True)

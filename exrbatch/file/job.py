@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from exrbatch.errors import ExrbatchError, SourceChanged, UnsupportedFile, VerificationFailed
 from exrbatch.exr.reader import ExrFile, open_exr
-from exrbatch.file.plan import FilePlan, Targets, choose_targets
+from exrbatch.file.choose import choose_by_sample
+from exrbatch.file.plan import FilePlan, Targets, check_source, check_targets, choose_targets
 from exrbatch.file.recompress import Progress, recompress
 from exrbatch.file.replace import Replacement
 from exrbatch.file.report import FileReport, Status, failed
@@ -46,7 +47,11 @@ def run(plan: FilePlan, progress: Progress = lambda _done: None) -> FileReport:
 
 def _run(plan: FilePlan, progress: Progress) -> FileReport:
     with open_exr(plan.source) as source:
-        targets = choose_targets(source.header, plan.compression)
+        if plan.compression is None:
+            check_source(source.header, plan)
+            targets = choose_by_sample(source, plan)
+        else:
+            targets = choose_targets(source.header, plan.compression)
         before = tuple(part.compression.name for part in source.header.parts)
         after = tuple(target.name for target in targets.compressions)
         size = source.stat.st_size
@@ -59,12 +64,15 @@ def _run(plan: FilePlan, progress: Progress) -> FileReport:
             size_after=size,
             compressions_before=before,
             compressions_after=before,
+            trials=targets.trials,
         )
         if plan.destination is not None and not plan.force and _is_mirrored(source, plan.destination, targets):
             return replace(report, reason="the output is there already")
         if before == after and not plan.force:
             _mirror(source, plan)
             return report
+        check_source(source.header, plan)
+        check_targets(source.header, targets, plan)
         _check_replaceable(source, plan)
         source.parts  # noqa: B018  reads and checks the chunk tables: a dry run finds a broken file too
         if plan.dry_run:
@@ -83,9 +91,10 @@ def _recompress(
         if new_size < size or plan.force:
             temp.sync()
             share = 1 - PACK_SHARE
-            verify(source, temp.path, targets.compressions, lambda done: progress(PACK_SHARE + share * done))
+            verify(source, temp.path, targets, lambda done: progress(PACK_SHARE + share * done))
             temp.commit()
-            return replace(report, status=Status.RECOMPRESSED, size_after=new_size)
+            lossy = tuple(name for names in targets.lossy_channels for name in names)
+            return replace(report, status=Status.RECOMPRESSED, size_after=new_size, lossy_channels=lossy)
     _mirror(source, plan)
     return replace(report, status=Status.NO_GAIN, tried_size=new_size, compressions_after=report.compressions_before)
 

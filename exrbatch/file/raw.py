@@ -1,14 +1,10 @@
-"""Spans of an open file as raw bytes, in a buffer that is used again.
-
-The raw bytes of a flat span are its chunks one after the other; those of a deep span are the sample
-count table, then the samples. Each of these pieces is one packed stream in the file.
-"""
+"""Chunks of an open file as raw bytes, in a buffer that is used again."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from exrbatch.codecs.codec import Raw, unpack
+from exrbatch.codecs.codec import ChunkGroup, Raw
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.table import codec_for
 from exrbatch.errors import CorruptChunk
@@ -21,6 +17,7 @@ class RawReader:
     """Unpacks chunks of one open file."""
 
     def __init__(self, file: ExrFile) -> None:
+        """Raises `UnsupportedFile` if a part's compression needs a newer OpenEXR."""
         self._file = file
         self._codecs = [codec_for(part.compression, Effort.BALANCED) for part in file.header.parts]
         self._buffer = np.empty(0, np.uint8)
@@ -28,26 +25,25 @@ class RawReader:
     def read(self, part: int, chunks: Sequence[int]) -> Raw:
         """Unpack chunks of a part (one only of a deep part); the array is good until the next call.
 
-        Raises `CorruptChunk`, naming the chunk, for everything that does not unpack to what the header says.
+        The raw bytes of flat chunks follow one another; those of a deep chunk are its sample count table, then
+        its samples. Raises `CorruptChunk`, naming the chunk, for what does not unpack to what the header says.
         """
-        grid = self._file.parts[part].grid
+        table = self._file.parts[part]
+        grid = table.grid
         if grid.part.compression is Compression.NONE and not grid.part.storage.is_deep:
-            raw = self._reserve(sum(piece_sizes(grid, chunks, 0)))
+            raw = self._reserve(ChunkGroup.of(grid, chunks).raw_size)
             if self._file.read_uncompressed(part, chunks, raw.data):
                 return raw
         payloads = self._file.read_payloads(part, chunks)
-        sizes = piece_sizes(grid, chunks, payloads[0].raw_size)
-        raw = self._reserve(sum(sizes))
+        group = ChunkGroup.of(grid, chunks, payloads[0].raw_size)
+        raw = self._reserve(group.raw_size)
         try:
-            end = 0
-            for chunk, payload in zip(chunks, payloads, strict=True):
-                for stream in streams(grid, chunk, payload):
-                    start, end = end, end + sizes.pop(0)
-                    unpack(self._codecs[part], stream, raw[start:end])
+            self._codecs[part].unpack(group, packed_streams(grid, chunks, payloads), raw)
             if grid.part.storage.is_deep:
-                _check_sample_counts(grid, chunk, raw, payload.raw_size)
+                _check_sample_counts(grid, chunks[0], raw, payloads[0].raw_size)
         except CorruptChunk as error:
-            raise CorruptChunk(f"{self._file.parts[part].where(chunk)}: {error}") from None
+            chunk = chunks[0] if error.chunk is None else error.chunk
+            raise CorruptChunk(f"{table.where(chunk)}: {error}") from None
         return raw
 
     def _reserve(self, size: int) -> Raw:
@@ -56,33 +52,29 @@ class RawReader:
         return self._buffer[:size]
 
 
-def piece_sizes(grid: ChunkGrid, chunks: Sequence[int], deep_size: int) -> list[int]:
-    """Return the raw sizes of a span's pieces; `deep_size`: bytes of the samples where the part is deep."""
-    sizes: list[int] = grid.raw_sizes[list(chunks)].tolist()
-    return [*sizes, deep_size] if grid.part.storage.is_deep else sizes
-
-
-def streams(grid: ChunkGrid, chunk: int, payload: Payload) -> list[memoryview]:
-    """Return the packed streams of a chunk.
+def packed_streams(grid: ChunkGrid, chunks: Sequence[int], payloads: Sequence[Payload]) -> list[memoryview]:
+    """List the packed streams of some chunks.
 
     OpenEXR writes an uncompressed sample count table of an edge tile as long as that of a whole tile;
     the rest of it means nothing.
     """
-    if payload.table is None:
-        return [payload.data]
-    table, size = payload.table, int(grid.raw_sizes[chunk])
-    tiles = grid.part.tiles
-    if tiles is not None and len(table) == 4 * tiles.x_size * tiles.y_size:
-        table = table[:size]
-    return [table, payload.data]
+    streams: list[memoryview] = []
+    for chunk, payload in zip(chunks, payloads, strict=True):
+        if payload.table is not None:
+            table, tiles = payload.table, grid.part.tiles
+            if tiles is not None and len(table) == 4 * tiles.x_size * tiles.y_size:
+                table = table[: int(grid.raw_sizes[chunk])]
+            streams.append(table)
+        streams.append(payload.data)
+    return streams
 
 
-def _check_sample_counts(grid: ChunkGrid, chunk: int, raw: Raw, deep_size: int) -> None:
+def _check_sample_counts(grid: ChunkGrid, chunk: int, raw: Raw, samples_size: int) -> None:
     """Check that the counts grow along each line and that the samples are as many as they say."""
     table_size = int(grid.raw_sizes[chunk])
     counts = raw[:table_size].view("<i4").reshape(int(grid.heights[chunk]), int(grid.widths[chunk]))
     if (counts[:, 0] < 0).any() or (counts[:, 1:] < counts[:, :-1]).any():
         raise CorruptChunk("the sample counts go down along a line")
     needed = int(counts[:, -1].sum(dtype=np.int64)) * grid.part.bytes_per_pixel
-    if needed != deep_size:
-        raise CorruptChunk(f"{deep_size} bytes of samples where the sample counts ask for {needed}")
+    if needed != samples_size:
+        raise CorruptChunk(f"{samples_size} bytes of samples where the sample counts ask for {needed}")

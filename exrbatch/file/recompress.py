@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
-from exrbatch.codecs.codec import Codec, Raw, pack
+from exrbatch.codecs.codec import ChunkGroup, Codec, Raw
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.table import codec_for
 from exrbatch.exr.chunks import ChunkGrid, chunk_grid
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import ExrFile
 from exrbatch.exr.writer import ExrWriter
-from exrbatch.file.raw import RawReader, piece_sizes
+from exrbatch.file.raw import RawReader
 from exrbatch.file.spans import Span, cut_spans
 
 Progress = Callable[[float], None]
@@ -46,10 +44,11 @@ def recompress(
 
 
 def _write_span(writer: ExrWriter, span: Span, grid: ChunkGrid, codec: Codec, raw: Raw) -> None:
-    packed = [pack(codec, piece) for piece in cut_pieces(span, grid, raw)]
+    group = target_group(span, grid, raw)
+    packed = codec.pack(group, raw)
     if grid.part.storage.is_deep:
-        table, data = packed
-        writer.write_deep(span.part, span.target[0], table, data, len(raw) - int(grid.raw_sizes[span.target[0]]))
+        table, samples = packed
+        writer.write_deep(span.part, span.target[0], table, samples, group.sizes[1])
     else:
         order = range(len(packed))
         for index in reversed(order) if span.backwards else order:
@@ -57,7 +56,7 @@ def _write_span(writer: ExrWriter, span: Span, grid: ChunkGrid, codec: Codec, ra
     writer.flush()
 
 
-def cut_pieces(span: Span, grid: ChunkGrid, raw: Raw) -> list[Raw]:
-    """Cut a span's raw bytes into those of the target's chunks (deep: sample count table and samples)."""
-    deep_size = len(raw) - int(grid.raw_sizes[span.target[0]])
-    return np.split(raw, np.cumsum(piece_sizes(grid, span.target, deep_size))[:-1])
+def target_group(span: Span, grid: ChunkGrid, raw: Raw) -> ChunkGroup:
+    """The target's chunks that hold these raw bytes."""
+    table_size = int(grid.raw_sizes[span.target[0]])
+    return ChunkGroup.of(grid, span.target, len(raw) - table_size)

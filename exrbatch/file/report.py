@@ -26,7 +26,8 @@ class FileReport:
     `reason`: one line, for SKIPPED and FAILED always. `size_before`, `size_after`: bytes on disk of the
     source and of what now stands for it (equal unless RECOMPRESSED); `tried_size`: bytes of the new file
     that was not kept, for NO_GAIN. `compressions_before`, `compressions_after`: names, one a part; empty
-    where the header could not be read. `seconds`: wall time in the worker; `cpu_seconds`: of its process.
+    where the header could not be read. `lossy_channels`: those whose samples changed, as was allowed.
+    `trials`: for an automatic choice, by part, packed over raw bytes of the sample. `seconds`: wall time in the worker; `cpu_seconds`: of its process.
     """
 
     path: str
@@ -39,6 +40,8 @@ class FileReport:
     tried_size: int | None = None
     compressions_before: tuple[str, ...] = ()
     compressions_after: tuple[str, ...] = ()
+    lossy_channels: tuple[str, ...] = ()
+    trials: tuple[dict[str, float], ...] = ()
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 
@@ -64,7 +67,7 @@ class FileReport:
         for key in ("reason", "tried_size"):
             if (value := getattr(self, key)) is not None:
                 record[key] = value
-        for key in ("notes", "compressions_before", "compressions_after"):
+        for key in ("notes", "compressions_before", "compressions_after", "lossy_channels", "trials"):
             if value := getattr(self, key):
                 record[key] = list(value)
         record |= {"size_before": self.size_before, "size_after": self.size_after, "saved": self.saved}

@@ -5,6 +5,7 @@ into chunks. A tile or a deep chunk stands for itself. Recompression and verific
 spans, so neither holds more than one of them in memory.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -41,7 +42,7 @@ def cut_spans(source: ExrFile, targets: Sequence[ChunkGrid]) -> Iterator[Span]:
     cut anew, its parts follow one another, which every reader takes.
     """
     pairs = [(table.grid, target) for table, target in zip(source.parts, targets, strict=True)]
-    same = all(old.count == new.count for old, new in pairs)
+    same = all(old.count == new.count and _is_aligned(old) for old, new in pairs)
     is_single_scan_line = len(pairs) == 1 and not pairs[0][0].part.storage.is_tiled
     if same and not is_single_scan_line:
         yield from _in_file_order(source)
@@ -51,6 +52,12 @@ def cut_spans(source: ExrFile, targets: Sequence[ChunkGrid]) -> Iterator[Span]:
             yield from _one_to_one(index, old, _part_order(source, index))
         else:
             yield from _line_runs(index, old, new)
+
+
+def _is_aligned(grid: ChunkGrid) -> bool:
+    """Whether every chunk begins on a line of every channel, so that it can be packed by itself."""
+    lines = int(grid.heights[0])
+    return grid.part.tiles is not None or all(lines % channel.y_sampling == 0 for channel in grid.part.channels)
 
 
 def _in_file_order(source: ExrFile) -> Iterator[Span]:
@@ -97,11 +104,13 @@ def _line_runs(index: int, old: ChunkGrid, new: ChunkGrid) -> Iterator[Span]:
 
 
 def _span_lines(old: ChunkGrid, new: ChunkGrid) -> int:
-    """Lines of a span: a multiple of what is whole chunks in both files."""
+    """Lines of a span: a multiple of what is whole chunks in both files and whole lines of every channel."""
     height = old.part.data_window.height
-    common = np.lcm(old.heights[0], new.heights[0]) if old.count > 1 and new.count > 1 else height
+    samplings = [channel.y_sampling for channel in old.part.channels]
+    common = math.lcm(int(old.heights[0]), int(new.heights[0]), *samplings)
+    common = common if old.count > 1 and new.count > 1 else height
     line_bytes = max(1, int(old.raw_sizes.sum()) // height)
-    return int(common) * max(1, SPAN_BYTES // (line_bytes * int(common)))
+    return common * max(1, SPAN_BYTES // (line_bytes * common))
 
 
 def _chunks_of_lines(grid: ChunkGrid, start: int, end: int) -> range:

@@ -1,0 +1,288 @@
+"""The OpenEXR library as a codec: groups of chunks wrapped as a tiny file in memory. The only door to the library.
+
+A group of scan line chunks becomes a scan line file of just those lines; tiles of equal size become a column of
+tiles, as what a tile holds does not depend on where it lies. The library writes the same chunks as in a whole file.
+
+It reports what it can't decode by printing a warning and leaving the part out, and it runs out of memory
+in the same silence. So each answer is checked: one part, the channels asked for, their shapes and types. What it
+prints is caught and becomes the reason.
+"""
+
+import contextlib
+import io
+import itertools
+import os
+import struct
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from exrbatch.codecs.codec import ChunkGroup, Packed, Raw
+from exrbatch.codecs.planes import DTYPES, Plane, Strip, from_planes, to_planes
+from exrbatch.errors import CorruptChunk, UnsupportedFile
+from exrbatch.exr.compression import Compression
+from exrbatch.exr.header import FLAG_LONG_NAMES, FLAG_TILED, MAGIC, parse_header
+from exrbatch.exr.leader import LeaderLayout
+from exrbatch.exr.tables import parse_tables, table_counts
+
+_LOCK = threading.Lock()
+"""Standard output and error belong to the whole process: only one thread at a time may redirect them."""
+
+
+class LibraryCodec:
+    """All compressions that are not a plain byte stream: PIZ, PXR24, B44, DWA, JPEG 2000."""
+
+    def __init__(self, compression: Compression) -> None:
+        check_release(compression)
+        self._compression = compression
+        self._scratch = np.empty(0, np.uint8)
+
+    def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:
+        """Pack a group; the library itself stores a chunk raw where packing does not make it smaller."""
+        packed: list[Packed] = [b""] * len(group.chunks)
+        streams = group.split(raw)
+        for run in _runs(group):
+            data = raw if len(run) == len(streams) else np.concatenate([streams[index].raw for index in run])
+            strip = _strip(group, run)
+            with _Caught() as caught:
+                payloads = _write(strip, group, run, self._compression, to_planes(strip, data))
+            if len(payloads) != len(run):
+                raise CorruptChunk(f"OpenEXR packed {len(payloads)} chunks of {len(run)}: {caught.words}")
+            for index, payload in zip(run, payloads, strict=True):
+                packed[index] = payload
+        return packed
+
+    def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
+        """Unpack a group; one that fails is tried again chunk by chunk, to name the damaged one."""
+        streams = group.split(raw)
+        for run in _runs(group):
+            try:
+                planes = self._read(group, run, packed)
+            except CorruptChunk as error:
+                raise CorruptChunk(str(error), self._culprit(group, run, packed)) from None
+            strip = _strip(group, run)
+            if len(run) == len(streams):
+                from_planes(strip, planes, raw)
+                continue
+            together = np.empty(sum(group.sizes[index] for index in run), np.uint8)
+            from_planes(strip, planes, together)
+            for index, piece in zip(
+                run, np.split(together, np.cumsum([group.sizes[i] for i in run])[:-1]), strict=True
+            ):
+                streams[index].raw[:] = piece
+
+    def first_difference(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> int | None:
+        """Unpack into a buffer of our own and compare."""
+        if len(self._scratch) < group.raw_size:
+            self._scratch = np.empty(group.raw_size, np.uint8)
+        other = self._scratch[: group.raw_size]
+        self.unpack(group, packed, other)
+        if np.array_equal(other, raw):
+            return None
+        pairs = zip(group.split(other), group.split(raw), strict=True)
+        return next(group.chunk_of(a.index) for a, b in pairs if not np.array_equal(a.raw, b.raw))
+
+    def _read(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> dict[str, Plane]:
+        strip = _strip(group, run)
+        data = _wrap(strip, group, run, packed, self._compression)
+        with _Caught() as caught:
+            parts = _library().File(io.BytesIO(data), separate_channels=True).parts
+        if len(parts) != 1:
+            raise CorruptChunk(f"OpenEXR can't unpack it: {caught.words}")
+        planes = {name: channel.pixels for name, channel in parts[0].channels.items()}
+        expected = {c.name: (strip.shape(c), np.dtype(DTYPES[c.pixel_type])) for c in group.part.channels}
+        if {name: (plane.shape, plane.dtype) for name, plane in planes.items()} != expected:
+            raise CorruptChunk("OpenEXR unpacked something else than the header says")
+        return planes
+
+    def _culprit(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> int:
+        for index in run:
+            try:
+                self._read(group, [index], packed)
+            except CorruptChunk:
+                return group.chunks[index]
+        return group.chunks[run[0]]
+
+
+def check_release(compression: Compression) -> None:
+    """Raise `UnsupportedFile` if the OpenEXR that is installed is too old for a compression.
+
+    An older library takes an unknown number for ZIP, or leaves the part out: it must not be asked.
+    """
+    installed, needed = _library().OPENEXR_VERSION, compression.facts.first_release
+    if _version(installed) < _version(needed):
+        raise UnsupportedFile(f"{compression.name} needs OpenEXR {needed} or newer; {installed} is installed")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(".")[:2])
+
+
+def _library() -> Any:
+    """Import OpenEXR when it is first needed: a tenth of a second that most files never pay."""
+    import OpenEXR
+
+    return OpenEXR
+
+
+def _runs(group: ChunkGroup) -> Iterator[list[int]]:
+    """Split a group into what can be one tiny file: indices into `group.chunks`."""
+    indices = range(len(group.chunks))
+    if group.part.tiles is None:
+        # Consecutive lines; an index minus its place is the same along a run.
+        for _, run in itertools.groupby(indices, key=lambda index: group.chunks[index] - index):
+            yield list(run)
+        return
+    grid = group.grid
+    sizes = {
+        index: (int(grid.widths[group.chunks[index]]), int(grid.heights[group.chunks[index]])) for index in indices
+    }
+    for size in dict.fromkeys(sizes.values()):
+        yield [index for index in indices if sizes[index] == size]
+
+
+def _strip(group: ChunkGroup, run: Sequence[int]) -> Strip:
+    """The picture of the tiny file: the lines of a run, or a column of tiles."""
+    grid = group.grid
+    first = group.chunks[run[0]]
+    lines = int(grid.heights[[group.chunks[index] for index in run]].sum())
+    top = 0 if group.part.tiles else int(grid.coordinates[first][0])
+    return Strip(group.part, int(grid.widths[first]), top, lines)
+
+
+def _window(strip: Strip) -> tuple[int, int, int, int]:
+    left = 0 if strip.part.tiles else strip.part.data_window.x_min
+    return left, strip.first_line, left + strip.width - 1, strip.first_line + strip.lines - 1
+
+
+def _wrap(
+    strip: Strip, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview], compression: Compression
+) -> bytes:
+    """Make the tiny file around packed chunks, for the library to read."""
+    part = strip.part
+    channels = part.find("channels")
+    assert channels is not None, "parse_header refuses a part without it"
+    window = struct.pack("<4i", *_window(strip))
+    attributes = [
+        ("channels", "chlist", channels.value),
+        ("compression", "compression", bytes([compression])),
+        ("dataWindow", "box2i", window),
+        ("displayWindow", "box2i", window),
+        ("lineOrder", "lineOrder", b"\0"),
+        ("pixelAspectRatio", "float", struct.pack("<f", 1)),
+        ("screenWindowCenter", "v2f", bytes(8)),
+        ("screenWindowWidth", "float", struct.pack("<f", 1)),
+    ]
+    height = int(group.grid.heights[group.chunks[run[0]]])
+    if part.tiles:
+        attributes.append(("tiles", "tiledesc", struct.pack("<IIB", strip.width, height, 0)))
+    flags = 2 | (FLAG_TILED if part.tiles else 0)
+    flags |= FLAG_LONG_NAMES if any(len(os.fsencode(channel.name)) > 31 for channel in part.channels) else 0
+    header = MAGIC + struct.pack("<I", flags)
+    for name, kind, value in attributes:
+        header += name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
+    header += b"\0"
+    leader = LeaderLayout.of(part, is_multi_part=False)
+    offset = len(header) + 8 * len(run)
+    table: list[bytes] = []
+    body: list[Packed] = []
+    for place, index in enumerate(run):
+        coordinates = [0, place, 0, 0] if part.tiles else group.grid.coordinates[group.chunks[index]].tolist()
+        table.append(struct.pack("<Q", offset))
+        body += [leader.pack(coordinates, (len(packed[index]),)), packed[index]]
+        offset += leader.size + len(packed[index])
+    return b"".join([header, *table, *body])
+
+
+def _write(
+    strip: Strip, group: ChunkGroup, run: Sequence[int], compression: Compression, planes: dict[str, Plane]
+) -> list[bytes]:
+    """Let the library write the tiny file, and cut its chunks out."""
+    library, part = _library(), strip.part
+    left, top, right, bottom = _window(strip)
+    window = (np.array([left, top], np.int32), np.array([right, bottom], np.int32))
+    header: dict[str, Any] = {
+        "compression": library.Compression(int(compression)),
+        "type": library.tiledimage if part.tiles else library.scanlineimage,
+        "dataWindow": window,
+        "displayWindow": window,
+        "lineOrder": library.INCREASING_Y,
+    }
+    if part.tiles:
+        header["tiles"] = library.TileDescription()
+        header["tiles"].xSize = strip.width
+        header["tiles"].ySize = int(group.grid.heights[group.chunks[run[0]]])
+    quality = part.find("dwaCompressionLevel")
+    if quality is not None and quality.type == "float":
+        header["dwaCompressionLevel"] = struct.unpack("<f", quality.value)[0]
+    channels = {}
+    for channel in part.channels:
+        plane = planes[channel.name]
+        x, y = channel.x_sampling, channel.y_sampling
+        if (x, y) != (1, 1):
+            plane = _spread(plane, (strip.lines, strip.width))
+        channels[channel.name] = library.Channel(channel.name, plane, x, y, channel.is_perceptually_linear)
+    stream = io.BytesIO()
+    with library.File(header, channels) as file:
+        file.write(stream)
+    return _cut(stream.getvalue())
+
+
+def _spread(plane: Plane, shape: tuple[int, int]) -> Plane:
+    """Put a subsampled plane at the front of an array of the full size: the binding takes no other shape."""
+    full = np.zeros(shape, plane.dtype)
+    full.ravel()[: plane.size] = plane.ravel()
+    return full
+
+
+def _cut(data: bytes) -> list[bytes]:
+    header = parse_header(data, len(data))
+    counts = table_counts(header, len(data))
+    start = len(header.raw)
+    (table,) = parse_tables(header, counts, data[start : start + 8 * sum(counts)], len(data))
+    payloads = []
+    for chunk, (offset, extent) in enumerate(zip(table.offsets.tolist(), table.extents.tolist(), strict=True)):
+        table.check_leader(chunk, data, offset)
+        payloads.append(data[offset + table.leader.size : offset + extent])
+    return payloads
+
+
+class _Caught:
+    """Catches what the library prints, through Python and past it; `words` is all of it in one line, afterwards.
+
+    The library's exceptions become `CorruptChunk`; a want of memory does not, as it says nothing about the file.
+    """
+
+    def __enter__(self) -> "_Caught":
+        self.words = ""
+        self._printed = io.StringIO()
+        _LOCK.acquire()
+        self._stack = contextlib.ExitStack()
+        self._stack.callback(_LOCK.release)
+        self._file = self._stack.enter_context(tempfile.TemporaryFile())
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        for number in (1, 2):
+            kept = os.dup(number)
+            self._stack.callback(os.close, kept)
+            self._stack.callback(os.dup2, kept, number)
+            os.dup2(self._file.fileno(), number)
+        self._stack.enter_context(contextlib.redirect_stdout(self._printed))
+        self._stack.enter_context(contextlib.redirect_stderr(self._printed))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.seek(0)
+        past_python = self._file.read().decode("utf-8", "replace")
+        self._stack.close()
+        words = " ".join(f"{self._printed.getvalue()} {past_python}".split())
+        self.words = words[-300:] or "it gives no reason"
+        if isinstance(error, RuntimeError | ValueError | TypeError):
+            raise CorruptChunk(f"OpenEXR can't do it: {error}; {self.words}") from None

@@ -1,0 +1,93 @@
+"""The automatic choice: pack a sample of each part in every way that is allowed, and take the best.
+
+The sample is the same for the same file, and speed is that of the table of compressions, not of a clock: so
+the choice is the same each time, on each machine.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from exrbatch.codecs.codec import ChunkGroup, Raw
+from exrbatch.codecs.table import codec_for
+from exrbatch.errors import UnsupportedFile
+from exrbatch.exr.chunks import chunk_grid
+from exrbatch.exr.compression import Compression
+from exrbatch.exr.part import Part
+from exrbatch.exr.reader import ExrFile
+from exrbatch.file.plan import FilePlan, Prefer, Targets, exact_compressions
+from exrbatch.file.raw import RawReader
+
+STRIPS, STRIP_LINES = 4, 32
+"""Of scan lines: how many strips, evenly spread, and about how many lines each."""
+SAMPLE_BYTES = 2_000_000
+"""Of tiles and deep chunks: raw bytes of the sample, evenly spread."""
+
+Sample = list[tuple[Part, list[int], Raw]]
+"""Pieces of a part: the part (for strips with a smaller data window), chunks (empty: all of it), raw bytes."""
+
+
+def choose_by_sample(source: ExrFile, plan: FilePlan) -> Targets:
+    """Choose for each part among what keeps every bit and what `plan.readers` can read."""
+    reader = RawReader(source)
+    compressions, trials = [], []
+    for part in source.header.parts:
+        sample = _chunks(source, reader, part) if _one_to_one(part) else _strips(source, reader, part)
+        raw_size = sum(len(raw) for _, _, raw in sample)
+        sizes: dict[Compression, int] = {}
+        for candidate in exact_compressions(part, plan.readers):
+            try:
+                sizes[candidate] = _packed_size(sample, candidate, plan)
+            except UnsupportedFile:  # the OpenEXR that is installed is older than the readers
+                continue
+        compressions.append(_best(sizes, raw_size, plan.prefer))
+        trials.append({each.name: round(size / max(raw_size, 1), 4) for each, size in sizes.items()})
+    return Targets(tuple(compressions), trials=tuple(trials), lossy_channels=((),) * len(compressions))
+
+
+def _best(sizes: dict[Compression, int], raw_size: int, prefer: Prefer) -> Compression:
+    """Take the smallest, or what saves most for its cost; of equals the one that packs faster."""
+    if prefer is Prefer.SIZE:
+        return min(sizes, key=lambda each: (sizes[each], each.facts.cost))
+    return max(sizes, key=lambda each: ((raw_size - sizes[each]) / each.facts.cost, -each.facts.cost))
+
+
+def _packed_size(sample: Sample, candidate: Compression, plan: FilePlan) -> int:
+    codec = codec_for(candidate, plan.effort)
+    total = 0
+    for part, chunks, raw in sample:
+        grid = chunk_grid(part, candidate)
+        chosen = chunks or list(range(grid.count))
+        group = ChunkGroup.of(grid, chosen, len(raw) - int(grid.raw_sizes[chosen[0]]))
+        total += sum(len(packed) for packed in codec.pack(group, raw))
+    return total
+
+
+def _one_to_one(part: Part) -> bool:
+    return part.tiles is not None or part.storage.is_deep
+
+
+def _chunks(source: ExrFile, reader: RawReader, part: Part) -> Sample:
+    """Take tiles or deep chunks, evenly spread."""
+    grid = source.parts[part.index].grid
+    count = min(grid.count, max(STRIPS, SAMPLE_BYTES // max(1, int(grid.raw_sizes.mean()))))
+    chosen = sorted(set(np.linspace(0, grid.count - 1, count).astype(int).tolist()))
+    return [(part, [chunk], reader.read(part.index, [chunk]).copy()) for chunk in chosen]
+
+
+def _strips(source: ExrFile, reader: RawReader, part: Part) -> Sample:
+    """Take strips of lines, each whole chunks of the source and whole lines of every channel."""
+    grid, window = source.parts[part.index].grid, part.data_window
+    lines = math.lcm(int(grid.heights[0]), *(channel.y_sampling for channel in part.channels))
+    lines *= max(1, STRIP_LINES // lines)
+    places = sorted(set(np.linspace(0, (window.height - 1) // lines, STRIPS).astype(int).tolist()))
+    sample: Sample = []
+    for place in places:
+        top = place * lines
+        bottom = min(top + lines, window.height)
+        step = int(grid.heights[0])
+        raw = reader.read(part.index, list(range(top // step, -(-bottom // step)))).copy()
+        strip = replace(window, y_min=window.y_min + top, y_max=window.y_min + bottom - 1)
+        sample.append((replace(part, data_window=strip), [], raw))
+    return sample
