@@ -26,12 +26,22 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
     _add_recompress(commands)
     _add_demo(commands)
+    commands.add_parser(
+        "compressions",
+        help="list the compressions: what they keep, and who can read them",
+        description="List the compressions: lines per chunk, what they keep bit by bit, and who can read them.",
+        formatter_class=_help_formatter,
+    )
     return parser
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     options = build_parser().parse_args(arguments)
+    if options.command == "compressions":
+        from exrbatch.cli.compressions import print_table
+
+        return print_table()
     warm_up()
     try:
         if options.command == "demo":

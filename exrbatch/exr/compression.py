@@ -39,6 +39,12 @@ class Compression(enum.IntEnum):
         listed = list(channels)
         return [channel.name for channel in listed if self.facts.is_lossy_for(channel, listed)]
 
+    def impossible_channels(self, channels: Iterable[Channel]) -> list[str]:
+        """Name the channels of a part that the library can't pack because of how they are sampled."""
+        if not self.facts.binary_sampling:
+            return []
+        return [c.name for c in channels if c.x_sampling.bit_count() != 1 or c.y_sampling.bit_count() != 1]
+
 
 class Names(enum.Enum):
     """Which channels a lossy compression touches, by name. Case counts; only the suffix after the last dot does."""
@@ -58,9 +64,10 @@ class CompressionFacts:
 
     `lines_per_chunk` holds for scan line parts; a tile is always one chunk. `deep`: legal for deep data.
     `lossy_types` and `lossy_names`: the channels whose samples it may change; all others are exact.
-    `first_release`: of OpenEXR, to read it. `max_ratio`: how many raw bytes one packed byte can stand for at most; a chunk that claims more is damaged or
-    hostile, and is refused before anything is allocated for it. `cost`: CPU seconds to pack a gigabyte of raw bytes at
-    balanced effort, as far as it matters for comparing them.
+    `binary_sampling`: the library packs only channels whose samplings are powers of 2 (JPEG 2000).
+    `first_release`: of OpenEXR, to read it. `max_ratio`: how many raw bytes one packed byte can stand for at most;
+    a chunk that claims more is damaged or hostile, and is refused before anything is allocated for it. `cost`: CPU
+    seconds to pack a gigabyte of raw bytes at balanced effort, as far as it matters for comparing them.
     """
 
     lines_per_chunk: int
@@ -70,6 +77,7 @@ class CompressionFacts:
     deep: bool = False
     lossy_types: frozenset[PixelType] = frozenset()
     lossy_names: Names = Names.ANY
+    binary_sampling: bool = False
 
     def is_lossy_for(self, channel: Channel, all_channels: list[Channel]) -> bool:
         """Whether this channel, among all of its part, may change."""
@@ -111,8 +119,8 @@ FACTS: dict[Compression, CompressionFacts] = {
         lossy_types=_HALF | _FLOAT,
         lossy_names=Names.COLOUR,
     ),
-    Compression.HTJ2K256: _F(lines_per_chunk=256, first_release="3.4", max_ratio=100_000, cost=7),
-    Compression.HTJ2K32: _F(lines_per_chunk=32, first_release="3.4", max_ratio=100_000, cost=7),
+    Compression.HTJ2K256: _F(lines_per_chunk=256, first_release="3.4", max_ratio=100_000, cost=7, binary_sampling=True),
+    Compression.HTJ2K32: _F(lines_per_chunk=32, first_release="3.4", max_ratio=100_000, cost=7, binary_sampling=True),
     Compression.LJ2K: _F(
         lines_per_chunk=256,
         first_release="3.5",
@@ -120,6 +128,7 @@ FACTS: dict[Compression, CompressionFacts] = {
         cost=7,
         lossy_types=_HALF | _FLOAT,
         lossy_names=Names.RGB_TRIPLE,
+        binary_sampling=True,
     ),
     Compression.ZSTD: _F(lines_per_chunk=1, first_release="3.5", max_ratio=100_000, cost=5, deep=True),
 }

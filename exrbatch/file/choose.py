@@ -33,7 +33,7 @@ def choose_by_sample(source: ExrFile, plan: FilePlan) -> Targets:
     reader = RawReader(source)
     compressions, trials = [], []
     for part in source.header.parts:
-        sample = _chunks(source, reader, part) if _one_to_one(part) else _strips(source, reader, part)
+        sample = _chunks(source, reader, part) if _one_to_one(part) else _strips(reader, part)
         raw_size = sum(len(raw) for _, _, raw in sample)
         sizes: dict[Compression, int] = {}
         for candidate in exact_compressions(part, plan.readers):
@@ -76,18 +76,31 @@ def _chunks(source: ExrFile, reader: RawReader, part: Part) -> Sample:
     return [(part, [chunk], reader.read(part.index, [chunk]).copy()) for chunk in chosen]
 
 
-def _strips(source: ExrFile, reader: RawReader, part: Part) -> Sample:
-    """Take strips of lines, each whole chunks of the source and whole lines of every channel."""
-    grid, window = source.parts[part.index].grid, part.data_window
-    lines = math.lcm(int(grid.heights[0]), *(channel.y_sampling for channel in part.channels))
-    lines *= max(1, STRIP_LINES // lines)
-    places = sorted(set(np.linspace(0, (window.height - 1) // lines, STRIPS).astype(int).tolist()))
+def _strips(reader: RawReader, part: Part) -> Sample:
+    """Take strips of lines, whole lines of every channel, cut out of the chunks that hold them.
+
+    Where they lie does not depend on the source's compression: a file that was done is judged by the same lines.
+    """
+    window = part.data_window
+    common = math.lcm(*(channel.y_sampling for channel in part.channels))
+    lines = common * max(1, STRIP_LINES // common)
+    step = part.compression.facts.lines_per_chunk
     sample: Sample = []
-    for place in places:
-        top = place * lines
-        bottom = min(top + lines, window.height)
-        step = int(grid.heights[0])
-        raw = reader.read(part.index, list(range(top // step, -(-bottom // step)))).copy()
-        strip = replace(window, y_min=window.y_min + top, y_max=window.y_min + bottom - 1)
-        sample.append((replace(part, data_window=strip), [], raw))
+    for place in sorted(set(np.linspace(0, (window.height - 1) // lines, STRIPS).astype(int).tolist())):
+        top, bottom = place * lines, min((place + 1) * lines, window.height)
+        first = top // step
+        raw = reader.read(part.index, list(range(first, -(-bottom // step))))
+        above = _raw_size(_slice(part, first * step, top)) if top > first * step else 0
+        strip = _slice(part, top, bottom)
+        sample.append((strip, [], raw[above : above + _raw_size(strip)].copy()))
     return sample
+
+
+def _slice(part: Part, top: int, bottom: int) -> Part:
+    """Some lines of a part, counted from its first, as a part of its own."""
+    window = part.data_window
+    return replace(part, data_window=replace(window, y_min=window.y_min + top, y_max=window.y_min + bottom - 1))
+
+
+def _raw_size(part: Part) -> int:
+    return int(chunk_grid(part, Compression.DWAB).raw_sizes.sum())

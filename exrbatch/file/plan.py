@@ -30,7 +30,8 @@ class FilePlan:
     `destination` is None for a replacement in place; `compression` is None for an automatic choice, which then
     goes by `prefer` among those that the OpenEXR release `readers` can read. `force`: keep the new file even if it
     is not smaller, and write over an existing destination. `dry_run`: decide, but write nothing. `allow_lossy`: let
-    a target change samples; `include_lossy_sources`: take files whose compression has done so; `allow_aces`: take ACES containers.
+    a target change samples; `include_lossy_sources`: take files whose compression has done so; `allow_aces`: take
+    ACES containers.
     """
 
     source: str
@@ -89,6 +90,10 @@ def check_targets(header: Header, targets: Targets, plan: FilePlan) -> None:
     for part, target, lossy in zip(header.parts, targets.compressions, targets.lossy_channels, strict=True):
         if lossy and not plan.allow_lossy:
             raise UnsupportedFile(f"part {part.index}: {target.name} would change {_listed(lossy)} (--allow-lossy)")
+        if impossible := target.impossible_channels(part.channels):
+            raise UnsupportedFile(
+                f"part {part.index}: {target.name} can't hold {_listed(impossible)}, whose sampling is no power of 2"
+            )
         count = chunk_count(part, target)
         if count > MAX_CHUNKS_PER_PART:
             raise UnsupportedFile(
@@ -105,6 +110,7 @@ def exact_compressions(part: Part, readers: str) -> list[Compression]:
         if release_number(compression.facts.first_release) <= release_number(readers)
         and (compression.facts.deep or not part.storage.is_deep)
         and not compression.lossy_channels(part.channels)
+        and not compression.impossible_channels(part.channels)
         and chunk_count(part, compression) <= MAX_CHUNKS_PER_PART
     ]
 

@@ -26,8 +26,9 @@ class FileReport:
     `reason`: one line, for SKIPPED and FAILED always. `size_before`, `size_after`: bytes on disk of the
     source and of what now stands for it (equal unless RECOMPRESSED); `tried_size`: bytes of the new file
     that was not kept, for NO_GAIN. `compressions_before`, `compressions_after`: names, one a part; empty
-    where the header could not be read. `lossy_channels`: those whose samples changed, as was allowed.
-    `trials`: for an automatic choice, by part, packed over raw bytes of the sample. `seconds`: wall time in the worker; `cpu_seconds`: of its process.
+    where the header could not be read. `lossy_channels`: those whose samples changed, as was allowed. `trials`:
+    for an automatic choice, by part, packed over raw bytes of the sample. `seconds`: wall time in the worker;
+    `cpu_seconds`: of its process.
     """
 
     path: str

@@ -34,10 +34,10 @@ def test_no_compression_has_many_names() -> None:
         assert parse_compression(value) is Compression.NONE
 
 
-@pytest.mark.parametrize("value", ["zap", "", 99, -1, None, "dwaa", OpenEXR.PIZ_COMPRESSION])
+@pytest.mark.parametrize("value", ["zap", "", 99, -1, None])
 def test_what_there_is_not_is_refused_with_the_names(value: object, tmp_path: Path) -> None:
     """A usage error that lists what there is, raised before the file is looked at."""
-    with pytest.raises(OptionsError, match="there are none, rle, zips, zip"):
+    with pytest.raises(OptionsError, match="there are none, rle, zips, zip, piz"):
         recompress(tmp_path / "nothing.exr", value)  # type: ignore[arg-type]
 
 

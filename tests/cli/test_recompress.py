@@ -122,7 +122,7 @@ def test_usage_errors(shot: Path, tmp_path: Path) -> None:
     """Exit code 2 and one line, before anything is touched."""
     for arguments, message in (
         ([tmp_path / "nothing"], "no such file or folder"),
-        ([shot, "-c", "zap"], "unknown compression 'zap'; there are none, rle, zips, zip"),
+        ([shot, "-c", "zap"], "unknown compression 'zap'; there are none, rle, zips, zip, piz"),
         ([shot, "-j", 0], "0 jobs"),
         ([shot, "-o", shot], "leave out -o"),
         ([shot, "--report", tmp_path / "no" / "r.jsonl"], "can't write the report"),

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exrbatch import Compression, InvalidFile
+from exrbatch.exr.channel import PixelType
 from exrbatch.exr.header import MoreBytesNeeded, parse_header
-from exrbatch.exr.part import PixelType, Storage
+from exrbatch.exr.part import Storage
 from tests.support.build import PartSpec, attribute, build
 from tests.support.explode import explode
 from tests.support.specs import file_specs

@@ -26,6 +26,10 @@ class Exploded:
     raw: dict[tuple[object, ...], bytes] = field(default_factory=dict)
     order: list[tuple[int, ...]] = field(default_factory=list)
 
+    @property
+    def storage_is_deep(self) -> bool:
+        return (self.value("type") or b"").startswith(b"deep")
+
     def value(self, name: str) -> bytes | None:
         return next((value for key, _, value in self.attributes if key == name), None)
 
