@@ -67,7 +67,7 @@ class CompressionFacts:
     `binary_sampling`: the library packs only channels whose samplings are powers of 2 (JPEG 2000).
     `first_release`: of OpenEXR, to read it. `max_ratio`: how many raw bytes one packed byte can stand for at most;
     a chunk that claims more is damaged or hostile, and is refused before anything is allocated for it. `cost`: CPU
-    seconds to pack a gigabyte of raw bytes at balanced effort, as far as it matters for comparing them.
+    time to pack at balanced effort, ZIP's being 1 (benchmarks/RESULTS.md; those that are rarely exact are guessed).
     """
 
     lines_per_chunk: int
@@ -95,19 +95,19 @@ class CompressionFacts:
 # PXR24 stores a float in 3 bytes before it. B44: 14 bytes for 32, B44A 3 for 32. Others: several times a black frame's.
 _F = CompressionFacts
 FACTS: dict[Compression, CompressionFacts] = {
-    Compression.NONE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1, cost=0.5, deep=True),
-    Compression.RLE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=64, cost=8, deep=True),
-    Compression.ZIPS: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1032, cost=10, deep=True),
-    Compression.ZIP: _F(lines_per_chunk=16, first_release="1.0", max_ratio=1032, cost=10),
-    Compression.PIZ: _F(lines_per_chunk=32, first_release="1.0", max_ratio=10_000, cost=8),
-    Compression.PXR24: _F(lines_per_chunk=16, first_release="1.1.1", max_ratio=1400, cost=20, lossy_types=_FLOAT),
-    Compression.B44: _F(lines_per_chunk=32, first_release="1.5", max_ratio=16, cost=4, lossy_types=_HALF),
-    Compression.B44A: _F(lines_per_chunk=32, first_release="1.6", max_ratio=16, cost=4, lossy_types=_HALF),
+    Compression.NONE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1, cost=0.05, deep=True),
+    Compression.RLE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=64, cost=3.5, deep=True),
+    Compression.ZIPS: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1032, cost=1.1, deep=True),
+    Compression.ZIP: _F(lines_per_chunk=16, first_release="1.0", max_ratio=1032, cost=1.0),
+    Compression.PIZ: _F(lines_per_chunk=32, first_release="1.0", max_ratio=10_000, cost=1.2),
+    Compression.PXR24: _F(lines_per_chunk=16, first_release="1.1.1", max_ratio=1400, cost=1.2, lossy_types=_FLOAT),
+    Compression.B44: _F(lines_per_chunk=32, first_release="1.5", max_ratio=16, cost=0.4, lossy_types=_HALF),
+    Compression.B44A: _F(lines_per_chunk=32, first_release="1.6", max_ratio=16, cost=0.4, lossy_types=_HALF),
     Compression.DWAA: _F(
         lines_per_chunk=32,
         first_release="2.2",
         max_ratio=100_000,
-        cost=6,
+        cost=0.6,
         lossy_types=_HALF | _FLOAT,
         lossy_names=Names.COLOUR,
     ),
@@ -115,22 +115,26 @@ FACTS: dict[Compression, CompressionFacts] = {
         lines_per_chunk=256,
         first_release="2.2",
         max_ratio=100_000,
-        cost=6,
+        cost=0.6,
         lossy_types=_HALF | _FLOAT,
         lossy_names=Names.COLOUR,
     ),
-    Compression.HTJ2K256: _F(lines_per_chunk=256, first_release="3.4", max_ratio=100_000, cost=7, binary_sampling=True),
-    Compression.HTJ2K32: _F(lines_per_chunk=32, first_release="3.4", max_ratio=100_000, cost=7, binary_sampling=True),
+    Compression.HTJ2K256: _F(
+        lines_per_chunk=256, first_release="3.4", max_ratio=100_000, cost=0.95, binary_sampling=True
+    ),
+    Compression.HTJ2K32: _F(
+        lines_per_chunk=32, first_release="3.4", max_ratio=100_000, cost=0.95, binary_sampling=True
+    ),
     Compression.LJ2K: _F(
         lines_per_chunk=256,
         first_release="3.5",
         max_ratio=100_000,
-        cost=7,
+        cost=0.95,
         lossy_types=_HALF | _FLOAT,
         lossy_names=Names.RGB_TRIPLE,
         binary_sampling=True,
     ),
-    Compression.ZSTD: _F(lines_per_chunk=1, first_release="3.5", max_ratio=100_000, cost=5, deep=True),
+    Compression.ZSTD: _F(lines_per_chunk=1, first_release="3.5", max_ratio=100_000, cost=1.6, deep=True),
 }
 
 NEAREST_DEEP: dict[Compression, Compression] = {

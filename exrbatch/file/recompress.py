@@ -26,7 +26,7 @@ def recompress(
 ) -> None:
     """Write the source, with each part packed anew, to the empty file `fd`.
 
-    Holds one span at a time (about 2 MB of raw bytes, or one chunk common to both compressions).
+    Holds one span at a time (about 4 MB of raw bytes, or one chunk common to both compressions).
     """
     grids = target_grids(source, compressions)
     header = source.header.recompressed(compressions, [grid.count for grid in grids])

@@ -16,7 +16,7 @@ from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.part import LineOrder
 from exrbatch.exr.reader import ExrFile
 
-SPAN_BYTES = 2 << 20
+SPAN_BYTES = 4 << 20
 """Raw bytes of a span, unless one common chunk is larger: few calls for small chunks, yet within the cache."""
 
 
