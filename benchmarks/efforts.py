@@ -3,7 +3,8 @@
     python -m benchmarks.efforts CORPUS [-c zip,zstd]
 
 Packs the first frame of each class of CORPUS (a folder made by benchmarks.corpus) in this process and prints, per
-class, packed over raw bytes, and CPU seconds against ZIP at balanced effort: ratios of one run. Only packing is timed, no files.
+class, packed over raw bytes, and CPU seconds against ZIP at balanced effort: ratios of one run. Only packing is
+timed, no files.
 """
 
 import argparse

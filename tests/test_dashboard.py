@@ -95,7 +95,7 @@ def test_plain_line(state: tuple[Run, BatchReport]) -> None:
 
 def test_summary(state: tuple[Run, BatchReport]) -> None:
     """Failures again, counts that sum up, sizes and speed."""
-    lines = [line.plain for line in summary_lines(state[1], Options())]
+    lines = [line.plain for line in summary_lines(state[1])]
     assert lines == [
         r"failed: a[/b]\xff.exr: part 0, chunk 3: cut",
         "400 files: 398 recompressed, 1 not smaller, 1 failed",

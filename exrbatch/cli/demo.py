@@ -27,6 +27,6 @@ def run_demo(arguments: argparse.Namespace) -> int:
     console.print(f"writing {arguments.frames} uncompressed frames of {WIDTH} x {HEIGHT} pixels", markup=False)
     write_frames(arguments.directory, arguments.frames)
     report = drive(Run([arguments.directory], options), console)
-    for line in summary_lines(report, options):
+    for line in summary_lines(report):
         console.print(line)
     return report.exit_code

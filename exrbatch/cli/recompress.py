@@ -63,7 +63,7 @@ def run_recompress(arguments: argparse.Namespace) -> int:
         report = drive(run, console, quiet=arguments.quiet, sinks=sinks)
         if document is not None:
             document.close(report)
-    for line in summary_lines(report, options):
+    for line in summary_lines(report):
         console.print(line)
     return report.exit_code
 

@@ -43,7 +43,7 @@ def release_note(options: Options) -> Text | None:
     return Text(f"{what} needs OpenEXR {release} or newer to be read", style="yellow")
 
 
-def summary_lines(report: BatchReport, options: Options) -> list[Text]:
+def summary_lines(report: BatchReport) -> list[Text]:
     """The whole summary, a line each."""
     lines: list[Text] = []
     lines += _grouped("note", report.notes.most_common(), "dim")
@@ -57,7 +57,7 @@ def summary_lines(report: BatchReport, options: Options) -> list[Text]:
     shown = [status for status in Status if report.counts[status]]
     for index, status in enumerate(shown):
         counts.append(", " if index else "", "default not bold")
-        counts.append(f"{report.counts[status]} {_WORDS[status].format(compression_name(options))}", STYLES[status])
+        counts.append(f"{report.counts[status]} {_WORDS[status]}", STYLES[status])
     lines.append(counts if shown else Text("no OpenEXR files found"))
     lines.append(_sizes(report))
     if report.signal_number is not None:
@@ -65,14 +65,9 @@ def summary_lines(report: BatchReport, options: Options) -> list[Text]:
     return lines
 
 
-def compression_name(options: Options) -> str:
-    """Name the compression asked for."""
-    return options.compression.name if options.compression is not None else "at its best"
-
-
 _WORDS = {
     Status.RECOMPRESSED: "recompressed",
-    Status.ALREADY: "already {}",
+    Status.ALREADY: "already done",
     Status.NO_GAIN: "not smaller",
     Status.SKIPPED: "skipped",
     Status.FAILED: "failed",

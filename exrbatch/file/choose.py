@@ -55,9 +55,10 @@ def _best(sizes: dict[Compression, int], raw_size: int, prefer: Prefer) -> Compr
 
 def _packed_size(sample: Sample, candidate: Compression, plan: FilePlan) -> int:
     codec = codec_for(candidate, plan.effort)
+    grids = {id(part): chunk_grid(part, candidate) for part in {id(part): part for part, _, _ in sample}.values()}
     total = 0
     for part, chunks, raw in sample:
-        grid = chunk_grid(part, candidate)
+        grid = grids[id(part)]
         chosen = chunks or list(range(grid.count))
         group = ChunkGroup.of(grid, chosen, len(raw) - int(grid.raw_sizes[chosen[0]]))
         total += sum(len(packed) for packed in codec.pack(group, raw))
@@ -73,7 +74,8 @@ def _chunks(source: ExrFile, reader: RawReader, part: Part) -> Sample:
     grid = source.parts[part.index].grid
     count = min(grid.count, max(STRIPS, SAMPLE_BYTES // max(1, int(grid.raw_sizes.mean()))))
     chosen = sorted(set(np.linspace(0, grid.count - 1, count).astype(int).tolist()))
-    return [(part, [chunk], reader.read(part.index, [chunk]).copy()) for chunk in chosen]
+    groups = [[chunk] for chunk in chosen] if part.storage.is_deep else [chosen]
+    return [(part, group, reader.read(part.index, group).copy()) for group in groups]
 
 
 def _strips(reader: RawReader, part: Part) -> Sample:

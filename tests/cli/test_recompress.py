@@ -57,7 +57,7 @@ def test_a_folder_in_place_and_again(shot: Path) -> None:
     assert "saved" in first.stdout
     before = identities(shot)
     assert max(sizes(shot)) < len(DATA)
-    assert "5 files: 5 already ZIP" in exrbatch("recompress", shot).stdout
+    assert "5 files: 5 already done" in exrbatch("recompress", shot).stdout
     assert identities(shot) == before
 
 
