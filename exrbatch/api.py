@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from os import PathLike, fsdecode
 from os.path import lexists
 
-from exrbatch.batch.options import CompressionLike, Options, parse_effort, parse_target
+from exrbatch.batch.options import CompressionLike, Options, parse_effort, parse_target, parse_verify
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
 from exrbatch.file import job
-from exrbatch.file.plan import DEFAULT_READERS
+from exrbatch.file.plan import DEFAULT_READERS, Verify
 from exrbatch.file.report import FileReport
 
 Path = str | bytes | PathLike[str] | PathLike[bytes]
@@ -27,6 +27,7 @@ def recompress(
     allow_lossy: bool = False,
     include_lossy_sources: bool = False,
     allow_aces: bool = False,
+    verify: Verify | str = Verify.NATIVE,
 ) -> FileReport:
     """Recompress one OpenEXR file losslessly, in this process.
 
@@ -45,6 +46,8 @@ def recompress(
         allow_lossy: let the compression change samples, where it is a lossy one for some channel.
         include_lossy_sources: take files whose compression has changed samples; they usually grow.
         allow_aces: take ACES containers, in which the standard forbids compression.
+        verify: who unpacks the new file to prove it: "native" (our own code; what the OpenEXR library packed,
+            it unpacks), "library" (OpenEXR itself, but for deep data), "none".
 
     Returns:
         How the file ended. A damaged file, a full disk and the like are no exceptions but a report with
@@ -64,6 +67,7 @@ def recompress(
         allow_lossy=allow_lossy,
         include_lossy_sources=include_lossy_sources,
         allow_aces=allow_aces,
+        verify=parse_verify(verify),
     )
     source = fsdecode(path)
     if not lexists(source):
@@ -83,6 +87,7 @@ def recompress_many(
     allow_lossy: bool = False,
     include_lossy_sources: bool = False,
     allow_aces: bool = False,
+    verify: Verify | str = Verify.NATIVE,
     jobs: int | None = None,
 ) -> Iterator[FileReport]:
     """Recompress files, folders (walked recursively) and frame sequences with a pool of worker processes.
@@ -102,6 +107,7 @@ def recompress_many(
         allow_lossy: as for `recompress`.
         include_lossy_sources: as for `recompress`.
         allow_aces: as for `recompress`.
+        verify: as for `recompress`.
         jobs: worker processes; None takes what affinity, control groups and memory allow.
 
     Raises:
@@ -117,6 +123,7 @@ def recompress_many(
         allow_lossy=allow_lossy,
         include_lossy_sources=include_lossy_sources,
         allow_aces=allow_aces,
+        verify=parse_verify(verify),
         effort=parse_effort(effort),
         output=None if output is None else fsdecode(output),
         force=force,

@@ -6,7 +6,7 @@ from typing import SupportsInt
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
-from exrbatch.file.plan import DEFAULT_READERS, FilePlan, Prefer, release_number
+from exrbatch.file.plan import DEFAULT_READERS, FilePlan, Prefer, Verify, release_number
 
 CompressionLike = str | SupportsInt
 """A name ("zip", "ZIP_COMPRESSION"), a `Compression`, an `OpenEXR.Compression` or an `Imath.Compression`."""
@@ -32,6 +32,8 @@ class Options:
     allow_lossy: bool = False
     include_lossy_sources: bool = False
     allow_aces: bool = False
+    verify: Verify = Verify.NATIVE
+    verify_cold: bool = False
     jobs: int | None = None
 
     def __post_init__(self) -> None:
@@ -56,6 +58,8 @@ class Options:
             allow_lossy=self.allow_lossy,
             include_lossy_sources=self.include_lossy_sources,
             allow_aces=self.allow_aces,
+            verify=self.verify,
+            verify_cold=self.verify_cold,
         )
 
 
@@ -81,6 +85,14 @@ def parse_target(value: CompressionLike) -> tuple[Compression | None, Prefer]:
         except ValueError:
             raise OptionsError(f"{value!r}: there are auto, auto:size and auto:speed") from None
     return parse_compression(value), Prefer.SIZE
+
+
+def parse_verify(value: str) -> Verify:
+    """Turn a name into a `Verify`. Raises `OptionsError`."""
+    try:
+        return Verify(value)
+    except ValueError:
+        raise OptionsError(f"unknown way to verify {value!r}; there are {', '.join(Verify)}") from None
 
 
 def parse_effort(value: str) -> Effort:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from exrbatch.batch import worker
 from exrbatch.batch.discover import Candidate
-from exrbatch.batch.start import start_context
+from exrbatch.batch.start import start_context, warm_up
 from exrbatch.file import replace
 from exrbatch.file.plan import FilePlan
 from exrbatch.file.report import FileReport, failed
@@ -75,6 +75,7 @@ class Pool:
     """Workers that each do one file at a time."""
 
     def __init__(self, jobs: int) -> None:
+        warm_up()
         context = start_context()
         self._finished: queue.SimpleQueue[tuple[_Slot, Future[list[FileReport]]]] = queue.SimpleQueue()
         self._slots = [_Slot(context, index) for index in range(jobs)]

@@ -1,9 +1,15 @@
 """How worker processes are started. Light to import: the command line calls `warm_up` before anything heavy."""
 
+import contextlib
 import multiprocessing
 import os
+import signal
+import threading
+from collections.abc import Iterator
 from multiprocessing.context import BaseContext
 
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""The first of these asks a run to stop, the second stops it at once; workers never see them."""
 _PRELOADED = "exrbatch.batch.worker"
 
 
@@ -26,4 +32,23 @@ def warm_up() -> None:
     if start_context().get_start_method() == "forkserver":
         from multiprocessing.forkserver import ensure_running
 
-        ensure_running()
+        with _signals_ignored():
+            ensure_running()
+
+
+@contextlib.contextmanager
+def _signals_ignored() -> Iterator[None]:
+    """Ignore what ends a run, so that what is started meanwhile inherits that.
+
+    `timeout`, batch systems and terminals send these to the whole process group; what they mean for a run is for the
+    parent alone to decide. A server that died of one would make every worker look dead.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may do that
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from multiprocessing.connection import wait
 
+from exrbatch.batch.start import STOP_SIGNALS
 from exrbatch.file import job
 from exrbatch.file.plan import FilePlan
 from exrbatch.file.report import FileReport, failed
@@ -29,8 +30,9 @@ def initialize(position: Position) -> None:
     """Set up a worker that tells its position there."""
     global _position
     _position = position
-    # Ctrl-C goes to the whole process group, but only the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # They go to the whole process group, but only the parent decides what they mean.
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     _prefer_for_oom_killer()
     parent = multiprocessing.parent_process()
     if parent is not None:

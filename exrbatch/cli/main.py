@@ -90,6 +90,17 @@ def _add_recompress(commands: Any) -> None:
         action="store_true",
         help="replace files even if the new one is not smaller, has that compression already, or is write-protected",
     )
+    _add_rules(command)
+    command.add_argument("-n", "--dry-run", action="store_true", help="only tell what would be done")
+    command.add_argument("--report", metavar="FILE.jsonl", help="write one JSON record per file, as it ends")
+    command.add_argument("--json", action="store_true", help="print one JSON document; progress goes to stderr")
+    volume = command.add_mutually_exclusive_group()
+    volume.add_argument("-q", "--quiet", action="store_true", help="no progress, only the summary and errors")
+    volume.add_argument("-v", "--verbose", action="store_true", help="a line for each file as it ends")
+
+
+def _add_rules(command: argparse.ArgumentParser) -> None:
+    """What may be taken, what may be lost, and how it is proved."""
     command.add_argument(
         "--readers",
         default="2.2",
@@ -101,12 +112,16 @@ def _add_recompress(commands: Any) -> None:
         "--include-lossy-sources", action="store_true", help="also files whose compression has changed samples"
     )
     command.add_argument("--allow-aces", action="store_true", help="also ACES containers, which forbid compression")
-    command.add_argument("-n", "--dry-run", action="store_true", help="only tell what would be done")
-    command.add_argument("--report", metavar="FILE.jsonl", help="write one JSON record per file, as it ends")
-    command.add_argument("--json", action="store_true", help="print one JSON document; progress goes to stderr")
-    volume = command.add_mutually_exclusive_group()
-    volume.add_argument("-q", "--quiet", action="store_true", help="no progress, only the summary and errors")
-    volume.add_argument("-v", "--verbose", action="store_true", help="a line for each file as it ends")
+    command.add_argument(
+        "--verify",
+        default="native",
+        metavar="HOW",
+        help="who unpacks each new file to prove it: native (our own code), library (OpenEXR itself, slower) or none"
+        " (default: %(default)s)",
+    )
+    command.add_argument(
+        "--verify-cold", action="store_true", help="verify from the disk, not from the page cache (Linux)"
+    )
 
 
 def _add_demo(commands: Any) -> None:

@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from exrbatch.batch.options import Options, parse_effort, parse_target
+from exrbatch.batch.options import Options, parse_effort, parse_target, parse_verify
 from exrbatch.batch.report import BatchReport, RecordFile
 from exrbatch.batch.run import Run
 from exrbatch.batch.scheduler import StopRequest
+from exrbatch.batch.start import STOP_SIGNALS
 from exrbatch.cli.summary import file_line, release_note, summary_lines
 from exrbatch.dashboard import Dashboard, plain_line
 from exrbatch.errors import OptionsError
@@ -39,6 +40,8 @@ def run_recompress(arguments: argparse.Namespace) -> int:
         allow_lossy=arguments.allow_lossy,
         include_lossy_sources=arguments.include_lossy_sources,
         allow_aces=arguments.allow_aces,
+        verify=parse_verify(arguments.verify),
+        verify_cold=arguments.verify_cold,
         effort=parse_effort(arguments.effort),
         output=arguments.output,
         include=tuple(arguments.include),
@@ -117,7 +120,7 @@ def _open_report(path: str) -> TextIO:
 
 @contextlib.contextmanager
 def _interrupts(stop: StopRequest, console: Console) -> Iterator[None]:
-    """First Ctrl-C or SIGTERM: finish what runs. Second: stop now."""
+    """First Ctrl-C, SIGTERM or SIGHUP: finish what runs. Second: stop now."""
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.signal_number is not None:
@@ -125,7 +128,7 @@ def _interrupts(stop: StopRequest, console: Console) -> Iterator[None]:
         stop.signal_number = number
         console.print(Text("finishing the files in work; once more to stop now", style="yellow"))
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in STOP_SIGNALS}
     try:
         yield
     except KeyboardInterrupt:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from exrbatch.codecs.codec import ChunkGroup, Packed, Raw
-from exrbatch.codecs.planes import DTYPES, Plane, Strip, from_planes, to_planes
+from exrbatch.codecs.planes import DTYPES, Plane, Strip, from_planes, same_planes, to_planes
 from exrbatch.errors import CorruptChunk, UnsupportedFile
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.header import FLAG_LONG_NAMES, FLAG_TILED, MAGIC, parse_header
@@ -77,7 +77,15 @@ class LibraryCodec:
                 streams[index].raw[:] = piece
 
     def first_difference(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> int | None:
-        """Unpack into a buffer of our own and compare."""
+        """Unpack and compare; in most cases without putting the channels together again."""
+        runs = list(_runs(group))
+        if len(runs) == 1:
+            try:
+                planes = self._read(group, runs[0], packed)
+            except CorruptChunk as error:
+                raise CorruptChunk(str(error), self._culprit(group, runs[0], packed)) from None
+            if same_planes(_strip(group, runs[0]), planes, raw):
+                return None
         if len(self._scratch) < group.raw_size:
             self._scratch = np.empty(group.raw_size, np.uint8)
         other = self._scratch[: group.raw_size]

@@ -65,6 +65,18 @@ def from_planes(strip: Strip, planes: dict[str, Plane], raw: Raw) -> None:
             into[...] = out_of
 
 
+def same_planes(strip: Strip, planes: dict[str, Plane], raw: Raw) -> bool:
+    """Whether raw bytes hold exactly these samples, bit by bit."""
+    offsets = strip.line_offsets()
+    return all(
+        np.array_equal(ours, theirs)
+        for channel in strip.part.channels
+        for ours, theirs in _pairs(
+            np.ascontiguousarray(planes[channel.name]).view(np.uint8), raw, offsets[channel.name]
+        )
+    )
+
+
 def _pairs(plane: Raw, raw: Raw, starts: NDArray[np.int64]) -> list[tuple[Raw, Raw]]:
     """Pair the lines of a plane, shape (lines, bytes), with their places in the raw bytes.
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from exrbatch.errors import ExrbatchError, SourceChanged, UnsupportedFile, VerificationFailed
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.file.choose import choose_by_sample
-from exrbatch.file.plan import FilePlan, Targets, check_source, check_targets, choose_targets
+from exrbatch.file.plan import FilePlan, Targets, Verify, check_source, check_targets, choose_targets
 from exrbatch.file.recompress import Progress, recompress
 from exrbatch.file.replace import Replacement
 from exrbatch.file.report import FileReport, Status, failed
@@ -89,9 +89,10 @@ def _recompress(
         recompress(source, targets.compressions, plan.effort, temp.fd, lambda done: progress(done * PACK_SHARE))
         new_size = temp.size
         if new_size < size or plan.force:
-            temp.sync()
+            temp.sync(drop_cache=plan.verify_cold)
             share = 1 - PACK_SHARE
-            verify(source, temp.path, targets, lambda done: progress(PACK_SHARE + share * done))
+            if plan.verify is not Verify.NONE:
+                verify(source, temp.path, targets, plan.verify, lambda done: progress(PACK_SHARE + share * done))
             temp.commit()
             lossy = tuple(name for names in targets.lossy_channels for name in names)
             return replace(report, status=Status.RECOMPRESSED, size_after=new_size, lossy_channels=lossy)

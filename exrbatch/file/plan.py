@@ -23,6 +23,17 @@ class Prefer(enum.StrEnum):
     SPEED = "speed"
 
 
+class Verify(enum.StrEnum):
+    """Who unpacks the new file to prove it.
+
+    LIBRARY: OpenEXR, but for deep data; NATIVE: our own codecs, where there is one; NONE: nobody.
+    """
+
+    LIBRARY = "library"
+    NATIVE = "native"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePlan:
     """One job: plain values only, so that it can cross to any process.
@@ -31,7 +42,7 @@ class FilePlan:
     goes by `prefer` among those that the OpenEXR release `readers` can read. `force`: keep the new file even if it
     is not smaller, and write over an existing destination. `dry_run`: decide, but write nothing. `allow_lossy`: let
     a target change samples; `include_lossy_sources`: take files whose compression has done so; `allow_aces`: take
-    ACES containers.
+    ACES containers. `verify_cold`: read the new file from the disk, not from the page cache, to verify it.
     """
 
     source: str
@@ -45,6 +56,8 @@ class FilePlan:
     allow_lossy: bool = False
     include_lossy_sources: bool = False
     allow_aces: bool = False
+    verify: Verify = Verify.NATIVE
+    verify_cold: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,10 @@ class Replacement:
         """Bytes written so far."""
         return os.fstat(self.fd).st_size
 
-    def sync(self) -> None:
+    def sync(self, *, drop_cache: bool = False) -> None:
         """Give the temp file the source's metadata, bring it to the disk and close it.
+
+        `drop_cache`: let who reads it next read from the disk, where the system can do that (Linux).
 
         A failed sync is never tried again: the kernel may have dropped the data and report success next time.
         """
@@ -63,6 +65,8 @@ class Replacement:
             self._copy_metadata()
         with _step("write", self.path):
             os.fsync(self.fd)
+            if drop_cache and hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(self.fd, 0, 0, os.POSIX_FADV_DONTNEED)
             fd, self.fd = self.fd, -1
             os.close(fd)  # network file systems report a full disk only here
 

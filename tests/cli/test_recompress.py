@@ -164,6 +164,29 @@ def test_ctrl_c_finishes_what_runs(tmp_path: Path) -> None:
     assert f"{400 - len(done)} recompressed" in exrbatch("recompress", folder).stdout
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_to_the_whole_group_finishes_what_runs(tmp_path: Path, name: str) -> None:
+    """As `timeout` and batch systems send it: workers and their server ignore it, no file fails for it."""
+    for index in range(300):
+        (tmp_path / f"{index}.exr").write_bytes(DATA)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exrbatch", "recompress", str(tmp_path), "-v", "-j", "2", "--effort", "max"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    number = signal.Signals[name]
+    os.killpg(process.pid, number)
+    rest = process.stdout.read()
+    process.stdout.close()
+    assert process.wait() == 128 + number
+    assert "failed" not in rest
+    assert "stopped before the end" in rest
+
+
 def test_demo_writes_and_recompresses(tmp_path: Path) -> None:
     """A way to try it with no EXR at hand; it refuses a folder that has something in it."""
     done = exrbatch("demo", tmp_path / "demo", "--frames", 2)
