@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from exrbatch.errors import OptionsError
+from exrbatch.file import replace
 from exrbatch.file.report import FileReport, Status
 
 if TYPE_CHECKING:
@@ -62,28 +63,44 @@ def check_paths(paths: Iterable[str], output: str | None) -> list[str]:
     Raises `OptionsError` for a path that is neither a file, a folder nor a frame sequence, and for an output
     folder that would put files over their sources.
     """
-    kept: list[str] = []
-    covered: set[str] = set()
-    for path in paths:
+    kept = list(paths)
+    for path in kept:
         if not os.path.lexists(path):
             name = os.path.basename(path)
             if not _SEQUENCE.search(name):
                 raise OptionsError(f"no such file or folder: {path}")
             if re.search(r"\d:\d", name):
                 raise OptionsError(f"a frame range with ':' is read differently by different tools: {path}")
-        real = os.path.realpath(path)
-        if any(place in covered for place in _self_and_parents(real)):
-            continue
-        covered.add(real)
-        kept.append(path)
     if not kept:
         raise OptionsError("no path given")
+    kept = _without_covered(kept)
     if output is not None:
-        if os.path.lexists(output) and not os.path.isdir(output):
-            raise OptionsError(f"the output is not a folder: {output}")
-        if os.path.realpath(output) in (os.path.realpath(_folder(path)) for path in kept):
-            raise OptionsError("the output folder is the source folder; leave out -o to replace the files in place")
+        _check_output(kept, output)
     return kept
+
+
+def _without_covered(paths: list[str]) -> list[str]:
+    """Leave out what is named twice or lies in a folder that is named as well, in whatever order they come."""
+    real = {path: os.path.realpath(path) for path in paths}
+    every = set(real.values())
+    kept: dict[str, str] = {}
+    for path in paths:
+        if not any(parent in every for parent in _parents(real[path])):
+            kept.setdefault(real[path], path)
+    return list(kept.values())
+
+
+def _check_output(paths: list[str], output: str) -> None:
+    """Refuse an output folder that holds sources: the new tree would be written among, or over, the old one."""
+    if os.path.lexists(output) and not os.path.isdir(output):
+        raise OptionsError(f"the output is not a folder: {output}")
+    real_output = os.path.realpath(output)
+    for path in paths:
+        for folder in (_folder(path), os.path.dirname(os.path.realpath(path)) if os.path.islink(path) else ""):
+            if folder and real_output in _self_and_parents(os.path.realpath(folder)):
+                raise OptionsError(
+                    f"the output folder {output} holds the source {path}; leave out -o to replace files in place"
+                )
 
 
 def discover(
@@ -96,17 +113,23 @@ def discover(
     to the files of a walk. With `output` the tree below the common parent of all paths is mirrored there.
     """
     base = os.path.commonpath([os.path.abspath(_folder(path)) for path in paths])
-    skip = os.path.realpath(output) if output is not None else None
+    skip = os.path.realpath(output) if output is not None else ""
     for path in paths:
         for found in _files_of(path, skip, selection):
             if isinstance(found, FileReport) or output is None:
                 yield found
+                continue
+            # A file that is named through a link keeps the place of the link, not that of its target.
+            place = path if os.path.islink(path) and not os.path.isdir(path) else found.path
+            destination = os.path.join(output, os.path.relpath(os.path.abspath(place), base))
+            if skip not in _self_and_parents(os.path.realpath(os.path.dirname(destination))):
+                reason = "its place in the output folder is behind a link that leads out of it"
+                yield FileReport(path=found.path, status=Status.FAILED, reason=reason, size_before=found.size)
             else:
-                relative = os.path.relpath(os.path.abspath(found.path), base)
-                yield found._replace(destination=os.path.join(output, relative))
+                yield found._replace(destination=destination)
 
 
-def _files_of(path: str, skip: str | None, selection: Selection) -> Iterator[Candidate | FileReport]:
+def _files_of(path: str, skip: str, selection: Selection) -> Iterator[Candidate | FileReport]:
     if os.path.isdir(path):
         yield from _walk(path, skip, selection)
     elif os.path.lexists(path):
@@ -116,7 +139,7 @@ def _files_of(path: str, skip: str | None, selection: Selection) -> Iterator[Can
         yield from _sequence(path)
 
 
-def _walk(root: str, skip: str | None, selection: Selection) -> Iterator[Candidate | FileReport]:
+def _walk(root: str, skip: str, selection: Selection) -> Iterator[Candidate | FileReport]:
     """Walk a tree in the order of names, without recursion and without following links."""
     pending = [root]
     while pending:
@@ -127,11 +150,12 @@ def _walk(root: str, skip: str | None, selection: Selection) -> Iterator[Candida
         except OSError as error:
             yield FileReport(path=folder, status=Status.FAILED, reason=f"can't list the folder: {error.strerror}")
             continue
+        replace.sweep_stale(folder, (entry.name for entry in listing))
         folders = []
         for entry in listing:
             relative = entry.path[len(root) :].lstrip(os.sep)
             if entry.is_dir(follow_symlinks=False):
-                if selection.takes_folder(relative) and (skip is None or os.path.realpath(entry.path) != skip):
+                if selection.takes_folder(relative) and not (skip and os.path.realpath(entry.path) == skip):
                     folders.append(entry.path)
             elif _is_exr_name(entry.name) and selection.takes_file(relative):
                 yield _examine(entry.path)
@@ -179,9 +203,11 @@ def _folder(path: str) -> str:
 
 
 def _self_and_parents(path: str) -> Iterator[str]:
-    while True:
-        yield path
-        parent = os.path.dirname(path)
-        if parent == path:
-            return
+    yield path
+    yield from _parents(path)
+
+
+def _parents(path: str) -> Iterator[str]:
+    while (parent := os.path.dirname(path)) != path:
+        yield parent
         path = parent

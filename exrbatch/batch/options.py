@@ -6,7 +6,7 @@ from typing import SupportsInt
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
-from exrbatch.file.plan import DEFAULT_READERS, FilePlan, Prefer, Verify, release_number
+from exrbatch.file.plan import DEFAULT_READERS, READERS, FilePlan, Prefer, Verify
 
 CompressionLike = str | SupportsInt
 """A name ("zip", "ZIP_COMPRESSION"), a `Compression`, an `OpenEXR.Compression` or an `Imath.Compression`."""
@@ -39,10 +39,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
             raise OptionsError(f"{self.jobs} jobs: at least 1 is needed")
-        try:
-            release_number(self.readers)
-        except ValueError:
-            raise OptionsError(f"{self.readers!r} is no OpenEXR release such as 2.2, 3.4 or 3.5") from None
+        if self.readers not in READERS:
+            raise OptionsError(f"unknown readers {self.readers!r}; there are {', '.join(READERS)}")
 
     def plan(self, source: str, destination: str | None) -> FilePlan:
         """Make the plan of one file."""

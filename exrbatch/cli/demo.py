@@ -2,11 +2,11 @@
 
 import argparse
 
-from rich.console import Console
+from rich.text import Text
 
 from exrbatch.batch.options import Options, parse_effort, parse_target
 from exrbatch.batch.run import Run
-from exrbatch.cli.recompress import drive
+from exrbatch.cli.recompress import QuietPipeConsole, drive, say
 from exrbatch.cli.summary import summary_lines
 from exrbatch.demo import HEIGHT, WIDTH, write_frames
 from exrbatch.errors import OptionsError
@@ -23,10 +23,10 @@ def run_demo(arguments: argparse.Namespace) -> int:
     )
     if arguments.frames < 1:
         raise OptionsError(f"{arguments.frames} frames: at least 1 is needed")
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"writing {arguments.frames} uncompressed frames of {WIDTH} x {HEIGHT} pixels", markup=False)
+    console = QuietPipeConsole(highlight=False, soft_wrap=True)
+    say(console, Text(f"writing {arguments.frames} uncompressed frames of {WIDTH} x {HEIGHT} pixels"))
     write_frames(arguments.directory, arguments.frames)
     report = drive(Run([arguments.directory], options), console)
     for line in summary_lines(report):
-        console.print(line)
+        say(console, line)
     return report.exit_code

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import os
 import signal
 import sys
 import time
@@ -15,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from exrbatch.batch.options import Options, parse_effort, parse_target, parse_verify
-from exrbatch.batch.report import BatchReport, RecordFile
+from exrbatch.batch.report import EXIT_FAILURES, BatchReport, RecordFile
 from exrbatch.batch.run import Run
 from exrbatch.batch.scheduler import StopRequest
 from exrbatch.batch.start import STOP_SIGNALS
@@ -26,6 +27,8 @@ from exrbatch.file.report import FileReport
 
 Sink = Callable[[FileReport], None]
 """Gets each file's report as the file ends."""
+REPORT_BEGINNING = b'{"type": "file"'
+"""How every report begins."""
 PLAIN_SECONDS = 30.0
 """Between two lines when the output is no terminal."""
 
@@ -51,23 +54,25 @@ def run_recompress(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
     )
     run = Run(arguments.paths, options)
-    console = Console(stderr=arguments.json, highlight=False, soft_wrap=True)
+    console = QuietPipeConsole(stderr=arguments.json, highlight=False, soft_wrap=True)
     if (note := release_note(options)) is not None:
-        console.print(note)
-    with contextlib.ExitStack() as stack:
-        sinks: list[Sink] = []
-        if arguments.report is not None:
-            sinks.append(RecordFile(stack.enter_context(_open_report(arguments.report))).add)
-        document = JsonDocument(sys.stdout) if arguments.json else None
-        if document is not None:
-            sinks.append(document.add)
-        if arguments.verbose:
-            sinks.append(lambda report: console.print(file_line(report)))
-        report = drive(run, console, quiet=arguments.quiet, sinks=sinks)
-        if document is not None:
-            document.close(report)
+        say(console, note)
+    guarded: list[GuardedSink] = []
+    if arguments.report is not None:
+        stream = open_report(arguments.report)
+        guarded.append(GuardedSink(RecordFile(stream).add, lambda report: stream.close()))
+    if arguments.json:
+        document = JsonDocument(sys.stdout)
+        guarded.append(GuardedSink(document.add, document.close))
+    shown: list[Sink] = [lambda report: say(console, file_line(report))] if arguments.verbose else []
+    report = drive(run, console, quiet=arguments.quiet, sinks=[*(sink.add for sink in guarded), *shown])
+    for sink in guarded:
+        sink.finish(report)
     for line in summary_lines(report):
-        console.print(line)
+        say(console, line)
+    _settle_stdout()
+    if any(sink.error is not None for sink in guarded):
+        return report.exit_code or EXIT_FAILURES
     return report.exit_code
 
 
@@ -87,9 +92,61 @@ def drive(run: Run, console: Console, *, quiet: bool = False, sinks: Sequence[Si
                     sink(finished)
             if not is_live and not quiet and time.monotonic() >= next_line:
                 next_line += PLAIN_SECONDS
-                console.print(Text(plain_line(run, report)))
-        report.signal_number = run.stop.signal_number
+                say(console, Text(plain_line(run, report)))
+    report.signal_number = run.stop.signal_number
     return report
+
+
+class QuietPipeConsole(Console):
+    """A console whose reader may go away: rich would end the program, and with it the job."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing from now on."""
+        self.quiet = True
+        with contextlib.suppress(OSError):  # so that the interpreter has nothing left to flush at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
+def say(console: Console, text: Text) -> None:
+    """Print a line; a full disk or a closed terminal behind it is no reason to stop the job."""
+    with contextlib.suppress(OSError):
+        console.print(text)
+
+
+def _settle_stdout() -> None:
+    """Write what is left, or forget it where nobody reads any more: else the interpreter complains at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class GuardedSink:
+    """Passes reports on until that fails once; then warns, and the job goes on without. `error`: what failed."""
+
+    def __init__(self, add: Sink, finish: Callable[[BatchReport], None]) -> None:
+        self._add = add
+        self._finish = finish
+        self.error: OSError | None = None
+
+    def add(self, report: FileReport) -> None:
+        """Pass one report on."""
+        if self.error is None:
+            self._try(lambda: self._add(report))
+
+    def finish(self, report: BatchReport) -> None:
+        """Write the end and close, also after a failure."""
+        self._try(lambda: self._finish(report))
+
+    def _try(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except OSError as error:
+            if self.error is None:
+                with contextlib.suppress(OSError):
+                    print(f"exrbatch: can't write the report any more: {error.strerror}", file=sys.stderr)
+            self.error = error
 
 
 class JsonDocument:
@@ -111,8 +168,17 @@ class JsonDocument:
         self._stream.flush()
 
 
-def _open_report(path: str) -> TextIO:
+def open_report(path: str) -> TextIO:
+    """Open the file of --report, over an earlier report but never over anything else.
+
+    A pattern that the shell expands after --report would make the first frame the report.
+    """
     try:
+        if os.path.lexists(path):
+            with open(path, "rb") as file:
+                beginning = file.read(len(REPORT_BEGINNING)) if os.path.isfile(path) else b""
+            if beginning not in (b"", REPORT_BEGINNING):
+                raise OptionsError(f"{path} is no earlier report; --report does not write over it")
         return open(path, "w", encoding="utf-8")
     except OSError as error:
         raise OptionsError(f"can't write the report {path}: {error.strerror}") from None
@@ -126,7 +192,7 @@ def _interrupts(stop: StopRequest, console: Console) -> Iterator[None]:
         if stop.signal_number is not None:
             raise KeyboardInterrupt
         stop.signal_number = number
-        console.print(Text("finishing the files in work; once more to stop now", style="yellow"))
+        say(console, Text("finishing the files in work; once more to stop now", style="yellow"))
 
     before = {number: signal.signal(number, handle) for number in STOP_SIGNALS}
     try:

@@ -5,8 +5,7 @@ from rich.text import Text
 from exrbatch.batch.options import Options
 from exrbatch.batch.report import BatchReport
 from exrbatch.dashboard import STYLES
-from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE
-from exrbatch.file.plan import release_number
+from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE, release_number
 from exrbatch.file.report import FileReport, Status
 from exrbatch.text import shown_duration, shown_path, shown_size
 
@@ -86,6 +85,8 @@ def _grouped(word: str, reasons: list[tuple[str, int]], style: str) -> list[Text
 
 
 def _sizes(report: BatchReport) -> Text:
+    if report.counts[Status.PLANNED]:
+        return Text(f"a dry run of {shown_duration(report.seconds)}: no file was touched", style="bold")
     seconds = max(report.seconds, 1e-9)
     after = shown_size(report.replaced_size - report.saved)
     saved = f"{shown_size(report.replaced_size)} -> {after}, saved {shown_size(report.saved)}"

@@ -16,7 +16,7 @@ import struct
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -25,7 +25,7 @@ import numpy as np
 from exrbatch.codecs.codec import ChunkGroup, Packed, Raw
 from exrbatch.codecs.planes import DTYPES, Plane, Strip, from_planes, same_planes, to_planes
 from exrbatch.errors import CorruptChunk, UnsupportedFile
-from exrbatch.exr.compression import Compression
+from exrbatch.exr.compression import Compression, release_number
 from exrbatch.exr.header import FLAG_LONG_NAMES, FLAG_TILED, MAGIC, parse_header
 from exrbatch.exr.leader import LeaderLayout
 from exrbatch.exr.tables import parse_tables, table_counts
@@ -37,10 +37,11 @@ _LOCK = threading.Lock()
 class LibraryCodec:
     """All compressions that are not a plain byte stream: PIZ, PXR24, B44, DWA, JPEG 2000."""
 
-    def __init__(self, compression: Compression) -> None:
+    def __init__(self, compression: Compression, lossy_channels: Collection[str] = ()) -> None:
+        """`lossy_channels`: those that were allowed to change, so that `first_difference` passes over them."""
         check_release(compression)
         self._compression = compression
-        self._scratch = np.empty(0, np.uint8)
+        self._lossy_channels = lossy_channels
 
     def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:
         """Pack a group; the library itself stores a chunk raw where packing does not make it smaller."""
@@ -49,10 +50,13 @@ class LibraryCodec:
         for run in _runs(group):
             data = raw if len(run) == len(streams) else np.concatenate([streams[index].raw for index in run])
             strip = _strip(group, run)
-            with _Caught() as caught:
-                payloads = _write(strip, group, run, self._compression, to_planes(strip, data))
+            try:
+                with _Caught() as caught:
+                    payloads = _write(strip, group, run, self._compression, to_planes(strip, data))
+            except CorruptChunk as error:  # nothing is wrong with the file: it asks for what the library can't
+                raise UnsupportedFile(f"{self._compression.name}: {error}") from None
             if len(payloads) != len(run):
-                raise CorruptChunk(f"OpenEXR packed {len(payloads)} chunks of {len(run)}: {caught.words}")
+                raise UnsupportedFile(f"OpenEXR packed {len(payloads)} chunks of {len(run)}: {caught.words}")
             for index, payload in zip(run, payloads, strict=True):
                 packed[index] = payload
         return packed
@@ -77,23 +81,17 @@ class LibraryCodec:
                 streams[index].raw[:] = piece
 
     def first_difference(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> int | None:
-        """Unpack and compare; in most cases without putting the channels together again."""
-        runs = list(_runs(group))
-        if len(runs) == 1:
+        """Unpack and compare channel by channel; what differs is named by the first chunk of its tiny file."""
+        streams = group.split(raw)
+        for run in _runs(group):
+            data = raw if len(run) == len(streams) else np.concatenate([streams[index].raw for index in run])
             try:
-                planes = self._read(group, runs[0], packed)
+                planes = self._read(group, run, packed)
             except CorruptChunk as error:
-                raise CorruptChunk(str(error), self._culprit(group, runs[0], packed)) from None
-            if same_planes(_strip(group, runs[0]), planes, raw):
-                return None
-        if len(self._scratch) < group.raw_size:
-            self._scratch = np.empty(group.raw_size, np.uint8)
-        other = self._scratch[: group.raw_size]
-        self.unpack(group, packed, other)
-        if np.array_equal(other, raw):
-            return None
-        pairs = zip(group.split(other), group.split(raw), strict=True)
-        return next(group.chunk_of(a.index) for a, b in pairs if not np.array_equal(a.raw, b.raw))
+                raise CorruptChunk(str(error), self._culprit(group, run, packed)) from None
+            if not same_planes(_strip(group, run), planes, data, self._lossy_channels):
+                return group.chunks[run[0]]
+        return None
 
     def _read(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> dict[str, Plane]:
         strip = _strip(group, run)
@@ -123,12 +121,8 @@ def check_release(compression: Compression) -> None:
     An older library takes an unknown number for ZIP, or leaves the part out: it must not be asked.
     """
     installed, needed = _library().OPENEXR_VERSION, compression.facts.first_release
-    if _version(installed) < _version(needed):
+    if release_number(installed) < release_number(needed):
         raise UnsupportedFile(f"{compression.name} needs OpenEXR {needed} or newer; {installed} is installed")
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in text.split(".")[:2])
 
 
 def _library() -> Any:
@@ -155,17 +149,14 @@ def _runs(group: ChunkGroup) -> Iterator[list[int]]:
 
 
 def _strip(group: ChunkGroup, run: Sequence[int]) -> Strip:
-    """The picture of the tiny file: the lines of a run, or a column of tiles."""
+    """The picture of the tiny file: the lines of a run, or a column of tiles.
+
+    It begins at the origin wherever the part lies: a run begins on a line of every channel, so subsampling
+    stays in step, and the library, which refuses windows near 2^30, never sees one.
+    """
     grid = group.grid
-    first = group.chunks[run[0]]
     lines = int(grid.heights[[group.chunks[index] for index in run]].sum())
-    top = 0 if group.part.tiles else int(grid.coordinates[first][0])
-    return Strip(group.part, int(grid.widths[first]), top, lines)
-
-
-def _window(strip: Strip) -> tuple[int, int, int, int]:
-    left = 0 if strip.part.tiles else strip.part.data_window.x_min
-    return left, strip.first_line, left + strip.width - 1, strip.first_line + strip.lines - 1
+    return Strip(group.part, int(grid.widths[group.chunks[run[0]]]), lines)
 
 
 def _wrap(
@@ -175,7 +166,7 @@ def _wrap(
     part = strip.part
     channels = part.find("channels")
     assert channels is not None, "parse_header refuses a part without it"
-    window = struct.pack("<4i", *_window(strip))
+    window = struct.pack("<4i", 0, 0, strip.width - 1, strip.lines - 1)
     attributes = [
         ("channels", "chlist", channels.value),
         ("compression", "compression", bytes([compression])),
@@ -200,7 +191,7 @@ def _wrap(
     table: list[bytes] = []
     body: list[Packed] = []
     for place, index in enumerate(run):
-        coordinates = [0, place, 0, 0] if part.tiles else group.grid.coordinates[group.chunks[index]].tolist()
+        coordinates = [0, place, 0, 0] if part.tiles else [place * height]
         table.append(struct.pack("<Q", offset))
         body += [leader.pack(coordinates, (len(packed[index]),)), packed[index]]
         offset += leader.size + len(packed[index])
@@ -212,8 +203,7 @@ def _write(
 ) -> list[bytes]:
     """Let the library write the tiny file, and cut its chunks out."""
     library, part = _library(), strip.part
-    left, top, right, bottom = _window(strip)
-    window = (np.array([left, top], np.int32), np.array([right, bottom], np.int32))
+    window = (np.array([0, 0], np.int32), np.array([strip.width - 1, strip.lines - 1], np.int32))
     header: dict[str, Any] = {
         "compression": library.Compression(int(compression)),
         "type": library.tiledimage if part.tiles else library.scanlineimage,

@@ -1,5 +1,6 @@
 """Raw bytes <-> one array per channel, as the OpenEXR library takes and gives them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,10 @@ Plane = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """A rectangle of a part: full lines from `first_line` on, `width` pixels wide."""
+    """Some lines of a part, `width` pixels wide; the first is a line of every channel."""
 
     part: Part
     width: int
-    first_line: int
     lines: int
 
     def shape(self, channel: Channel) -> tuple[int, int]:
@@ -31,7 +31,7 @@ class Strip:
 
     def line_offsets(self) -> dict[str, NDArray[np.int64]]:
         """Tell for each channel where in the raw bytes each of its lines begins."""
-        y = np.arange(self.first_line, self.first_line + self.lines)
+        y = np.arange(self.lines)
         sizes = []
         for channel in self.part.channels:
             bytes_per_line = self.width // channel.x_sampling * channel.pixel_type.size
@@ -65,12 +65,13 @@ def from_planes(strip: Strip, planes: dict[str, Plane], raw: Raw) -> None:
             into[...] = out_of
 
 
-def same_planes(strip: Strip, planes: dict[str, Plane], raw: Raw) -> bool:
-    """Whether raw bytes hold exactly these samples, bit by bit."""
+def same_planes(strip: Strip, planes: dict[str, Plane], raw: Raw, but: Collection[str] = ()) -> bool:
+    """Whether raw bytes hold exactly these samples, bit by bit, of all channels but some."""
     offsets = strip.line_offsets()
     return all(
         np.array_equal(ours, theirs)
         for channel in strip.part.channels
+        if channel.name not in but
         for ours, theirs in _pairs(
             np.ascontiguousarray(planes[channel.name]).view(np.uint8), raw, offsets[channel.name]
         )

@@ -43,7 +43,12 @@ class Compression(enum.IntEnum):
         """Name the channels of a part that the library can't pack because of how they are sampled."""
         if not self.facts.binary_sampling:
             return []
-        return [c.name for c in channels if c.x_sampling.bit_count() != 1 or c.y_sampling.bit_count() != 1]
+        most = self.facts.lines_per_chunk  # with more, chunks would have no line of the channel, and can't be read
+        return [
+            c.name
+            for c in channels
+            if c.x_sampling.bit_count() != 1 or c.y_sampling.bit_count() != 1 or c.y_sampling > most
+        ]
 
 
 class Names(enum.Enum):
@@ -64,7 +69,8 @@ class CompressionFacts:
 
     `lines_per_chunk` holds for scan line parts; a tile is always one chunk. `deep`: legal for deep data.
     `lossy_types` and `lossy_names`: the channels whose samples it may change; all others are exact.
-    `binary_sampling`: the library packs only channels whose samplings are powers of 2 (JPEG 2000).
+    `binary_sampling`: the library packs only channels whose samplings are powers of 2 and, downwards, at most
+    the lines of a chunk (JPEG 2000). `in_library`: packed by the OpenEXR library, not by our own code.
     `first_release`: of OpenEXR, to read it. `max_ratio`: how many raw bytes one packed byte can stand for at most;
     a chunk that claims more is damaged or hostile, and is refused before anything is allocated for it. `cost`: CPU
     time to pack at balanced effort, ZIP's being 1 (benchmarks/RESULTS.md; those that are rarely exact are guessed).
@@ -78,6 +84,7 @@ class CompressionFacts:
     lossy_types: frozenset[PixelType] = frozenset()
     lossy_names: Names = Names.ANY
     binary_sampling: bool = False
+    in_library: bool = False
 
     def is_lossy_for(self, channel: Channel, all_channels: list[Channel]) -> bool:
         """Whether this channel, among all of its part, may change."""
@@ -99,11 +106,18 @@ FACTS: dict[Compression, CompressionFacts] = {
     Compression.RLE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=64, cost=3.5, deep=True),
     Compression.ZIPS: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1032, cost=1.1, deep=True),
     Compression.ZIP: _F(lines_per_chunk=16, first_release="1.0", max_ratio=1032, cost=1.0),
-    Compression.PIZ: _F(lines_per_chunk=32, first_release="1.0", max_ratio=10_000, cost=1.2),
-    Compression.PXR24: _F(lines_per_chunk=16, first_release="1.1.1", max_ratio=1400, cost=1.2, lossy_types=_FLOAT),
-    Compression.B44: _F(lines_per_chunk=32, first_release="1.5", max_ratio=16, cost=0.4, lossy_types=_HALF),
-    Compression.B44A: _F(lines_per_chunk=32, first_release="1.6", max_ratio=16, cost=0.4, lossy_types=_HALF),
+    Compression.PIZ: _F(in_library=True, lines_per_chunk=32, first_release="1.0", max_ratio=10_000, cost=1.2),
+    Compression.PXR24: _F(
+        in_library=True, lines_per_chunk=16, first_release="1.1.1", max_ratio=1400, cost=1.2, lossy_types=_FLOAT
+    ),
+    Compression.B44: _F(
+        in_library=True, lines_per_chunk=32, first_release="1.5", max_ratio=16, cost=0.4, lossy_types=_HALF
+    ),
+    Compression.B44A: _F(
+        in_library=True, lines_per_chunk=32, first_release="1.6", max_ratio=16, cost=0.4, lossy_types=_HALF
+    ),
     Compression.DWAA: _F(
+        in_library=True,
         lines_per_chunk=32,
         first_release="2.2",
         max_ratio=100_000,
@@ -112,6 +126,7 @@ FACTS: dict[Compression, CompressionFacts] = {
         lossy_names=Names.COLOUR,
     ),
     Compression.DWAB: _F(
+        in_library=True,
         lines_per_chunk=256,
         first_release="2.2",
         max_ratio=100_000,
@@ -120,12 +135,13 @@ FACTS: dict[Compression, CompressionFacts] = {
         lossy_names=Names.COLOUR,
     ),
     Compression.HTJ2K256: _F(
-        lines_per_chunk=256, first_release="3.4", max_ratio=100_000, cost=0.95, binary_sampling=True
+        in_library=True, lines_per_chunk=256, first_release="3.4", max_ratio=100_000, cost=0.95, binary_sampling=True
     ),
     Compression.HTJ2K32: _F(
-        lines_per_chunk=32, first_release="3.4", max_ratio=100_000, cost=0.95, binary_sampling=True
+        in_library=True, lines_per_chunk=32, first_release="3.4", max_ratio=100_000, cost=0.95, binary_sampling=True
     ),
     Compression.LJ2K: _F(
+        in_library=True,
         lines_per_chunk=256,
         first_release="3.5",
         max_ratio=100_000,
@@ -144,6 +160,12 @@ NEAREST_DEEP: dict[Compression, Compression] = {
 
 OLDEST_NOTABLE_RELEASE = "3.4"
 """Compressions that need at least this OpenEXR release to be read deserve a word when they are chosen."""
+
+
+def release_number(text: str) -> tuple[int, ...]:
+    """Turn "3.5.3" into (3, 5): what can be read changes with minor releases."""
+    return tuple(int(number) for number in text.split(".")[:2])
+
 
 MAX_CHUNKS_PER_PART = 1 << 20
 """OpenEXR 3.4 and 3.5 refuse to read a part with more chunks."""

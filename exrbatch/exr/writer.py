@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from exrbatch.errors import ReplaceFailed
 from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.header import Header
 from exrbatch.exr.leader import LeaderLayout
@@ -66,6 +67,9 @@ class ExrWriter:
 
 def _write_all(fd: int, data: memoryview, offset: int) -> None:
     """Write all of it: a full disk or a file-size limit first shows as a short count without an error."""
-    os.lseek(fd, offset, os.SEEK_SET)
-    while data:
-        data = data[os.write(fd, data) :]
+    try:
+        os.lseek(fd, offset, os.SEEK_SET)
+        while data:
+            data = data[os.write(fd, data) :]
+    except OSError as error:
+        raise ReplaceFailed(f"can't write the new file: {error.strerror}") from error

@@ -39,7 +39,7 @@ def choose_by_sample(source: ExrFile, plan: FilePlan) -> Targets:
         for candidate in exact_compressions(part, plan.readers):
             try:
                 sizes[candidate] = _packed_size(sample, candidate, plan)
-            except UnsupportedFile:  # the OpenEXR that is installed is older than the readers
+            except UnsupportedFile:  # older than the readers, or asked for what it can't
                 continue
         compressions.append(_best(sizes, raw_size, plan.prefer))
         trials.append({each.name: round(size / max(raw_size, 1), 4) for each, size in sizes.items()})
@@ -87,12 +87,13 @@ def _strips(reader: RawReader, part: Part) -> Sample:
     common = math.lcm(*(channel.y_sampling for channel in part.channels))
     lines = common * max(1, STRIP_LINES // common)
     step = part.compression.facts.lines_per_chunk
+    unit = math.lcm(step, common)  # what can be unpacked by itself
     sample: Sample = []
     for place in sorted(set(np.linspace(0, (window.height - 1) // lines, STRIPS).astype(int).tolist())):
         top, bottom = place * lines, min((place + 1) * lines, window.height)
-        first = top // step
-        raw = reader.read(part.index, list(range(first, -(-bottom // step))))
-        above = _raw_size(_slice(part, first * step, top)) if top > first * step else 0
+        start, end = top // unit * unit, min(-(-bottom // unit) * unit, window.height)
+        raw = reader.read(part.index, list(range(start // step, -(-end // step))))
+        above = _raw_size(_slice(part, start, top)) if top > start else 0
         strip = _slice(part, top, bottom)
         sample.append((strip, [], raw[above : above + _raw_size(strip)].copy()))
     return sample

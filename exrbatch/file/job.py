@@ -9,7 +9,7 @@ import shutil
 import time
 from dataclasses import replace
 
-from exrbatch.errors import ExrbatchError, SourceChanged, UnsupportedFile, VerificationFailed
+from exrbatch.errors import ExrbatchError, ReplaceFailed, SourceChanged, UnsupportedFile, VerificationFailed
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.file.choose import choose_by_sample
 from exrbatch.file.plan import FilePlan, Targets, Verify, check_source, check_targets, choose_targets
@@ -103,6 +103,8 @@ def _recompress(
 def _check_replaceable(source: ExrFile, plan: FilePlan) -> None:
     """Refuse what a replacement in place would break, and an output that would be written over."""
     if plan.destination is not None:
+        if os.path.exists(plan.destination) and os.path.samefile(plan.source, plan.destination):
+            raise UnsupportedFile("the output is the file itself, reached by another way")
         if os.path.lexists(plan.destination) and not plan.force:
             raise UnsupportedFile("the output exists and was not made from this file; --force writes over it")
         return
@@ -134,8 +136,11 @@ def _mirror(source: ExrFile, plan: FilePlan) -> None:
         return
     _check_replaceable(source, plan)
     with Replacement(plan.source, source.fd, _prepare_destination(plan)) as temp:
-        with open(plan.source, "rb") as original, open(temp.fd, "wb", closefd=False) as copy:
-            shutil.copyfileobj(original, copy, 1 << 20)
+        try:
+            with open(plan.source, "rb") as original, open(temp.fd, "wb", closefd=False) as copy:
+                shutil.copyfileobj(original, copy, 1 << 20)
+        except OSError as error:
+            raise ReplaceFailed(f"can't copy it to the output: {error.strerror}") from error
         temp.sync()
         if not _same_bytes(plan.source, temp.path):
             raise VerificationFailed("the copy of the file holds other bytes")

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import UnsupportedFile
 from exrbatch.exr.chunks import chunk_count
-from exrbatch.exr.compression import MAX_CHUNKS_PER_PART, NEAREST_DEEP, Compression
+from exrbatch.exr.compression import MAX_CHUNKS_PER_PART, NEAREST_DEEP, Compression, release_number
 from exrbatch.exr.header import Header
 from exrbatch.exr.part import Part
 
-DEFAULT_READERS = "2.2"
+READERS = ("2.2", "3.4", "3.5")
+"""OpenEXR releases after which new compressions came: what a user may name as the oldest reader."""
+DEFAULT_READERS = READERS[0]
 """The OpenEXR release that every reader in use has at least, as far as the user did not say otherwise."""
 ACES_FLAG = "acesImageContainerFlag"
 """SMPTE ST 2065-4 forbids compression in files that carry this attribute."""
@@ -90,6 +92,7 @@ def check_source(header: Header, plan: FilePlan) -> None:
     for part in header.parts:
         if part.find(ACES_FLAG) is not None and not plan.allow_aces:
             raise UnsupportedFile("an ACES container, which must not be compressed (--allow-aces does it all the same)")
+        _check_names(part, part.compression)
         lossy = part.compression.lossy_channels(part.channels)
         if lossy and not plan.include_lossy_sources:
             raise UnsupportedFile(
@@ -105,8 +108,10 @@ def check_targets(header: Header, targets: Targets, plan: FilePlan) -> None:
             raise UnsupportedFile(f"part {part.index}: {target.name} would change {_listed(lossy)} (--allow-lossy)")
         if impossible := target.impossible_channels(part.channels):
             raise UnsupportedFile(
-                f"part {part.index}: {target.name} can't hold {_listed(impossible)}, whose sampling is no power of 2"
+                f"part {part.index}: {target.name} can't hold {_listed(impossible)}: sampled by no power of 2,"
+                " or by more than the lines of a chunk"
             )
+        _check_names(part, target)
         count = chunk_count(part, target)
         if count > MAX_CHUNKS_PER_PART:
             raise UnsupportedFile(
@@ -124,13 +129,22 @@ def exact_compressions(part: Part, readers: str) -> list[Compression]:
         and (compression.facts.deep or not part.storage.is_deep)
         and not compression.lossy_channels(part.channels)
         and not compression.impossible_channels(part.channels)
+        and not (compression.facts.in_library and _strange_names(part))
         and chunk_count(part, compression) <= MAX_CHUNKS_PER_PART
     ]
 
 
-def release_number(text: str) -> tuple[int, ...]:
-    """Turn "3.5.3" into (3, 5): what can be read changes with minor releases. Raises `ValueError`."""
-    return tuple(int(number) for number in text.split(".")[:2])
+def _check_names(part: Part, compression: Compression) -> None:
+    if compression.facts.in_library and (names := _strange_names(part)):
+        raise UnsupportedFile(
+            f"part {part.index}: {_listed(names)} not named in UTF-8; the OpenEXR module for Python, which"
+            f" {compression.name} needs, can't handle that"
+        )
+
+
+def _strange_names(part: Part) -> list[str]:
+    """List the channels whose names are not UTF-8 (their bytes are kept as surrogates)."""
+    return [channel.name for channel in part.channels if not channel.name.isprintable()]
 
 
 def _lossy(header: Header, compressions: list[Compression]) -> tuple[tuple[str, ...], ...]:

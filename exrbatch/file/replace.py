@@ -7,16 +7,22 @@ name holds the complete old file or the complete new one.
 
 import contextlib
 import errno
+import functools
+import hashlib
 import os
+import re
 import secrets
+import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 
 from exrbatch.errors import ReplaceFailed, SourceChanged
 
 TEMP_SUFFIX = ".tmp"
 """Not .exr, so that no player or farm takes a temp file for a frame."""
+
+_TEMP_NAME = re.compile(r"\.exrbatch-(?P<host>[0-9a-f]{8})-(?P<pid>\d{1,10})-[0-9a-f]+\.tmp")
 
 # An attribute that only the system may set, or that the file system doesn't have, is no loss of the user's.
 _TOLERATED_XATTRS = ("security.", "trusted.", "system.nfs", "com.apple.")
@@ -98,7 +104,35 @@ class Replacement:
 
 def temp_prefix(pid: int) -> str:
     """Begin the name of a process's temp files. It has no part of the original's: that may be 255 bytes long."""
-    return f".exrbatch-{pid}-"
+    return f".exrbatch-{_host()}-{pid}-"
+
+
+@functools.cache
+def _host() -> str:
+    """Name this host in 8 characters: a folder may be shared, and a process number means nothing elsewhere."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def sweep_stale(directory: str, names: Iterable[str]) -> None:
+    """Remove temp files of processes of this host that are no more, as after a power cut or a killed run.
+
+    A temp file is never the only copy of a frame: the original goes only when the rename puts the new one there.
+    """
+    for name in names:
+        match = _TEMP_NAME.fullmatch(name)
+        if match and match["host"] == _host() and not _is_alive(int(match["pid"])):
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(directory, name))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def remove_temps(directory: str, pid: int) -> None:

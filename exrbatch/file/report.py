@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from exrbatch.file.plan import FilePlan
+from exrbatch.text import shown_path
 
 
 class Status(enum.StrEnum):
@@ -81,7 +82,7 @@ def failed(plan: FilePlan, reason: str, size: int = 0) -> FileReport:
         path=plan.source,
         status=Status.FAILED,
         destination=plan.destination,
-        reason=" ".join(reason.split()),
+        reason=shown_path(" ".join(reason.split())),
         size_before=size,
         size_after=size,
     )

@@ -1,12 +1,14 @@
 """Paths -> candidates: what is found, in which order, and what is told apart."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from exrbatch import FileReport, OptionsError, Status
 from exrbatch.batch.discover import Candidate, Selection, check_paths, discover
+from exrbatch.file.replace import temp_prefix
 
 
 def make(folder: Path, *names: str) -> None:
@@ -39,10 +41,9 @@ def test_a_named_file_may_be_called_anything(tmp_path: Path) -> None:
 def test_nothing_is_found_twice(tmp_path: Path) -> None:
     """A path that another one covers is left out: two workers on one file would disturb each other."""
     make(tmp_path, "a/1.exr", "a/2.exr")
-    assert found([tmp_path, tmp_path / "a", tmp_path / "a/1.exr", f"{tmp_path}/."]) == [
-        f"{tmp_path}/a/1.exr",
-        f"{tmp_path}/a/2.exr",
-    ]
+    expected = [f"{tmp_path}/a/1.exr", f"{tmp_path}/a/2.exr"]
+    assert found([tmp_path, tmp_path / "a", tmp_path / "a/1.exr", f"{tmp_path}/."]) == expected
+    assert found([tmp_path / "a/1.exr", tmp_path / "a", tmp_path]) == expected
 
 
 def test_links_and_special_files_are_told_apart(tmp_path: Path) -> None:
@@ -106,12 +107,16 @@ def test_output_mirrors_the_tree(tmp_path: Path) -> None:
 
 def test_bad_arguments_are_refused_before_anything_starts(tmp_path: Path) -> None:
     """A typo is a usage error, not an empty run."""
-    make(tmp_path, "a.exr")
+    make(tmp_path, "a.exr", "sub/b.exr", "real/c.exr")
+    (tmp_path / "sub" / "link.exr").symlink_to(tmp_path / "real" / "c.exr")
     for paths, output, message in (
         ([tmp_path / "nothing"], None, "no such file or folder"),
         ([tmp_path / "b.1001:1004#.exr"], None, "read differently by different tools"),
         ([], None, "no path given"),
-        ([tmp_path], tmp_path, "the output folder is the source folder"),
+        ([tmp_path], tmp_path, "holds the source .*; leave out -o"),
+        ([tmp_path / "sub"], tmp_path, "holds the source .*; leave out -o"),
+        ([tmp_path / "a.exr"], tmp_path, "holds the source .*; leave out -o"),
+        ([tmp_path / "sub" / "link.exr"], tmp_path / "real", "holds the source .*; leave out -o"),
         ([tmp_path], tmp_path / "a.exr", "the output is not a folder"),
     ):
         with pytest.raises(OptionsError, match=message):
@@ -125,3 +130,28 @@ def test_a_folder_that_cannot_be_listed_fails_by_name(tmp_path: Path) -> None:
     (report,) = discover([str(tmp_path)])
     assert isinstance(report, FileReport)
     assert report.status is Status.FAILED
+
+
+def test_nothing_is_written_outside_the_output(tmp_path: Path) -> None:
+    """A named link keeps its own place; a link inside the output that leads out of it is not followed."""
+    make(tmp_path, "a/c/x.exr", "a/b/keep", "A/1.exr", "B/1.exr", "out/keep")
+    (tmp_path / "a/b/link.exr").symlink_to("../c/x.exr")
+    (tmp_path / "out/A").symlink_to("../A")
+    (link,) = discover(check_paths([f"{tmp_path}/a/b/link.exr"], f"{tmp_path}/o1/o2"), f"{tmp_path}/o1/o2")
+    assert link == Candidate(f"{tmp_path}/a/c/x.exr", 9, f"{tmp_path}/o1/o2/link.exr")
+    paths = check_paths([f"{tmp_path}/A", f"{tmp_path}/B"], f"{tmp_path}/out")
+    refused, fine = discover(paths, f"{tmp_path}/out")
+    assert isinstance(refused, FileReport)
+    assert "leads out of it" in (refused.reason or "")
+    assert fine == Candidate(f"{tmp_path}/B/1.exr", 7, f"{tmp_path}/out/B/1.exr")
+
+
+def test_temps_of_dead_processes_are_swept(tmp_path: Path) -> None:
+    """Those of this host whose process is no more go; a living run's, another host's and other files stay."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    dead = temp_prefix(process.pid) + "0123456789abcdef.tmp"
+    stay = {temp_prefix(os.getpid()) + "01.tmp", f".exrbatch-00000000-{process.pid}-01.tmp", ".exrbatch-mine.tmp"}
+    make(tmp_path, dead, *stay, "a.exr")
+    assert found([tmp_path]) == [f"{tmp_path}/a.exr"]
+    assert set(os.listdir(tmp_path)) == stay | {"a.exr"}

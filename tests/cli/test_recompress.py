@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.build import PartSpec, build
+from tests.support.explode import explode
 
 DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
 
@@ -126,6 +127,8 @@ def test_usage_errors(shot: Path, tmp_path: Path) -> None:
         ([shot, "-j", 0], "0 jobs"),
         ([shot, "-o", shot], "leave out -o"),
         ([shot, "--report", tmp_path / "no" / "r.jsonl"], "can't write the report"),
+        ([shot, "--readers", "1"], "unknown readers '1'; there are 2.2, 3.4, 3.5"),
+        ([shot, "-n", "--report", shot / "depth" / "d.1001.exr"], "--report does not write over it"),
         ([shot, "--effort", "heroic"], "invalid choice: 'heroic'"),
         ([], "the following arguments are required: PATH"),
     ):
@@ -162,6 +165,56 @@ def test_ctrl_c_finishes_what_runs(tmp_path: Path) -> None:
     done = [path for path in folder.iterdir() if path.stat().st_size < len(DATA)]
     assert 1 <= len(done) < 400
     assert f"{400 - len(done)} recompressed" in exrbatch("recompress", folder).stdout
+
+
+def test_ctrl_c_twice_stops_at_once(tmp_path: Path) -> None:
+    """Exit code 130 in the JSON document too; originals whole, no temp file."""
+    big = build([PartSpec(window=(0, 0, 511, 511), noise=0.05)])
+    for index in range(8):
+        (tmp_path / f"{index}.exr").write_bytes(big)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exrbatch", "recompress", str(tmp_path), "--json", "-j", "2", "--effort", "max"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    while not any(name.endswith(".tmp") for name in os.listdir(tmp_path)):
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    assert "once more to stop now" in process.stderr.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    document, _ = process.communicate()
+    assert process.returncode == 130
+    assert json.loads(document)["summary"]["exit_code"] == 130
+    assert sorted(os.listdir(tmp_path)) == [f"{index}.exr" for index in range(8)]
+    for path in tmp_path.iterdir():
+        assert explode(path.read_bytes())[0].raw == explode(big)[0].raw or path.read_bytes() == big
+
+
+@pytest.mark.parametrize("arguments", [["-v"], ["--json"], ["--report", "/dev/full"]], ids=" ".join)
+def test_the_job_goes_on_when_nobody_reads(tmp_path: Path, arguments: list[str]) -> None:
+    """Stdout closed early, or a report on a full disk: every file is done all the same."""
+    if "/dev/full" in arguments and not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    for index in range(40):
+        (tmp_path / f"{index}.exr").write_bytes(DATA)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exrbatch", "recompress", str(tmp_path), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == (0 if arguments == ["-v"] else 1)
+    assert "Traceback" not in errors
+    assert max(sizes(tmp_path)) < len(DATA)
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])

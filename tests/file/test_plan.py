@@ -2,15 +2,18 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import OpenEXR
 import pytest
 
 from exrbatch import Compression, Status, UnsupportedFile, recompress
+from exrbatch.codecs.planes import to_planes
 from exrbatch.exr.header import parse_header
 from exrbatch.file.plan import FilePlan, Targets, check_targets, choose_targets
 from tests.support.build import PartSpec, build
+from tests.support.explode import explode
 from tests.test_oracles import read_with_library
 
 
@@ -96,6 +99,59 @@ def test_too_many_chunks_are_refused() -> None:
     check_targets(header, choose_targets(header, Compression.ZIP), plan)
     with pytest.raises(UnsupportedFile, match="would have 1048577 chunks as ZIPS; OpenEXR reads at most 1048576"):
         check_targets(header, choose_targets(header, Compression.ZIPS), plan)
+
+
+def test_channels_that_are_exact_are_verified_beside_lossy_ones(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DWA may change R, G, B, but a wrong bit in Z is found and the original stays."""
+    before = frame.read_bytes()
+    real = to_planes
+
+    def damaged(*arguments: Any) -> dict[str, Any]:
+        planes = real(*arguments)
+        planes["Z"].view(np.uint32)[0, 0] ^= 1
+        return planes
+
+    monkeypatch.setattr("exrbatch.codecs.library.to_planes", damaged)
+    report = recompress(frame, "dwaa", allow_lossy=True)
+    assert report.status is Status.FAILED
+    assert "holds other bytes" in (report.reason or "")
+    assert frame.read_bytes() == before
+
+
+def test_names_that_are_not_utf8_are_left_to_our_own_codecs(tmp_path: Path) -> None:
+    """The OpenEXR module can't take them; ZIP and ZSTD can, and auto chooses among what is possible."""
+    path = tmp_path / "frame.exr"
+    spec = PartSpec(channels=(("\udce9t\udce9.R", 1, 1, 1), ("Z", 2, 1, 1)), window=(0, 0, 63, 63), noise=0.05)
+    path.write_bytes(build([spec]))
+    report = recompress(path, "piz")
+    assert report.status is Status.SKIPPED
+    assert "not named in UTF-8" in (report.reason or "")
+    assert (report.reason or "").isprintable()
+    report = recompress(path, "auto", readers="3.5")
+    assert report.status is Status.RECOMPRESSED
+    assert set(report.trials[0]) == {"NONE", "RLE", "ZIPS", "ZIP", "ZSTD"}
+
+
+@pytest.mark.parametrize("source", ["piz", "htj2k32", "dwab", "zip"])
+def test_windows_at_the_edge_and_odd_samplings(tmp_path: Path, source: str) -> None:
+    """Far-off windows and samplings that are no power of 2: what can be packed is, auto never fails on them."""
+    far = (1 << 30) - 101
+    specs = [
+        PartSpec(channels=(("Y", 1, 1, 1), ("Z", 2, 1, 3)), window=(0, 0, 63, 98), noise=0.05),
+        PartSpec(window=(far, -far, far + 99, -far + 99), noise=0.05),
+        PartSpec(channels=(("Y", 1, 1, 1), ("Z", 2, 64, 64)), window=(0, 0, 127, 127), noise=0.05),
+    ]
+    for spec in specs:
+        path = tmp_path / "frame.exr"
+        content = build([spec])
+        path.write_bytes(content)
+        report = recompress(path, source, force=True, allow_lossy=True)
+        assert report.status is Status.RECOMPRESSED or "sampled by no power of 2" in (report.reason or "")
+        report = recompress(path, "auto", force=True, readers="3.5", include_lossy_sources=True)
+        assert report.status is Status.RECOMPRESSED, report.reason
+        recompress(path, "none", force=True, include_lossy_sources=True)
+        if source != "dwab":
+            assert explode(path.read_bytes())[0].raw == explode(content)[0].raw
 
 
 class TestAuto:

@@ -92,7 +92,7 @@ def build(
         flags |= 0x200
     names = [channel[0] for part in parts for channel in part.channels]
     names += [item[0] for part in parts for item in part.attributes]
-    flags |= 0x400 * any(len(name.encode()) > 31 for name in names)
+    flags |= 0x400 * any(len(name.encode("utf-8", "surrogateescape")) > 31 for name in names)
     header = b"\x76\x2f\x31\x01" + struct.pack("<I", 2 | flags)
     header += (
         b"".join(_header(part, len(table), multi_part) for part, table in zip(parts, tables, strict=True))
@@ -120,7 +120,10 @@ def attribute(name: str, kind: str, value: bytes) -> bytes:
 
 def channel_list(channels: tuple[tuple[str, int, int, int], ...]) -> bytes:
     """The value of the channels attribute."""
-    entries = [name.encode() + b"\0" + struct.pack("<i4B2i", kind, 0, 0, 0, 0, x, y) for name, kind, x, y in channels]
+    entries = [
+        name.encode("utf-8", "surrogateescape") + b"\0" + struct.pack("<i4B2i", kind, 0, 0, 0, 0, x, y)
+        for name, kind, x, y in channels
+    ]
     return b"".join(entries) + b"\0"
 
 
@@ -217,7 +220,9 @@ def _flat_chunk(
 ) -> Chunk:
     raw = b""
     for y in lines:
-        for _, kind, x_sampling, y_sampling in sorted(part.channels, key=lambda channel: channel[0].encode()):
+        for _, kind, x_sampling, y_sampling in sorted(
+            part.channels, key=lambda channel: channel[0].encode("utf-8", "surrogateescape")
+        ):
             if y % y_sampling == 0:
                 raw += _samples(rng, part, width // x_sampling * SIZES[kind])
     payload = pack(part.compression, raw)
