@@ -60,7 +60,7 @@ def run_recompress(arguments: argparse.Namespace) -> int:
     guarded: list[GuardedSink] = []
     if arguments.report is not None:
         stream = open_report(arguments.report)
-        guarded.append(GuardedSink(RecordFile(stream).add, lambda report: stream.close()))
+        guarded.append(GuardedSink(RecordFile(stream).add, lambda _report: stream.close()))
     if arguments.json:
         document = JsonDocument(sys.stdout)
         guarded.append(GuardedSink(document.add, document.close))
