@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from os import PathLike, fsdecode
 from os.path import lexists
 
-from exrbatch.batch.options import CompressionLike, Options, parse_effort, parse_target, parse_verify
+from exrbatch.batch.options import CompressionLike, Options
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
@@ -56,18 +56,16 @@ def recompress(
     Raises:
         OptionsError: an argument makes no sense or there is no such file; it is a `ValueError`.
     """
-    target, prefer = parse_target(compression)
-    options = Options(
-        compression=target,
-        prefer=prefer,
-        effort=parse_effort(effort),
+    options = Options.parse(
+        compression=compression,
+        effort=effort,
         force=force,
         dry_run=dry_run,
         readers=readers,
         allow_lossy=allow_lossy,
         include_lossy_sources=include_lossy_sources,
         allow_aces=allow_aces,
-        verify=parse_verify(verify),
+        verify=verify,
     )
     source = fsdecode(path)
     if not lexists(source):
@@ -115,16 +113,14 @@ def recompress_many(
     """
     from exrbatch.batch.run import Run  # loads the pool, which a single file needs not
 
-    target, prefer = parse_target(compression)
-    options = Options(
-        compression=target,
-        prefer=prefer,
+    options = Options.parse(
+        compression=compression,
         readers=readers,
         allow_lossy=allow_lossy,
         include_lossy_sources=include_lossy_sources,
         allow_aces=allow_aces,
-        verify=parse_verify(verify),
-        effort=parse_effort(effort),
+        verify=verify,
+        effort=effort,
         output=None if output is None else fsdecode(output),
         force=force,
         dry_run=dry_run,

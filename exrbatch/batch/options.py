@@ -1,39 +1,30 @@
 """What the user asked for, checked once."""
 
-from dataclasses import dataclass
-from typing import SupportsInt
+from dataclasses import dataclass, fields
+from typing import Any, SupportsInt, TypeVar
 
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
-from exrbatch.file.plan import DEFAULT_READERS, READERS, FilePlan, Prefer, Verify
+from exrbatch.file.plan import READERS, FilePlan, Prefer, Rules, Verify
 
+_Name = TypeVar("_Name", Effort, Verify, Prefer)
 CompressionLike = str | SupportsInt
 """A name ("zip", "ZIP_COMPRESSION"), a `Compression`, an `OpenEXR.Compression` or an `Imath.Compression`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The same for all files of a run.
+class Options(Rules):
+    """The rules for every file, and what concerns the run as a whole.
 
-    `jobs`: worker processes; None takes what the machine allows. `include`, `exclude`: patterns in the style
-    of gitignore for the files of folders that are walked.
+    `output`: folder of the mirrored tree, or None for replacements in place. `include`, `exclude`: patterns in the
+    style of gitignore for the files of folders that are walked. `jobs`: worker processes; None takes what the
+    machine allows.
     """
 
-    compression: Compression | None = Compression.ZIP
-    prefer: Prefer = Prefer.SIZE
-    readers: str = DEFAULT_READERS
-    effort: Effort = Effort.BALANCED
     output: str | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    force: bool = False
-    dry_run: bool = False
-    allow_lossy: bool = False
-    include_lossy_sources: bool = False
-    allow_aces: bool = False
-    verify: Verify = Verify.NATIVE
-    verify_cold: bool = False
     jobs: int | None = None
 
     def __post_init__(self) -> None:
@@ -42,23 +33,24 @@ class Options:
         if self.readers not in READERS:
             raise OptionsError(f"unknown readers {self.readers!r}; there are {', '.join(READERS)}")
 
+    @classmethod
+    def parse(cls, *, compression: CompressionLike, effort: str, verify: str, **others: Any) -> "Options":
+        """Make options of what a user says; `others` are taken as they are. Raises `OptionsError`."""
+        target, prefer = _parse_target(compression)
+        return cls(
+            compression=target,
+            prefer=prefer,
+            effort=_parse_name(Effort, "effort", effort),
+            verify=_parse_name(Verify, "way to verify", verify),
+            **others,
+        )
+
     def plan(self, source: str, destination: str | None) -> FilePlan:
         """Make the plan of one file."""
-        return FilePlan(
-            source=source,
-            destination=destination,
-            compression=self.compression,
-            prefer=self.prefer,
-            readers=self.readers,
-            effort=self.effort,
-            force=self.force,
-            dry_run=self.dry_run,
-            allow_lossy=self.allow_lossy,
-            include_lossy_sources=self.include_lossy_sources,
-            allow_aces=self.allow_aces,
-            verify=self.verify,
-            verify_cold=self.verify_cold,
-        )
+        return FilePlan(source=source, destination=destination, **{name: getattr(self, name) for name in _RULES})
+
+
+_RULES = tuple(field.name for field in fields(Rules))
 
 
 def parse_compression(value: CompressionLike) -> Compression:
@@ -75,30 +67,18 @@ def parse_compression(value: CompressionLike) -> Compression:
     return found
 
 
-def parse_target(value: CompressionLike) -> tuple[Compression | None, Prefer]:
+def _parse_target(value: CompressionLike) -> tuple[Compression | None, Prefer]:
     """Like `parse_compression`, and also "auto" and "auto:speed": then None, and what to look for."""
     if isinstance(value, str) and value.partition(":")[0] == "auto":
-        try:
-            return None, Prefer(value.partition(":")[2] or Prefer.SIZE)
-        except ValueError:
-            raise OptionsError(f"{value!r}: there are auto, auto:size and auto:speed") from None
+        return None, _parse_name(Prefer, "preference", value.partition(":")[2] or Prefer.SIZE)
     return parse_compression(value), Prefer.SIZE
 
 
-def parse_verify(value: str) -> Verify:
-    """Turn a name into a `Verify`. Raises `OptionsError`."""
+def _parse_name(kind: type[_Name], what: str, value: str) -> _Name:
     try:
-        return Verify(value)
+        return kind(value)
     except ValueError:
-        raise OptionsError(f"unknown way to verify {value!r}; there are {', '.join(Verify)}") from None
-
-
-def parse_effort(value: str) -> Effort:
-    """Turn a name into an `Effort`. Raises `OptionsError`."""
-    try:
-        return Effort(value)
-    except ValueError:
-        raise OptionsError(f"unknown effort {value!r}; there are {', '.join(Effort)}") from None
+        raise OptionsError(f"unknown {what} {value!r}; there are {', '.join(kind)}") from None
 
 
 def _names() -> str:

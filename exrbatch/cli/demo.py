@@ -4,7 +4,7 @@ import argparse
 
 from rich.text import Text
 
-from exrbatch.batch.options import Options, parse_effort, parse_target
+from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.cli.recompress import QuietPipeConsole, drive, say
 from exrbatch.cli.summary import summary_lines
@@ -14,12 +14,8 @@ from exrbatch.errors import OptionsError
 
 def run_demo(arguments: argparse.Namespace) -> int:
     """Run `exrbatch demo`; return the exit code."""
-    compression, prefer = parse_target(arguments.compression)
-    options = Options(
-        compression=compression,
-        prefer=prefer,
-        effort=parse_effort(arguments.effort),
-        jobs=arguments.jobs,
+    options = Options.parse(
+        compression=arguments.compression, effort=arguments.effort, verify="native", jobs=arguments.jobs
     )
     if arguments.frames < 1:
         raise OptionsError(f"{arguments.frames} frames: at least 1 is needed")

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from exrbatch.batch.options import Options, parse_effort, parse_target, parse_verify
+from exrbatch.batch.options import Options
 from exrbatch.batch.report import EXIT_FAILURES, BatchReport, RecordFile
 from exrbatch.batch.run import Run
 from exrbatch.batch.scheduler import StopRequest
@@ -35,17 +35,15 @@ PLAIN_SECONDS = 30.0
 
 def run_recompress(arguments: argparse.Namespace) -> int:
     """Run `exrbatch recompress`; return the exit code."""
-    compression, prefer = parse_target(arguments.compression)
-    options = Options(
-        compression=compression,
-        prefer=prefer,
+    options = Options.parse(
+        compression=arguments.compression,
         readers=arguments.readers,
         allow_lossy=arguments.allow_lossy,
         include_lossy_sources=arguments.include_lossy_sources,
         allow_aces=arguments.allow_aces,
-        verify=parse_verify(arguments.verify),
+        verify=arguments.verify,
         verify_cold=arguments.verify_cold,
-        effort=parse_effort(arguments.effort),
+        effort=arguments.effort,
         output=arguments.output,
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),

@@ -37,18 +37,16 @@ class Verify(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FilePlan:
-    """One job: plain values only, so that it can cross to any process.
+class Rules:
+    """What holds for every file of a run; plain values only.
 
-    `destination` is None for a replacement in place; `compression` is None for an automatic choice, which then
-    goes by `prefer` among those that the OpenEXR release `readers` can read. `force`: keep the new file even if it
-    is not smaller, and write over an existing destination. `dry_run`: decide, but write nothing. `allow_lossy`: let
-    a target change samples; `include_lossy_sources`: take files whose compression has done so; `allow_aces`: take
-    ACES containers. `verify_cold`: read the new file from the disk, not from the page cache, to verify it.
+    `compression` is None for an automatic choice, which then goes by `prefer` among those that the OpenEXR release
+    `readers` can read. `force`: keep the new file even if it is not smaller, and write over an existing
+    destination. `dry_run`: decide, but write nothing. `allow_lossy`: let a target change samples;
+    `include_lossy_sources`: take files whose compression has done so; `allow_aces`: take ACES containers.
+    `verify_cold`: read the new file from the disk, not from the page cache, to verify it.
     """
 
-    source: str
-    destination: str | None = None
     compression: Compression | None = Compression.ZIP
     prefer: Prefer = Prefer.SIZE
     readers: str = DEFAULT_READERS
@@ -60,6 +58,14 @@ class FilePlan:
     allow_aces: bool = False
     verify: Verify = Verify.NATIVE
     verify_cold: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilePlan(Rules):
+    """One job, which can cross to any process. `destination` is None for a replacement in place."""
+
+    source: str
+    destination: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
