@@ -94,6 +94,7 @@ def _recompress(
             if plan.verify is not Verify.NONE:
                 verify(source, temp.path, targets, plan.verify, lambda done: progress(PACK_SHARE + share * done))
             temp.commit()
+            source.was_replaced = plan.destination is None
             lossy = tuple(name for names in targets.lossy_channels for name in names)
             return replace(report, status=Status.RECOMPRESSED, size_after=new_size, lossy_channels=lossy)
     _mirror(source, plan)
