@@ -15,6 +15,7 @@ from exrbatch.batch.run import Run
 from exrbatch.file.report import FileReport, Status
 from exrbatch.text import shortened, shown_duration, shown_path, shown_size
 
+STOPPING = "finishing the files in work; once more (Ctrl-C) to stop now"
 SHOWN_FAILURES = 3
 MAX_WORKER_ROWS = 16
 """More rows than a terminal is high would push the bar off the screen."""
@@ -55,6 +56,8 @@ class Dashboard:
             parts += [Text(""), _workers(running, inside)]
         if report.failures:
             parts += [Text(""), *_failures(report.failures[-SHOWN_FAILURES:], inside)]
+        if run.stop.signal_number is not None:
+            parts += [Text(""), Text(STOPPING, style="yellow")]
         options = run.options
         verb = "planning" if options.dry_run else "recompressing"
         target = options.compression.name if options.compression is not None else f"the best for {options.prefer}"

@@ -21,7 +21,7 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.scheduler import StopRequest
 from exrbatch.batch.start import STOP_SIGNALS
 from exrbatch.cli.summary import file_line, release_note, summary_lines
-from exrbatch.dashboard import Dashboard, plain_line
+from exrbatch.dashboard import STOPPING, Dashboard, plain_line
 from exrbatch.errors import OptionsError
 from exrbatch.file.report import FileReport
 
@@ -80,7 +80,7 @@ def drive(run: Run, console: Console, *, quiet: bool = False, sinks: Sequence[Si
     is_live = console.is_terminal and not console.is_dumb_terminal and not quiet
     next_line = time.monotonic() + PLAIN_SECONDS
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_interrupts(run.stop, console))
+        stack.enter_context(_interrupts(run.stop, None if is_live else console))
         if is_live:
             stack.enter_context(Live(Dashboard(run, report), console=console, refresh_per_second=4))
         for finished in run.events():
@@ -183,14 +183,15 @@ def open_report(path: str) -> TextIO:
 
 
 @contextlib.contextmanager
-def _interrupts(stop: StopRequest, console: Console) -> Iterator[None]:
-    """First Ctrl-C, SIGTERM or SIGHUP: finish what runs. Second: stop now."""
+def _interrupts(stop: StopRequest, console: Console | None) -> Iterator[None]:
+    """First Ctrl-C, SIGTERM or SIGHUP: finish what runs, and say so unless the dashboard does. Second: stop now."""
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.signal_number is not None:
             raise KeyboardInterrupt
         stop.signal_number = number
-        say(console, Text("finishing the files in work; once more to stop now", style="yellow"))
+        if console is not None:
+            say(console, Text(STOPPING, style="yellow"))
 
     before = {number: signal.signal(number, handle) for number in STOP_SIGNALS}
     try:
