@@ -45,6 +45,7 @@ class Dashboard:
 
     def _frame(self, width: int) -> RenderableType:
         run, report = self._run, self._report
+        width -= 2  # the terminal echoes ^C behind the last line: without room for it the frame would tear
         inside = width - 4
         running = run.running()
         parts: list[RenderableType] = [
@@ -61,8 +62,9 @@ class Dashboard:
         options = run.options
         verb = "planning" if options.dry_run else "recompressing"
         target = options.compression.name if options.compression is not None else f"the best for {options.prefer}"
-        title = f"exrbatch: {verb} to {target}, effort {options.effort}, {_count(run.jobs, 'worker')}"
-        return Panel(Group(*parts), title=Text(title), title_align="left", width=width)
+        title = Text(f"exrbatch: {verb} to {target}, effort {options.effort}, {_count(run.jobs, 'worker')}")
+        title.truncate(inside - 2, overflow="ellipsis")
+        return Panel(Group(*parts), title=title, title_align="left", width=width)
 
 
 def plain_line(run: Run, report: BatchReport) -> str:

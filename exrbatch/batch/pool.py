@@ -33,7 +33,7 @@ class Running(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a task ended. `returned`: files that a worker had before or after the one that it died of."""
+    """How a task ended. `returned`: files that the worker did not get to, or had beside the one that it died of."""
 
     reports: list[FileReport]
     returned: Sequence[Candidate] = ()
@@ -46,7 +46,7 @@ class _Slot:
         self.index = index
         self.bundle: Sequence[Candidate] = ()
         self.started = 0.0
-        self.position = context.RawValue(worker.Position, 0.0, 0.0)
+        self.position = context.RawValue(worker.Position, 0.0, 0.0, 0.0)
         self._context = context
         self.open()
 
@@ -111,6 +111,11 @@ class Pool:
         future = slot.executor.submit(worker.work, plans)
         future.add_done_callback(lambda done: self._finished.put((slot, done)))
 
+    def request_stop(self) -> None:
+        """Let workers begin no other file of their bundles."""
+        for slot in self._slots:
+            slot.position.stop = 1.0
+
     def next_finished(self, timeout: float) -> Outcome | None:
         """Wait for a task to end, at most `timeout` seconds. A worker that died is replaced."""
         try:
@@ -119,7 +124,8 @@ class Pool:
             return None
         self._idle.append(slot)
         try:
-            return Outcome(future.result())
+            reports = future.result()
+            return Outcome(reports, slot.bundle[len(reports) :])
         except BrokenExecutor:
             return self._bury(slot)
         finally:

@@ -42,6 +42,10 @@ class Workers(Protocol):
         """Give files to a free worker, which does them one after the other."""
         ...
 
+    def request_stop(self) -> None:
+        """Let workers begin no other file of their bundles."""
+        ...
+
     def next_finished(self, timeout: float) -> Outcome | None:
         """Wait for a task to end, at most `timeout` seconds."""
         ...
@@ -62,6 +66,7 @@ def run(backlog: Backlog, workers: Workers, options: Options, stop: StopRequest)
     while True:
         if stop.signal_number is not None:
             backlog.stop()
+            workers.request_stop()
         while (report := backlog.take_report()) is not None:
             yield report
         while workers.has_idle and (bundle := _take_bundle(backlog, workers.jobs)):
@@ -73,7 +78,8 @@ def run(backlog: Backlog, workers: Workers, options: Options, stop: StopRequest)
         if outcome is None:
             yield None
             continue
-        backlog.put_back(outcome.returned)
+        if stop.signal_number is None:
+            backlog.put_back(outcome.returned)
         yield from outcome.reports
 
 

@@ -18,9 +18,10 @@ class Position(ctypes.Structure):
     """Where a worker is, in memory that it shares with the parent.
 
     `index`: of the file of the bundle that it works on; `done`: the part of that file that is done, 0 to 1.
+    `stop`, set by the parent: begin no other file of the bundle.
     """
 
-    _fields_ = (("index", ctypes.c_double), ("done", ctypes.c_double))
+    _fields_ = (("index", ctypes.c_double), ("done", ctypes.c_double), ("stop", ctypes.c_double))
 
 
 _position = Position()
@@ -40,9 +41,11 @@ def initialize(position: Position) -> None:
 
 
 def work(plans: Sequence[FilePlan]) -> list[FileReport]:
-    """Do the files of a bundle one after the other."""
-    reports = []
+    """Do the files of a bundle one after the other, until asked to stop; return the reports of those that were done."""
+    reports: list[FileReport] = []
     for index, plan in enumerate(plans):
+        if reports and _position.stop:
+            break
         _position.index, _position.done = index, 0.0
         reports.append(_work(plan))
     return reports

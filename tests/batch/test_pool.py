@@ -51,7 +51,8 @@ def test_a_worker_that_dies_costs_its_file_only(frames: list[Candidate], number:
     give(pool, frames[1])
     assert finish(pool).status is Status.RECOMPRESSED
     os.kill(victim.pid, number)
-    os.kill(victim.pid, signal.SIGCONT)
+    if number != signal.SIGKILL:  # which reaches a stopped process as well
+        os.kill(victim.pid, signal.SIGCONT)
     blamed = finish(pool)
     assert (blamed.path, blamed.status, blamed.reason) == (
         frames[0].path,
@@ -78,6 +79,18 @@ def test_a_bundle_blames_one_file_and_returns_the_others(frames: list[Candidate]
         assert pool.is_busy
     assert [(report.path, report.status) for report in outcome.reports] == [(frames[1].path, Status.FAILED)]
     assert list(outcome.returned) == [frames[0], frames[2]]
+    pool.close()
+
+
+def test_a_stop_begins_no_other_file_of_a_bundle(frames: list[Candidate]) -> None:
+    """The file in work is finished; the others of its bundle come back."""
+    pool = Pool(1)
+    pool.request_stop()
+    give(pool, *frames)
+    while (outcome := pool.next_finished(0.1)) is None:
+        assert pool.is_busy
+    assert [report.path for report in outcome.reports] == [frames[0].path]
+    assert list(outcome.returned) == frames[1:]
     pool.close()
 
 

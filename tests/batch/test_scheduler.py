@@ -24,6 +24,7 @@ class FakeWorkers:
         self.in_flight: list[Sequence[Candidate]] = []
         self.order: list[int] = []
         self.bundles: list[list[int]] = []
+        self.stopped = False
 
     @property
     def has_idle(self) -> bool:
@@ -39,6 +40,9 @@ class FakeWorkers:
         self.in_flight.append(bundle)
         self.order += [candidate.size for candidate in bundle]
         self.bundles.append([candidate.size for candidate in bundle])
+
+    def request_stop(self) -> None:
+        self.stopped = True
 
     def next_finished(self, timeout: float) -> Outcome | None:
         if not self.in_flight:
@@ -110,6 +114,7 @@ def test_a_stop_finishes_what_runs_and_starts_nothing() -> None:
     stop.signal_number = 2
     done += [report for report in events if report]
     assert len(done) == 3 == len(workers.order)
+    assert workers.stopped
 
 
 def test_reports_of_the_scan_come_through() -> None:
