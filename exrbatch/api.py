@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from os import PathLike, fsdecode
-from os.path import lexists
+from os.path import islink, lexists, realpath
 
 from exrbatch.batch.options import CompressionLike, Options
 from exrbatch.codecs.effort import Effort
@@ -35,7 +35,7 @@ def recompress(
     header and pixels.
 
     Args:
-        path: the file. A symbolic link is replaced itself, so resolve it first.
+        path: the file; a symbolic link stands for its target.
         compression: a name ("zip", "piz", ...), an `exrbatch.Compression`, an `OpenEXR.Compression` or an
             `Imath.Compression`; "auto" or "auto:speed" to choose by a sample. Deep parts get the nearest legal one.
         output: write the new file to this path instead and leave the original as it is.
@@ -70,6 +70,7 @@ def recompress(
     source = fsdecode(path)
     if not lexists(source):
         raise OptionsError(f"no such file: {source}")
+    source = realpath(source) if islink(source) else source
     return job.run(options.plan(source, None if output is None else fsdecode(output)))
 
 

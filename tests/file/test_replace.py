@@ -63,6 +63,15 @@ def test_a_name_of_255_bytes_can_be_replaced(frame: Path) -> None:
     assert recompress(long_name).status is Status.RECOMPRESSED
 
 
+def test_a_link_stands_for_its_target(frame: Path, tmp_path: Path) -> None:
+    """The target is replaced, the link stays a link to it."""
+    link = tmp_path / "link.exr"
+    link.symlink_to(frame.name)
+    assert recompress(link).status is Status.RECOMPRESSED
+    assert link.is_symlink()
+    assert frame.stat().st_size < len(DATA)
+
+
 def test_names_are_bytes(frame: Path) -> None:
     """Newlines, markup and bytes that are not UTF-8 in a name do no harm."""
     odd = os.fsencode(frame.parent) + b"/a\n[bold]\xff.exr"
