@@ -104,18 +104,19 @@ def _check_output(paths: list[str], output: str) -> None:
 
 
 def discover(
-    paths: Sequence[str], output: str | None = None, selection: Selection = _EVERYTHING
+    paths: Sequence[str], output: str | None = None, selection: Selection = _EVERYTHING, *, sweep: bool = True
 ) -> Iterator[Candidate | FileReport]:
     """Find the files under paths that `check_paths` has passed.
 
     Yields a `FileReport` at once for what is no candidate but should not pass in silence: symbolic links,
     special files, folders that can't be listed, frames of a sequence that are missing. `selection` applies
-    to the files of a walk. With `output` the tree below the common parent of all paths is mirrored there.
+    to the files of a walk; `sweep`: remove stale temp files on the way. With `output` the tree below the common
+    parent of all paths is mirrored there.
     """
     base = os.path.commonpath([os.path.abspath(_folder(path)) for path in paths])
     skip = os.path.realpath(output) if output is not None else ""
     for path in paths:
-        for found in _files_of(path, skip, selection):
+        for found in _files_of(path, skip, selection, sweep):
             if isinstance(found, FileReport) or output is None:
                 yield found
                 continue
@@ -129,9 +130,9 @@ def discover(
                 yield found._replace(destination=destination)
 
 
-def _files_of(path: str, skip: str, selection: Selection) -> Iterator[Candidate | FileReport]:
+def _files_of(path: str, skip: str, selection: Selection, sweep: bool) -> Iterator[Candidate | FileReport]:
     if os.path.isdir(path):
-        yield from _walk(path, skip, selection)
+        yield from _walk(path, skip, selection, sweep)
     elif os.path.lexists(path):
         # A link that is named is meant: its target is replaced, the link stays.
         yield _examine(os.path.realpath(path) if os.path.islink(path) else path)
@@ -139,7 +140,7 @@ def _files_of(path: str, skip: str, selection: Selection) -> Iterator[Candidate 
         yield from _sequence(path)
 
 
-def _walk(root: str, skip: str, selection: Selection) -> Iterator[Candidate | FileReport]:
+def _walk(root: str, skip: str, selection: Selection, sweep: bool) -> Iterator[Candidate | FileReport]:
     """Walk a tree in the order of names, without recursion and without following links."""
     pending = [root]
     while pending:
@@ -150,7 +151,8 @@ def _walk(root: str, skip: str, selection: Selection) -> Iterator[Candidate | Fi
         except OSError as error:
             yield FileReport(path=folder, status=Status.FAILED, reason=f"can't list the folder: {error.strerror}")
             continue
-        replace.sweep_stale(folder, (entry.name for entry in listing))
+        if sweep:
+            replace.sweep_stale(folder, (entry.name for entry in listing))
         folders = []
         for entry in listing:
             relative = entry.path[len(root) :].lstrip(os.sep)

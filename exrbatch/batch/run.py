@@ -21,7 +21,8 @@ class Run:
         self.jobs = options.jobs or automatic_jobs()
         self.stop = StopRequest()
         selection = Selection(options.include, options.exclude)
-        self.backlog = Backlog(discover(check_paths(paths, options.output), options.output, selection))
+        found = discover(check_paths(paths, options.output), options.output, selection, sweep=not options.dry_run)
+        self.backlog = Backlog(found)
         self._pool: Pool | None = None
 
     def running(self) -> list[Running]:

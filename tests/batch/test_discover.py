@@ -153,5 +153,7 @@ def test_temps_of_dead_processes_are_swept(tmp_path: Path) -> None:
     dead = temp_prefix(process.pid) + "0123456789abcdef.tmp"
     stay = {temp_prefix(os.getpid()) + "01.tmp", f".exrbatch-00000000-{process.pid}-01.tmp", ".exrbatch-mine.tmp"}
     make(tmp_path, dead, *stay, "a.exr")
+    assert len(list(discover([str(tmp_path)], sweep=False))) == 1  # a dry run touches nothing
+    assert set(os.listdir(tmp_path)) == stay | {dead, "a.exr"}
     assert found([tmp_path]) == [f"{tmp_path}/a.exr"]
     assert set(os.listdir(tmp_path)) == stay | {"a.exr"}
