@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import OpenEXR
 
-from exrbatch.batch.discover import Candidate
+from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.pool import Pool
 from exrbatch.codecs.effort import Effort
@@ -50,14 +50,14 @@ def main() -> None:
     write_frame(path)
     for target in (Compression.ZIP, Compression.NONE):
         size = path.stat().st_size
-        pool = Pool(1)
+        pool = Pool(1, Options().time_limit)
         worker = pool._slots[0].process.pid
         assert worker is not None
         warm = FilePlan(source=str(folder / "missing.exr"))  # imports everything, does nothing
-        report = _do(pool, Candidate(warm.source, 0, None), warm)
+        report = _do(pool, Candidate(warm.source, 0), warm)
         idle = status(worker, "VmRSS")
-        plan = Options(compression=target, effort=Effort.FAST, force=True).plan(str(path), None)
-        report = _do(pool, Candidate(str(path), size, None), plan)
+        plan = Options(compression=target, effort=Effort.FAST, force=True).plan(Candidate(str(path), size))
+        report = _do(pool, Candidate(str(path), size), plan)
         peak = status(worker, "VmHWM")
         pool.close()
         print(

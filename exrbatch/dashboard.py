@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from exrbatch.batch.options import Options
 from exrbatch.batch.pool import Running
 from exrbatch.batch.report import BatchReport
 from exrbatch.batch.run import Run
@@ -26,6 +27,7 @@ STYLES = {
     Status.SKIPPED: "yellow",
     Status.FAILED: "bold red",
     Status.PLANNED: "green",
+    Status.EQUAL: "green",
 }
 
 
@@ -57,14 +59,22 @@ class Dashboard:
             parts += [Text(""), _workers(running, inside)]
         if report.failures:
             parts += [Text(""), *_failures(report.failures[-SHOWN_FAILURES:], inside)]
-        if run.stop.signal_number is not None:
+        if run.stop.reason is not None:
+            parts += [Text(""), Text(f"stopping: {run.stop.reason}", style="bold red")]
+        elif run.stop.signal_number is not None:
             parts += [Text(""), Text(STOPPING, style="yellow")]
         options = run.options
-        verb = "planning" if options.dry_run else "recompressing"
-        target = options.compression.name if options.compression is not None else f"the best for {options.prefer}"
-        title = Text(f"exrbatch: {verb} to {target}, effort {options.effort}, {_count(run.jobs, 'worker')}")
+        title = Text(f"exrbatch: {_doing(options)}, {_count(run.jobs, 'worker')}")
         title.truncate(inside - 2, overflow="ellipsis")
         return Panel(Group(*parts), title=title, title_align="left", width=width)
+
+
+def _doing(options: Options) -> str:
+    if options.compare:
+        return f"comparing with {shown_path(options.output or '')}"
+    verb = "planning" if options.dry_run else "recompressing"
+    target = options.compression.name if options.compression is not None else f"the best for {options.prefer}"
+    return f"{verb} to {target}, effort {options.effort}"
 
 
 def plain_line(run: Run, report: BatchReport) -> str:
@@ -150,7 +160,7 @@ def _done_size(report: BatchReport, running: list[Running]) -> float:
 
 def _remaining(run: Run, report: BatchReport, done: float) -> str:
     """Say how long the rest will take at the speed so far."""
-    if run.stop.signal_number is not None:
+    if run.stop.is_set:
         return "stopping"
     if not run.backlog.is_complete:
         return "still scanning"

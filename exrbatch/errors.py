@@ -33,7 +33,22 @@ class SourceChanged(ExrbatchError):
 
 
 class ReplaceFailed(ExrbatchError):
-    """The file system refused a step of writing or putting in place the new file."""
+    """The file system refused a step of writing or putting in place the new file.
+
+    `errno`: the system's number of what was wrong, where there is one.
+    """
+
+    def __init__(self, message: str, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
+
+
+class NoSpace(ExrbatchError):
+    """The disk has so little room that the new file might fill it; nothing was written."""
+
+
+class RunStopped(ExrbatchError):
+    """A run over many files ended before its end, as going on made no sense: a full disk, workers that keep dying."""
 
 
 class OptionsError(ExrbatchError, ValueError):

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from exrbatch import FileReport, Status
-from exrbatch.batch.discover import Candidate
+from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.pool import Running
 from exrbatch.batch.report import BatchReport

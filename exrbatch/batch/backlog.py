@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from exrbatch.batch.discover import Candidate
+from exrbatch.batch.candidate import Candidate
 from exrbatch.file.report import FileReport
 
 WINDOW = 1000

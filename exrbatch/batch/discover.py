@@ -4,10 +4,12 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.mirror import Mirror, parents
 from exrbatch.errors import OptionsError
-from exrbatch.file import replace
+from exrbatch.file import temps
 from exrbatch.file.report import FileReport, Status
 
 if TYPE_CHECKING:
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".exr", ".sxr", ".mxr")
 """What a walk takes for OpenEXR; files that are named one by one may be called anything."""
+KEPT = (
+    "left by a run that was killed; it may hold what another program wrote to a frame at that very instant:"
+    " compare it with the frames in its folder, then remove it"
+)
 _SEQUENCE = re.compile(r"[#@]|%0?\d*d|\$F\d*")
 
 
@@ -46,22 +52,13 @@ def _spec(patterns: Sequence[str]) -> "pathspec.GitIgnoreSpec | None":
         raise OptionsError(f"a pattern can't be understood: {error}") from None
 
 
-class Candidate(NamedTuple):
-    """A file to be done: where it is, its size in bytes, and where the result goes (None: in place)."""
-
-    path: str
-    size: int
-    destination: str | None
-
-
 _EVERYTHING = Selection()
 
 
-def check_paths(paths: Iterable[str], output: str | None) -> list[str]:
+def check_paths(paths: Iterable[str]) -> list[str]:
     """Check the arguments before anything starts; return them without those that another one covers.
 
-    Raises `OptionsError` for a path that is neither a file, a folder nor a frame sequence, and for an output
-    folder that would put files over their sources.
+    Raises `OptionsError` for a path that is neither a file, a folder nor a frame sequence.
     """
     kept = list(paths)
     for path in kept:
@@ -73,10 +70,7 @@ def check_paths(paths: Iterable[str], output: str | None) -> list[str]:
                 raise OptionsError(f"a frame range with ':' is read differently by different tools: {path}")
     if not kept:
         raise OptionsError("no path given")
-    kept = _without_covered(kept)
-    if output is not None:
-        _check_output(kept, output)
-    return kept
+    return _without_covered(kept)
 
 
 def _without_covered(paths: list[str]) -> list[str]:
@@ -85,49 +79,84 @@ def _without_covered(paths: list[str]) -> list[str]:
     every = set(real.values())
     kept: dict[str, str] = {}
     for path in paths:
-        if not any(parent in every for parent in _parents(real[path])):
+        if not any(parent in every for parent in parents(real[path])):
             kept.setdefault(real[path], path)
     return list(kept.values())
 
 
-def _check_output(paths: list[str], output: str) -> None:
-    """Refuse an output folder that holds sources: the new tree would be written among, or over, the old one."""
-    if os.path.lexists(output) and not os.path.isdir(output):
-        raise OptionsError(f"the output is not a folder: {output}")
-    real_output = os.path.realpath(output)
-    for path in paths:
-        for folder in (_folder(path), os.path.dirname(os.path.realpath(path)) if os.path.islink(path) else ""):
-            if folder and real_output in _self_and_parents(os.path.realpath(folder)):
-                raise OptionsError(
-                    f"the output folder {output} holds the source {path}; leave out -o to replace files in place"
-                )
-
-
 def discover(
-    paths: Sequence[str], output: str | None = None, selection: Selection = _EVERYTHING, *, sweep: bool = True
+    paths: Sequence[str],
+    mirror: Mirror | None = None,
+    selection: Selection = _EVERYTHING,
+    *,
+    sweep: bool = True,
+    relink: bool = False,
 ) -> Iterator[Candidate | FileReport]:
     """Find the files under paths that `check_paths` has passed.
 
     Yields a `FileReport` at once for what is no candidate but should not pass in silence: symbolic links,
     special files, folders that can't be listed, frames of a sequence that are missing. `selection` applies
-    to the files of a walk; `sweep`: remove stale temp files on the way. With `output` the tree below the common
-    parent of all paths is mirrored there.
+    to the files of a walk; `sweep`: remove stale temp files on the way. `relink`: of a file with several names
+    yield one, with the others as its `twins`, once all are found.
     """
-    base = os.path.commonpath([os.path.abspath(_folder(path)) for path in paths])
-    skip = os.path.realpath(output) if output is not None else ""
+    skip = mirror.real if mirror is not None else ""
+    for found, path in _grouped(_found(paths, skip, selection, sweep), relink):
+        yield found if isinstance(found, FileReport) or mirror is None else mirror.place(found, path)
+
+
+def _found(
+    paths: Sequence[str], skip: str, selection: Selection, sweep: bool
+) -> Iterator[tuple[Candidate | FileReport, str]]:
     for path in paths:
         for found in _files_of(path, skip, selection, sweep):
-            if isinstance(found, FileReport) or output is None:
-                yield found
-                continue
-            # A file that is named through a link keeps the place of the link, not that of its target.
-            place = path if os.path.islink(path) and not os.path.isdir(path) else found.path
-            destination = os.path.join(output, os.path.relpath(os.path.abspath(place), base))
-            if skip not in _self_and_parents(os.path.realpath(os.path.dirname(destination))):
-                reason = "its place in the output folder is behind a link that leads out of it"
-                yield FileReport(path=found.path, status=Status.FAILED, reason=reason, size_before=found.size)
-            else:
-                yield found._replace(destination=destination)
+            yield found, path
+
+
+def _grouped(
+    found: Iterator[tuple[Candidate | FileReport, str]], relink: bool
+) -> Iterator[tuple[Candidate | FileReport, str]]:
+    """Hold back the names of files that have several, until all of them are known."""
+    if not relink:
+        yield from found
+        return
+    groups: dict[tuple[int, int], list[str]] = {}
+    for each, path in found:
+        status = _status(each.path) if isinstance(each, Candidate) else None
+        if status is None or status.st_nlink == 1:
+            yield each, path
+            continue
+        names = groups.setdefault((status.st_dev, status.st_ino), [])
+        names.append(each.path)
+        if len(names) == status.st_nlink:
+            yield Candidate(names[0], status.st_size, None, tuple(names[1:])), names[0]
+            for name in names[1:]:
+                reason = "another name of a file that is done under its first name"
+                yield FileReport(path=name, status=Status.SKIPPED, reason=reason), path
+            names.clear()
+    for names in groups.values():
+        for name in names:
+            reason = "some of its hard links lie outside the paths given"
+            yield FileReport(path=name, status=Status.SKIPPED, reason=reason), name
+
+
+def only_in_mirror(paths: Sequence[str], mirror: Mirror, selection: Selection) -> Iterator[FileReport]:
+    """Find the files of the mirrored tree that have no source, for a comparison of two folders."""
+    for path in paths:
+        if not (os.path.isdir(path) and os.path.isdir(mirror.root)):
+            continue
+        for found in _walk(mirror.root, "", selection, False):
+            source = os.path.join(path, os.path.relpath(found.path, mirror.root))
+            if not os.path.lexists(source):
+                yield FileReport(
+                    path=found.path, status=Status.FAILED, reason=f"there is no {source} to compare it with"
+                )
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
 
 
 def _files_of(path: str, skip: str, selection: Selection, sweep: bool) -> Iterator[Candidate | FileReport]:
@@ -152,7 +181,8 @@ def _walk(root: str, skip: str, selection: Selection, sweep: bool) -> Iterator[C
             yield FileReport(path=folder, status=Status.FAILED, reason=f"can't list the folder: {error.strerror}")
             continue
         if sweep:
-            replace.sweep_stale(folder, (entry.name for entry in listing))
+            for name in temps.sweep(folder, [entry.name for entry in listing]):
+                yield FileReport(path=os.path.join(folder, name), status=Status.FAILED, reason=KEPT)
         folders = []
         for entry in listing:
             relative = entry.path[len(root) :].lstrip(os.sep)
@@ -176,7 +206,7 @@ def _examine(path: str) -> Candidate | FileReport:
     except OSError as error:
         return FileReport(path=path, status=Status.FAILED, reason=f"can't look at it: {error.strerror}")
     if stat.S_ISREG(status.st_mode):
-        return Candidate(path, status.st_size, None)
+        return Candidate(path, status.st_size)
     reason = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
     return FileReport(path=path, status=Status.SKIPPED, reason=reason)
 
@@ -198,18 +228,3 @@ def _sequence(pattern: str) -> Iterator[Candidate | FileReport]:
             yield _examine(path)
         else:
             yield FileReport(path=path, status=Status.FAILED, reason="this frame of the sequence is missing")
-
-
-def _folder(path: str) -> str:
-    return path if os.path.isdir(path) else os.path.dirname(path) or "."
-
-
-def _self_and_parents(path: str) -> Iterator[str]:
-    yield path
-    yield from _parents(path)
-
-
-def _parents(path: str) -> Iterator[str]:
-    while (parent := os.path.dirname(path)) != path:
-        yield parent
-        path = parent

@@ -1,26 +1,24 @@
-"""Slots: each a ProcessPoolExecutor of one worker with one task in flight. The only door to executors.
+"""Slots: each a ProcessPoolExecutor of one worker with one task in flight.
 
 In a shared pool one dead worker fails every future and nobody knows whose file it was; with slots the file
 is known and the others never notice. A task is one file, or a bundle of small ones: a task costs the parent
 about 0.4 ms (threads that wake each other in the executor), more than everything else together.
 """
 
-import multiprocessing
-import os
 import queue
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from multiprocessing.context import BaseContext
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future
 from typing import NamedTuple
 
-from exrbatch.batch import worker
-from exrbatch.batch.discover import Candidate
+from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.slot import Slot
 from exrbatch.batch.start import start_context, warm_up
-from exrbatch.file import replace
 from exrbatch.file.plan import FilePlan
-from exrbatch.file.report import FileReport, failed
+from exrbatch.file.report import FileReport
+
+MAX_TICK = 0.25
+"""Seconds that pass for a worker between two looks, at most: it must not pay for a machine that slept."""
 
 
 class Running(NamedTuple):
@@ -32,53 +30,32 @@ class Running(NamedTuple):
     seconds: float
 
 
+class Death(NamedTuple):
+    """A file that its worker died of, or that it had when it was killed for taking too long; and how that was."""
+
+    candidate: Candidate
+    reason: str
+
+
 class Outcome(NamedTuple):
     """How a task ended. `returned`: files that the worker did not get to, or had beside the one that it died of."""
 
     reports: list[FileReport]
     returned: Sequence[Candidate] = ()
-
-
-class _Slot:
-    """One worker process and the bundle of files that it has (empty: the worker is free)."""
-
-    def __init__(self, context: BaseContext, index: int) -> None:
-        self.index = index
-        self.bundle: Sequence[Candidate] = ()
-        self.started = 0.0
-        self.position = context.RawValue(worker.Position, 0.0, 0.0, 0.0)
-        self._context = context
-        self.open()
-
-    def open(self) -> None:
-        """Start a worker; also instead of one that died."""
-        others = multiprocessing.active_children()
-        self.executor = ProcessPoolExecutor(
-            1, mp_context=self._context, initializer=worker.initialize, initargs=(self.position,)
-        )
-        self.executor.submit(os.getpid)  # the process starts with the first task, not with the executor
-        (self.process,) = (child for child in multiprocessing.active_children() if child not in others)
-
-    def current(self) -> int:
-        """Tell which file of the bundle is being worked on."""
-        return min(int(self.position.index), len(self.bundle) - 1)
-
-    def sweep(self) -> None:
-        """Remove what the worker, which is dead, left of the file that it had."""
-        pid = self.process.pid
-        candidate = self.bundle[self.current()]
-        if pid is not None:
-            replace.remove_temps(os.path.dirname(candidate.destination or candidate.path) or ".", pid)
+    death: Death | None = None
 
 
 class Pool:
     """Workers that each do one file at a time."""
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, time_limit: Callable[[int], float]) -> None:
+        """`time_limit`: seconds that a file may take, by its size in bytes."""
         warm_up()
         context = start_context()
-        self._finished: queue.SimpleQueue[tuple[_Slot, Future[list[FileReport]]]] = queue.SimpleQueue()
-        self._slots = [_Slot(context, index) for index in range(jobs)]
+        self._time_limit = time_limit
+        self._last_look = time.monotonic()
+        self._finished: queue.SimpleQueue[tuple[Slot, Future[list[FileReport]]]] = queue.SimpleQueue()
+        self._slots = [Slot(context, index) for index in range(jobs)]
         self._idle = list(reversed(self._slots))
 
     @property
@@ -106,9 +83,7 @@ class Pool:
     def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
         """Give files to a free worker, which does them one after the other."""
         slot = self._idle.pop()
-        slot.position.index, slot.position.done = 0.0, 0.0
-        slot.bundle, slot.started = bundle, time.monotonic()
-        future = slot.executor.submit(worker.work, plans)
+        future = slot.submit(bundle, plans)
         future.add_done_callback(lambda done: self._finished.put((slot, done)))
 
     def request_stop(self) -> None:
@@ -122,48 +97,41 @@ class Pool:
             slot, future = self._finished.get(timeout=timeout)
         except queue.Empty:
             return None
-        self._idle.append(slot)
+        finally:
+            self._kill_overdue()
         try:
             reports = future.result()
-            return Outcome(reports, slot.bundle[len(reports) :])
+            outcome = Outcome(reports, slot.bundle[len(reports) :])
+            if slot.is_worn:
+                slot.renew()
         except BrokenExecutor:
-            return self._bury(slot)
-        finally:
-            slot.bundle = ()
+            outcome = self._bury(slot)
+        slot.bundle = ()
+        self._idle.append(slot)
+        return outcome
 
-    def _bury(self, slot: _Slot) -> Outcome:
+    def _kill_overdue(self) -> None:
+        """Kill workers that have had one file for too long; their tasks then end as those of any dead worker do."""
+        now = time.monotonic()
+        tick, self._last_look = min(now - self._last_look, MAX_TICK), now
+        for slot in self._slots:
+            if slot.bundle:
+                slot.tick(tick, self._time_limit)
+
+    def _bury(self, slot: Slot) -> Outcome:
         """Blame the file that the dead worker had, give the others of its bundle back, start a new worker."""
-        reason = f"the worker died: {_exit_reason(slot.process)}"
-        slot.executor.shutdown(wait=False)
-        slot.sweep()
         current = slot.current()
-        candidate = slot.bundle[current]
-        plan = FilePlan(source=candidate.path, destination=candidate.destination)
+        death = Death(slot.bundle[current], slot.cause_of_death())
         returned = [*slot.bundle[:current], *slot.bundle[current + 1 :]]
-        slot.open()
-        return Outcome([failed(plan, reason, candidate.size)], returned)
+        slot.renew()
+        return Outcome([], returned, death)
 
     def close(self) -> None:
         """End the workers; they have no files any more."""
         for slot in self._slots:
-            slot.executor.shutdown(wait=True)
+            slot.close()
 
     def kill(self) -> None:
         """End the workers now. Originals are safe at any instant; temp files are removed."""
         for slot in self._slots:
-            slot.process.kill()
-            slot.process.join()
-            if slot.bundle:
-                slot.sweep()
-            slot.executor.shutdown(wait=False, cancel_futures=True)
-
-
-def _exit_reason(process: multiprocessing.process.BaseProcess) -> str:
-    process.join(5)
-    code = process.exitcode
-    if code is None or code >= 0:
-        return f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"
+            slot.kill()

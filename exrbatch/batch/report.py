@@ -11,7 +11,7 @@ from exrbatch.file.report import FileReport, Status
 KEPT_FAILURES = 1000
 """Failures kept to be shown at the end; the record file has them all."""
 
-EXIT_DONE, EXIT_FAILURES = 0, 1
+EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED = 0, 1, 3
 
 
 class BatchReport:
@@ -30,6 +30,7 @@ class BatchReport:
         self.skip_reasons: Counter[str] = Counter()
         self.notes: Counter[str] = Counter()
         self.signal_number: int | None = None
+        self.stop_reason: str | None = None
 
     @property
     def files(self) -> int:
@@ -48,15 +49,19 @@ class BatchReport:
 
     @property
     def exit_code(self) -> int:
-        """0 done or nothing to do, 1 some files failed, 128 + n stopped by signal n."""
+        """0 done or nothing to do, 1 some files failed, 3 going on made no sense, 128 + n stopped by signal n."""
         if self.signal_number is not None:
             return 128 + self.signal_number
+        if self.stop_reason is not None:
+            return EXIT_STOPPED
         return EXIT_FAILURES if self.counts[Status.FAILED] else EXIT_DONE
 
     def add(self, report: FileReport) -> None:
         """Count one file."""
         self.counts[report.status] += 1
         self.done_size += report.size_before
+        if report.status is Status.EQUAL:
+            self.read_size += report.size_before
         if report.status in (Status.RECOMPRESSED, Status.NO_GAIN):
             self.read_size += report.size_before
             self.written_size += report.size_after if report.tried_size is None else report.tried_size
@@ -80,7 +85,7 @@ class BatchReport:
             "saved_share": round(self.saved_share, 6),
             "seconds": round(self.seconds, 3),
             "exit_code": self.exit_code,
-        }
+        } | ({"stop_reason": self.stop_reason} if self.stop_reason is not None else {})
 
 
 class RecordFile:

@@ -1,14 +1,18 @@
 """One run from paths to reports: scan, workers and scheduler put together."""
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
-from exrbatch.batch import scheduler
 from exrbatch.batch.backlog import Backlog
-from exrbatch.batch.discover import Selection, check_paths, discover
+from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.discover import Selection, check_paths, discover, only_in_mirror
 from exrbatch.batch.machine import automatic_jobs
+from exrbatch.batch.mirror import Mirror
 from exrbatch.batch.options import Options
 from exrbatch.batch.pool import Pool, Running
-from exrbatch.batch.scheduler import StopRequest
+from exrbatch.batch.scheduler import Scheduler, StopRequest
+from exrbatch.errors import RunStopped
+from exrbatch.file.plan import Hardlinks
 from exrbatch.file.report import FileReport
 
 
@@ -20,9 +24,7 @@ class Run:
         self.options = options
         self.jobs = options.jobs or automatic_jobs()
         self.stop = StopRequest()
-        selection = Selection(options.include, options.exclude)
-        found = discover(check_paths(paths, options.output), options.output, selection, sweep=not options.dry_run)
-        self.backlog = Backlog(found)
+        self.backlog = Backlog(_found(check_paths(paths), options))
         self._pool: Pool | None = None
 
     def running(self) -> list[Running]:
@@ -36,9 +38,9 @@ class Run:
         included, the workers are killed.
         """
         self.backlog.start()
-        self._pool = Pool(self.jobs)
+        self._pool = Pool(self.jobs, self.options.time_limit)
         try:
-            yield from scheduler.run(self.backlog, self._pool, self.options, self.stop)
+            yield from Scheduler(self.backlog, self._pool, self.options, self.stop).run()
         except GeneratorExit:
             self.backlog.stop()
         except BaseException:
@@ -48,5 +50,24 @@ class Run:
         self._pool.close()
 
     def reports(self) -> Iterator[FileReport]:
-        """Drive the run: yield the reports only."""
-        return (report for report in self.events() if report is not None)
+        """Drive the run: yield the reports only. Raises `RunStopped` at the end of a run that ended too early."""
+        yield from (report for report in self.events() if report is not None)
+        if self.stop.reason is not None:
+            raise RunStopped(self.stop.reason)
+
+
+def _found(paths: Sequence[str], options: Options) -> Iterator[Candidate | FileReport]:
+    """Set up the scan. Raises `OptionsError` at once for folders that can't be."""
+    mirror = None
+    if options.mirror_root is not None:
+        name = "backup" if options.backup_dir is not None else "output"
+        mirror = Mirror(options.mirror_root, paths, written_as=None if options.compare else name)
+        if not options.compare:
+            mirror.check_writable(paths)
+    selection = Selection(options.include, options.exclude)
+    sweep = not (options.dry_run or options.compare)
+    relink = options.hardlinks is Hardlinks.RELINK
+    found = discover(paths, mirror, selection, sweep=sweep, relink=relink)
+    if options.compare and mirror is not None:
+        return itertools.chain(found, only_in_mirror(paths, mirror, selection))
+    return found

@@ -1,14 +1,18 @@
-"""run(...) -> iterator of FileReport: keeps every worker busy, never hands out more than each is working on."""
+"""Scheduler.run() -> reports: keeps every worker busy, never hands out more than each is working on.
+
+A file that a worker died of is done once more at the end, when nothing else runs: it may have been the
+victim of others' hunger for memory. If it does it again, it fails.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from exrbatch.batch.backlog import Backlog
-from exrbatch.batch.discover import Candidate
+from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.options import Options
-from exrbatch.batch.pool import Outcome
+from exrbatch.batch.pool import Death, Outcome
 from exrbatch.file.plan import FilePlan
-from exrbatch.file.report import FileReport
+from exrbatch.file.report import FileReport, failed
 
 TICK = 0.1
 """Seconds between looks at the clock while nothing ends."""
@@ -16,6 +20,8 @@ BUNDLE_FILES, BUNDLE_BYTES = 16, 16_000_000
 """Small files go to a worker in bundles up to these limits; a file of that size goes alone."""
 SHARES = 4
 """A bundle is at most this part of one worker's share of what waits: none idles while another has many."""
+MAX_DEATHS = 3
+"""So many workers that die with no success between them mean that something is wrong with more than a file."""
 STARVED_TICK = 0.01
 """The same while a worker is free and the scan has not found the next file yet."""
 
@@ -52,34 +58,87 @@ class Workers(Protocol):
 
 
 class StopRequest:
-    """Set by a signal handler: nothing new starts, what runs is finished. `signal_number`: which one."""
+    """Once set, nothing new starts and what runs is finished.
+
+    `signal_number`: the signal that asked for it. `reason`: why going on makes no sense.
+    """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
+        self.reason: str | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the run is to stop."""
+        return self.signal_number is not None or self.reason is not None
 
 
-def run(backlog: Backlog, workers: Workers, options: Options, stop: StopRequest) -> Iterator[FileReport | None]:
-    """Do all files of a backlog that has been started; yield each report as it comes.
+class Scheduler:
+    """Brings a backlog that has been started, and workers, together."""
 
-    None is yielded about every TICK when nothing ended, so that the caller can look at its clock.
-    """
-    while True:
-        if stop.signal_number is not None:
-            backlog.stop()
-            workers.request_stop()
-        while (report := backlog.take_report()) is not None:
-            yield report
-        while workers.has_idle and (bundle := _take_bundle(backlog, workers.jobs)):
-            workers.submit(bundle, [options.plan(each.path, each.destination) for each in bundle])
-        if not workers.is_busy and backlog.is_exhausted:
-            return
-        starved = workers.has_idle and not backlog.is_complete
-        outcome = workers.next_finished(STARVED_TICK if starved else TICK)
-        if outcome is None:
-            yield None
-            continue
-        if stop.signal_number is None:
-            backlog.put_back(outcome.returned)
+    def __init__(self, backlog: Backlog, workers: Workers, options: Options, stop: StopRequest) -> None:
+        self._backlog = backlog
+        self._workers = workers
+        self._options = options
+        self._stop = stop
+        self._suspects: dict[str, Death] = {}  # by path: files that a worker died of, to be done once more
+        self._retried: set[str] = set()
+        self._deaths = 0  # since the last success
+
+    def run(self) -> Iterator[FileReport | None]:
+        """Do all files; yield each report as it comes, and None about every TICK when nothing ended.
+
+        So the caller can look at its clock.
+        """
+        while True:
+            if self._stop.is_set:
+                self._backlog.stop()
+                self._workers.request_stop()
+            while (report := self._backlog.take_report()) is not None:
+                yield report
+            if not self._hand_out():
+                break
+            starved = self._workers.has_idle and not self._backlog.is_complete
+            outcome = self._workers.next_finished(STARVED_TICK if starved else TICK)
+            if outcome is None:
+                yield None
+            else:
+                yield from self._take(outcome)
+        for death in self._suspects.values():
+            yield failed(self._options.plan(death.candidate), death.reason, death.candidate.size)
+
+    def _hand_out(self) -> bool:
+        """Give free workers files; False if there is nothing more to do."""
+        while self._workers.has_idle and (bundle := _take_bundle(self._backlog, self._workers.jobs)):
+            self._submit(bundle)
+        if self._workers.is_busy or not self._backlog.is_exhausted:
+            return True
+        suspects = [death for path, death in self._suspects.items() if path not in self._retried]
+        if not suspects or self._stop.is_set:
+            return False
+        self._retried.add(suspects[0].candidate.path)
+        self._submit([suspects[0].candidate])
+        return True
+
+    def _submit(self, bundle: Sequence[Candidate]) -> None:
+        self._workers.submit(bundle, [self._options.plan(each) for each in bundle])
+
+    def _take(self, outcome: Outcome) -> Iterator[FileReport]:
+        if not self._stop.is_set:
+            self._backlog.put_back(outcome.returned)
+        for report in outcome.reports:
+            self._suspects.pop(report.path, None)
+            if report.disk_is_full and self._stop.reason is None:
+                self._stop.reason = f"the disk is full: {report.reason}"
+        if outcome.death is None:
+            self._deaths = 0
+        elif outcome.death.candidate.path not in self._suspects:
+            self._suspects[outcome.death.candidate.path] = outcome.death
+            self._deaths += 1
+            if self._deaths == MAX_DEATHS and self._stop.reason is None:
+                self._stop.reason = f"{MAX_DEATHS} workers died one after the other: {outcome.death.reason}"
+        else:
+            self._suspects[outcome.death.candidate.path] = outcome.death
         yield from outcome.reports
 
 

@@ -1,36 +1,53 @@
 """What runs inside a worker process: its set-up, and the call that does one file."""
 
+import contextlib
 import ctypes
+import faulthandler
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from multiprocessing.connection import wait
 
 from exrbatch.batch.start import STOP_SIGNALS
+from exrbatch.codecs.capture import capture_all
 from exrbatch.file import job
 from exrbatch.file.plan import FilePlan
 from exrbatch.file.report import FileReport, failed
+
+_PR_SET_PDEATHSIG = 1
 
 
 class Position(ctypes.Structure):
     """Where a worker is, in memory that it shares with the parent.
 
     `index`: of the file of the bundle that it works on; `done`: the part of that file that is done, 0 to 1.
-    `stop`, set by the parent: begin no other file of the bundle.
+    `stop`, set by the parent: begin no other file of the bundle. `grown`: bytes of memory that the worker
+    holds more than when it began.
     """
 
-    _fields_ = (("index", ctypes.c_double), ("done", ctypes.c_double), ("stop", ctypes.c_double))
+    _fields_ = tuple((name, ctypes.c_double) for name in ("index", "done", "stop", "grown"))
 
 
 _position = Position()
+_log_fd = -1
+_memory_at_start = 0
 
 
-def initialize(position: Position) -> None:
-    """Set up a worker that tells its position there."""
-    global _position
+def initialize(position: Position, log_path: str) -> None:
+    """Set up a worker that tells its position there, and whose last words go to that file.
+
+    The file loses its name at once: the parent has it open, and nothing is left behind whoever dies.
+    """
+    global _position, _log_fd, _memory_at_start
     _position = position
+    _log_fd = os.open(log_path, os.O_RDWR | os.O_APPEND)
+    os.unlink(log_path)
+    capture_all(_log_fd)
+    faulthandler.enable(_log_fd)
+    _no_core_files()
     # They go to the whole process group, but only the parent decides what they mean.
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -38,16 +55,25 @@ def initialize(position: Position) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+        if parent.pid != os.getppid():
+            _die_with_server()
+    _memory_at_start = _resident_memory()
 
 
 def work(plans: Sequence[FilePlan]) -> list[FileReport]:
-    """Do the files of a bundle one after the other, until asked to stop; return the reports of those that were done."""
+    """Do the files of a bundle one after the other; return the reports of those that were done.
+
+    The others are left when the parent asks for it, or when the disk is full.
+    """
     reports: list[FileReport] = []
     for index, plan in enumerate(plans):
-        if reports and _position.stop:
+        if reports and (_position.stop or reports[-1].disk_is_full):
             break
         _position.index, _position.done = index, 0.0
+        if os.fstat(_log_fd).st_size:
+            os.ftruncate(_log_fd, 0)  # the words are about this file
         reports.append(_work(plan))
+    _position.grown = _resident_memory() - _memory_at_start
     return reports
 
 
@@ -67,6 +93,32 @@ def _die_with(sentinel: int) -> None:
     """End this process when the parent has ended, however that happened: a worker left over would go on writing."""
     wait([sentinel])
     os._exit(1)
+
+
+def _die_with_server() -> None:
+    """Let the kernel kill this process when the server that forked it ends, as that does when the parent has ended.
+
+    The thread above needs the interpreter; this works in the middle of C code, too (Linux only).
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _no_core_files() -> None:
+    """Write no core file of gigabytes beside the frames."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _resident_memory() -> int:
+    """Return the bytes of memory that this process holds; 0 where that can't be read cheaply."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def _prefer_for_oom_killer() -> None:

@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"exrbatch {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
     _add_recompress(commands)
+    _add_verify(commands)
     _add_demo(commands)
     commands.add_parser(
         "compressions",
@@ -48,6 +49,10 @@ def main(arguments: Sequence[str]) -> int:
             from exrbatch.cli.demo import run_demo
 
             return run_demo(options)
+        if options.command == "verify":
+            from exrbatch.cli.verify import run_verify
+
+            return run_verify(options)
         from exrbatch.cli.recompress import run_recompress
 
         return run_recompress(options)
@@ -75,6 +80,29 @@ def _add_recompress(commands: Any) -> None:
     command.add_argument(
         "-o", "--output", metavar="DIR", help="mirror the tree in DIR and leave the originals as they are"
     )
+    _add_selection(command)
+    command.add_argument(
+        "--force",
+        action="store_true",
+        help="replace files even if the new one is not smaller, has that compression already, or is write-protected",
+    )
+    _add_rules(command)
+    _add_safety(command)
+    command.add_argument("-n", "--dry-run", action="store_true", help="only tell what would be done")
+    _add_reporting(command)
+
+
+def _add_reporting(command: argparse.ArgumentParser) -> None:
+    """What is told, and where."""
+    command.add_argument("--report", metavar="FILE.jsonl", help="write one JSON record per file, as it ends")
+    command.add_argument("--json", action="store_true", help="print one JSON document; progress goes to stderr")
+    volume = command.add_mutually_exclusive_group()
+    volume.add_argument("-q", "--quiet", action="store_true", help="no progress, only the summary and errors")
+    volume.add_argument("-v", "--verbose", action="store_true", help="a line for each file as it ends")
+
+
+def _add_selection(command: argparse.ArgumentParser) -> None:
+    """Which files of a folder."""
     command.add_argument(
         "--include",
         metavar="PATTERN",
@@ -85,22 +113,10 @@ def _add_recompress(commands: Any) -> None:
     command.add_argument(
         "--exclude", metavar="PATTERN", action="append", default=[], help="of folders leave out what matches"
     )
-    command.add_argument(
-        "--force",
-        action="store_true",
-        help="replace files even if the new one is not smaller, has that compression already, or is write-protected",
-    )
-    _add_rules(command)
-    command.add_argument("-n", "--dry-run", action="store_true", help="only tell what would be done")
-    command.add_argument("--report", metavar="FILE.jsonl", help="write one JSON record per file, as it ends")
-    command.add_argument("--json", action="store_true", help="print one JSON document; progress goes to stderr")
-    volume = command.add_mutually_exclusive_group()
-    volume.add_argument("-q", "--quiet", action="store_true", help="no progress, only the summary and errors")
-    volume.add_argument("-v", "--verbose", action="store_true", help="a line for each file as it ends")
 
 
 def _add_rules(command: argparse.ArgumentParser) -> None:
-    """What may be taken, what may be lost, and how it is proved."""
+    """What may be taken, and what may be lost."""
     command.add_argument(
         "--readers",
         default="2.2",
@@ -112,16 +128,71 @@ def _add_rules(command: argparse.ArgumentParser) -> None:
         "--include-lossy-sources", action="store_true", help="also files whose compression has changed samples"
     )
     command.add_argument("--allow-aces", action="store_true", help="also ACES containers, which forbid compression")
-    command.add_argument(
-        "--verify",
-        default="native",
-        metavar="HOW",
-        help="who unpacks each new file to prove it: native (our own code), library (OpenEXR itself, slower) or none"
-        " (default: %(default)s)",
-    )
+
+
+def _add_safety(command: argparse.ArgumentParser) -> None:
+    """How a new file is proved, and what becomes of the old one."""
+    _add_judge(command)
     command.add_argument(
         "--verify-cold", action="store_true", help="verify from the disk, not from the page cache (Linux)"
     )
+    command.add_argument(
+        "--hardlinks",
+        default="skip",
+        metavar="HOW",
+        help="files with several names: skip them, break (only the name found gets the new file) or relink (all names"
+        " do, if all are below the paths given) (default: %(default)s)",
+    )
+    command.add_argument(
+        "--backup-dir",
+        metavar="DIR",
+        help="keep originals in DIR, the tree mirrored, as hard links or copies, until the new file is in place",
+    )
+    command.add_argument("--keep-backups", action="store_true", help="keep them there for good")
+    _add_timeout(command)
+
+
+def _add_judge(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--verify",
+        default="library",
+        metavar="HOW",
+        help="who unpacks each new file to prove it: library (OpenEXR itself; deep data: our own code), native (our own"
+        " code for NONE, RLE, ZIP, ZIPS and ZSTD) or none (default: %(default)s)",
+    )
+
+
+def _add_timeout(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--file-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="give a file up after so long; 0: never (default: 15 minutes and 10 seconds for each MB)",
+    )
+
+
+def _add_verify(commands: Any) -> None:
+    command = commands.add_parser(
+        "verify",
+        help="compare two files or two trees, and say where they differ",
+        description="Compare two files, or two folders file by file: every attribute but the compression, and the bits"
+        " of every sample. Says where they differ first: part, level, chunk, channel, pixel. Changes nothing.",
+        formatter_class=_help_formatter,
+    )
+    command.add_argument("a", metavar="A", help="a file, or a folder (walked recursively)")
+    command.add_argument("b", metavar="B", help="a file, or a folder that has the same files in the same places")
+    command.add_argument(
+        "--native",
+        action="store_const",
+        const="native",
+        default="library",
+        dest="verify",
+        help="unpack B with our own code, too, instead of OpenEXR",
+    )
+    _add_selection(command)
+    _add_jobs(command)
+    _add_timeout(command)
+    _add_reporting(command)
 
 
 def _add_demo(commands: Any) -> None:
@@ -152,6 +223,10 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
         default=str(Effort.BALANCED),
         help="how hard to try; balanced is about the size that OpenEXR itself writes (default: %(default)s)",
     )
+    _add_jobs(command)
+
+
+def _add_jobs(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-j",
         "--jobs",

@@ -50,10 +50,18 @@ def run_recompress(arguments: argparse.Namespace) -> int:
         force=arguments.force,
         dry_run=arguments.dry_run,
         jobs=arguments.jobs,
+        hardlinks=arguments.hardlinks,
+        backup_dir=arguments.backup_dir,
+        keep_backups=arguments.keep_backups,
+        file_timeout=arguments.file_timeout,
     )
-    run = Run(arguments.paths, options)
+    return show_run(Run(arguments.paths, options), arguments)
+
+
+def show_run(run: Run, arguments: argparse.Namespace) -> int:
+    """Drive a run as the options for reporting say; return the exit code."""
     console = QuietPipeConsole(stderr=arguments.json, highlight=False, soft_wrap=True)
-    if (note := release_note(options)) is not None:
+    if (note := release_note(run.options)) is not None:
         say(console, note)
     guarded: list[GuardedSink] = []
     if arguments.report is not None:
@@ -91,7 +99,7 @@ def drive(run: Run, console: Console, *, quiet: bool = False, sinks: Sequence[Si
             if not is_live and not quiet and time.monotonic() >= next_line:
                 next_line += PLAIN_SECONDS
                 say(console, Text(plain_line(run, report)))
-    report.signal_number = run.stop.signal_number
+    report.signal_number, report.stop_reason = run.stop.signal_number, run.stop.reason
     return report
 
 

@@ -59,7 +59,9 @@ def summary_lines(report: BatchReport) -> list[Text]:
         counts.append(f"{report.counts[status]} {_WORDS[status]}", STYLES[status])
     lines.append(counts if shown else Text("no OpenEXR files found"))
     lines.append(_sizes(report))
-    if report.signal_number is not None:
+    if report.stop_reason is not None:
+        lines.append(Text(f"stopped before the end: {report.stop_reason}", style="bold red"))
+    elif report.signal_number is not None:
         lines.append(Text("stopped before the end; run it again to go on", style="yellow"))
     return lines
 
@@ -71,6 +73,7 @@ _WORDS = {
     Status.SKIPPED: "skipped",
     Status.FAILED: "failed",
     Status.PLANNED: "would be recompressed",
+    Status.EQUAL: "equal",
 }
 
 
@@ -85,6 +88,8 @@ def _grouped(word: str, reasons: list[tuple[str, int]], style: str) -> list[Text
 
 
 def _sizes(report: BatchReport) -> Text:
+    if report.counts[Status.EQUAL]:
+        return Text(f"compared in {shown_duration(report.seconds)}", style="bold")
     if report.counts[Status.PLANNED]:
         return Text(f"a dry run of {shown_duration(report.seconds)}: no file was touched", style="bold")
     seconds = max(report.seconds, 1e-9)

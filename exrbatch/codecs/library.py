@@ -13,15 +13,12 @@ import io
 import itertools
 import os
 import struct
-import sys
-import tempfile
-import threading
 from collections.abc import Collection, Iterator, Sequence
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from exrbatch.codecs.capture import Captured
 from exrbatch.codecs.codec import ChunkGroup, Packed, Raw
 from exrbatch.codecs.planes import DTYPES, Plane, Strip, from_planes, same_planes, to_planes
 from exrbatch.errors import CorruptChunk, UnsupportedFile
@@ -29,9 +26,6 @@ from exrbatch.exr.compression import Compression, release_number
 from exrbatch.exr.header import FLAG_LONG_NAMES, FLAG_TILED, MAGIC, parse_header
 from exrbatch.exr.leader import LeaderLayout
 from exrbatch.exr.tables import parse_tables, table_counts
-
-_LOCK = threading.Lock()
-"""Standard output and error belong to the whole process: only one thread at a time may redirect them."""
 
 
 class LibraryCodec:
@@ -51,7 +45,7 @@ class LibraryCodec:
             data = raw if len(run) == len(streams) else np.concatenate([streams[index].raw for index in run])
             strip = _strip(group, run)
             try:
-                with _Caught() as caught:
+                with _caught() as caught:
                     payloads = _write(strip, group, run, self._compression, to_planes(strip, data))
             except CorruptChunk as error:  # nothing is wrong with the file: it asks for what the library can't
                 raise UnsupportedFile(f"{self._compression.name}: {error}") from None
@@ -96,7 +90,7 @@ class LibraryCodec:
     def _read(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> dict[str, Plane]:
         strip = _strip(group, run)
         data = _wrap(strip, group, run, packed, self._compression)
-        with _Caught() as caught:
+        with _caught() as caught:
             parts = _library().File(io.BytesIO(data), separate_channels=True).parts
         if len(parts) != 1:
             raise CorruptChunk(f"OpenEXR can't unpack it: {caught.words}")
@@ -250,37 +244,15 @@ def _cut(data: bytes) -> list[bytes]:
     return payloads
 
 
-class _Caught:
-    """Catches what the library prints, through Python and past it; `words` is all of it in one line, afterwards.
+@contextlib.contextmanager
+def _caught() -> Iterator[Captured]:
+    """Catch what the library prints, and turn its exceptions into `CorruptChunk`.
 
-    The library's exceptions become `CorruptChunk`; a want of memory does not, as it says nothing about the file.
+    A want of memory stays what it is: it says nothing about the file.
     """
-
-    def __enter__(self) -> "_Caught":
-        self.words = ""
-        self._printed = io.StringIO()
-        _LOCK.acquire()
-        self._stack = contextlib.ExitStack()
-        self._stack.callback(_LOCK.release)
-        self._file = self._stack.enter_context(tempfile.TemporaryFile())
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        for number in (1, 2):
-            kept = os.dup(number)
-            self._stack.callback(os.close, kept)
-            self._stack.callback(os.dup2, kept, number)
-            os.dup2(self._file.fileno(), number)
-        self._stack.enter_context(contextlib.redirect_stdout(self._printed))
-        self._stack.enter_context(contextlib.redirect_stderr(self._printed))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.seek(0)
-        past_python = self._file.read().decode("utf-8", "replace")
-        self._stack.close()
-        words = " ".join(f"{self._printed.getvalue()} {past_python}".split())
-        self.words = words[-300:] or "it gives no reason"
-        if isinstance(error, RuntimeError | ValueError | TypeError):
-            raise CorruptChunk(f"OpenEXR can't do it: {error}; {self.words}") from None
+    captured = Captured()
+    try:
+        with captured:
+            yield captured
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise CorruptChunk(f"OpenEXR can't do it: {error}; {captured.words}") from None

@@ -4,25 +4,25 @@ It takes the header as finished bytes and the chunks as packed payloads: nothing
 where each chunk lies.
 """
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from exrbatch.errors import ReplaceFailed
 from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.header import Header
 from exrbatch.exr.leader import LeaderLayout
 
 Buffer = bytes | bytearray | memoryview
+Write = Callable[[memoryview, int], None]
+"""Writes all of some bytes at an offset of the file, or raises."""
 
 
 class ExrWriter:
-    """Writes one file to an open descriptor that stands at byte 0 of an empty file."""
+    """Writes one file, which is empty, through a function."""
 
-    def __init__(self, fd: int, header: Header, header_bytes: bytes, grids: Sequence[ChunkGrid]) -> None:
+    def __init__(self, write: Write, header: Header, header_bytes: bytes, grids: Sequence[ChunkGrid]) -> None:
         """`header`: the source's; `header_bytes`: the new file's, of the same length; `grids`: the new file's."""
-        self._fd = fd
+        self._write = write
         self._leaders = [LeaderLayout.of(part, header.is_multi_part) for part in header.parts]
         self._grids = grids
         self._offsets = [np.zeros(grid.count, "<u8") for grid in grids]
@@ -48,12 +48,12 @@ class ExrWriter:
         self.flush()
         tables = np.concatenate(self._offsets)
         assert tables.all(), "a chunk was never written"
-        _write_all(self._fd, memoryview(tables.tobytes()), self._table_start)
+        self._write(memoryview(tables.tobytes()), self._table_start)
 
     def flush(self) -> None:
         """Write what is pending; from now on the buffers given are the caller's again."""
         data = memoryview(b"".join(self._pending))
-        _write_all(self._fd, data, self.position - len(data))
+        self._write(data, self.position - len(data))
         self._pending.clear()
 
     def _begin(self, part: int, chunk: int, sizes: tuple[int, ...]) -> None:
@@ -63,13 +63,3 @@ class ExrWriter:
     def _put(self, data: Buffer) -> None:
         self._pending.append(data)
         self.position += len(data)
-
-
-def _write_all(fd: int, data: memoryview, offset: int) -> None:
-    """Write all of it: a full disk or a file-size limit first shows as a short count without an error."""
-    try:
-        os.lseek(fd, offset, os.SEEK_SET)
-        while data:
-            data = data[os.write(fd, data) :]
-    except OSError as error:
-        raise ReplaceFailed(f"can't write the new file: {error.strerror}") from error

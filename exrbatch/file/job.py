@@ -4,19 +4,22 @@
 finished file it answers ALREADY. So any `concurrent.futures.Executor` can call it.
 """
 
+import errno
 import os
-import shutil
 import time
 from dataclasses import replace
 
-from exrbatch.errors import ExrbatchError, ReplaceFailed, SourceChanged, UnsupportedFile, VerificationFailed
+from exrbatch.errors import ExrbatchError, NoSpace, ReplaceFailed, SourceChanged, UnsupportedFile
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.file.choose import choose_by_sample
+from exrbatch.file.mirror import backed_up, copy_whole, is_mirrored, make_folder_of
 from exrbatch.file.plan import FilePlan, Targets, Verify, check_source, check_targets, choose_targets
 from exrbatch.file.recompress import Progress, recompress
-from exrbatch.file.replace import Replacement
+from exrbatch.file.replace import Replacement, relink
+from exrbatch.file.replaceable import check_replaceable, check_space
 from exrbatch.file.report import FileReport, Status, failed
-from exrbatch.file.verify import verify
+from exrbatch.file.swap import Original
+from exrbatch.file.verify import compare, verify
 
 PACK_SHARE = 0.75
 """About the part of a file's time that goes into packing; the rest goes into verification."""
@@ -29,9 +32,15 @@ def run(plan: FilePlan, progress: Progress = lambda _done: None) -> FileReport:
     """
     wall, cpu = time.perf_counter(), time.process_time()
     try:
-        report = _run(plan, progress)
+        report = _compare(plan, progress) if plan.compare else _run(plan, progress)
     except (UnsupportedFile, SourceChanged) as error:
         report = replace(failed(plan, str(error), _size(plan.source)), status=Status.SKIPPED)
+    except NoSpace as error:
+        report = failed(plan, str(error), _size(plan.source))
+        report = replace(report, status=Status.SKIPPED, disk_is_full=True)
+    except ReplaceFailed as error:
+        is_full = error.errno == errno.ENOSPC
+        report = replace(failed(plan, str(error), _size(plan.source)), disk_is_full=is_full)
     except ExrbatchError as error:
         report = failed(plan, str(error), _size(plan.source))
     except FileNotFoundError:
@@ -43,6 +52,22 @@ def run(plan: FilePlan, progress: Progress = lambda _done: None) -> FileReport:
     except Exception as error:  # noqa: BLE001  a bug of ours must not cost the other files of the batch
         report = failed(plan, f"internal error: {type(error).__name__}: {error}", _size(plan.source))
     return replace(report, seconds=time.perf_counter() - wall, cpu_seconds=time.process_time() - cpu)
+
+
+def _compare(plan: FilePlan, progress: Progress) -> FileReport:
+    """Compare the source with the file at the destination; change neither."""
+    assert plan.destination is not None, "a comparison needs two files"
+    if not os.path.lexists(plan.destination):
+        return failed(plan, "the other file is missing", _size(plan.source))
+    with open_exr(plan.source) as source:
+        source.parts  # noqa: B018  reads and checks the chunk tables
+        difference = compare(source, plan.destination, plan.verify, progress)
+        if difference is not None:
+            return failed(plan, f"differs: {difference}", source.stat.st_size)
+        size = source.stat.st_size
+        return FileReport(
+            path=plan.source, status=Status.EQUAL, destination=plan.destination, size_before=size, size_after=size
+        )
 
 
 def _run(plan: FilePlan, progress: Progress) -> FileReport:
@@ -66,14 +91,14 @@ def _run(plan: FilePlan, progress: Progress) -> FileReport:
             compressions_after=before,
             trials=targets.trials,
         )
-        if plan.destination is not None and not plan.force and _is_mirrored(source, plan.destination, targets):
+        if plan.destination is not None and not plan.force and is_mirrored(source, plan.destination, targets):
             return replace(report, reason="the output is there already")
         if before == after and not plan.force:
             _mirror(source, plan)
             return report
         check_source(source.header, plan)
         check_targets(source.header, targets, plan)
-        _check_replaceable(source, plan)
+        check_replaceable(source, plan)
         source.parts  # noqa: B018  reads and checks the chunk tables: a dry run finds a broken file too
         if plan.dry_run:
             return replace(report, status=Status.PLANNED, compressions_after=after)
@@ -83,84 +108,51 @@ def _run(plan: FilePlan, progress: Progress) -> FileReport:
 def _recompress(
     source: ExrFile, plan: FilePlan, targets: Targets, report: FileReport, progress: Progress
 ) -> FileReport:
-    size = source.stat.st_size
-    destination = _prepare_destination(plan)
-    with Replacement(plan.source, source.fd, destination) as temp:
-        recompress(source, targets.compressions, plan.effort, temp.fd, lambda done: progress(done * PACK_SHARE))
+    original = _original(source, plan)
+    if plan.destination is not None:
+        make_folder_of(plan.destination)
+    check_space(plan, source.stat.st_size)
+    with Replacement(original, plan.destination) as temp:
+        recompress(source, targets.compressions, plan.effort, temp.write, lambda done: progress(done * PACK_SHARE))
         new_size = temp.size
-        if new_size < size or plan.force:
+        if new_size < source.stat.st_size or plan.force:
             temp.sync(drop_cache=plan.verify_cold)
             share = 1 - PACK_SHARE
             if plan.verify is not Verify.NONE:
                 verify(source, temp.path, targets, plan.verify, lambda done: progress(PACK_SHARE + share * done))
-            temp.commit()
+            with backed_up(original, plan.backup, keep=plan.keep_backups):
+                notes = [*report.notes, *temp.commit(overwrite=plan.force)]
             source.was_replaced = plan.destination is None
+            notes += _relink(plan, original)
             lossy = tuple(name for names in targets.lossy_channels for name in names)
-            return replace(report, status=Status.RECOMPRESSED, size_after=new_size, lossy_channels=lossy)
+            return replace(
+                report, status=Status.RECOMPRESSED, size_after=new_size, lossy_channels=lossy, notes=tuple(notes)
+            )
     _mirror(source, plan)
     return replace(report, status=Status.NO_GAIN, tried_size=new_size, compressions_after=report.compressions_before)
 
 
-def _check_replaceable(source: ExrFile, plan: FilePlan) -> None:
-    """Refuse what a replacement in place would break, and an output that would be written over."""
-    if plan.destination is not None:
-        if os.path.exists(plan.destination) and os.path.samefile(plan.source, plan.destination):
-            raise UnsupportedFile("the output is the file itself, reached by another way")
-        if os.path.lexists(plan.destination) and not plan.force:
-            raise UnsupportedFile("the output exists and was not made from this file; --force writes over it")
-        return
-    if source.stat.st_nlink > 1:
-        raise UnsupportedFile(f"it has {source.stat.st_nlink} hard links, of which only one would be replaced")
-    if not plan.force and not os.access(plan.source, os.W_OK):
-        raise UnsupportedFile("it is write-protected; --force replaces it all the same")
-
-
-def _is_mirrored(source: ExrFile, destination: str, targets: Targets) -> bool:
-    """Whether an earlier run made this output: same mtime and header, the target's or the source's compressions."""
-    if not os.path.lexists(destination):
-        return False
-    try:
-        with open_exr(destination) as output:
-            if output.stat.st_mtime_ns != source.stat.st_mtime_ns:
-                return False
-            if output.header.raw == source.header.raw:
-                return output.stat.st_size == source.stat.st_size
-            counts = [table.grid.count for table in output.parts]
-            return output.header.raw == source.header.recompressed(targets.compressions, counts)
-    except (ExrbatchError, OSError):
-        return False
+def _relink(plan: FilePlan, original: Original) -> list[str]:
+    """Let the other names of the original stand for the new file too; one that can't keeps the old one, whole."""
+    notes = []
+    for twin in plan.twins:
+        try:
+            relink(plan.source, replace(original, path=twin))
+        except (SourceChanged, ReplaceFailed) as error:
+            notes.append(f"a hard link was left with the old file: {os.path.basename(twin)}: {error}")
+    return notes
 
 
 def _mirror(source: ExrFile, plan: FilePlan) -> None:
     """Copy a file that stays as it is to the output tree, so that the tree is whole."""
     if plan.destination is None or plan.dry_run:
         return
-    _check_replaceable(source, plan)
-    with Replacement(plan.source, source.fd, _prepare_destination(plan)) as temp:
-        try:
-            with open(plan.source, "rb") as original, open(temp.fd, "wb", closefd=False) as copy:
-                shutil.copyfileobj(original, copy, 1 << 20)
-        except OSError as error:
-            raise ReplaceFailed(f"can't copy it to the output: {error.strerror}") from error
-        temp.sync()
-        if not _same_bytes(plan.source, temp.path):
-            raise VerificationFailed("the copy of the file holds other bytes")
-        temp.commit()
+    check_replaceable(source, plan)
+    copy_whole(_original(source, plan), plan.destination, overwrite=plan.force)
 
 
-def _same_bytes(path: str, other: str) -> bool:
-    with open(path, "rb") as a, open(other, "rb") as b:
-        while block := a.read(1 << 20):
-            if block != b.read(1 << 20):
-                return False
-        return not b.read(1)
-
-
-def _prepare_destination(plan: FilePlan) -> str:
-    if plan.destination is None:
-        return plan.source
-    os.makedirs(os.path.dirname(plan.destination) or ".", exist_ok=True)
-    return plan.destination
+def _original(source: ExrFile, plan: FilePlan) -> Original:
+    return Original(plan.source, source.fd, source.stat)
 
 
 def _size(path: str) -> int:

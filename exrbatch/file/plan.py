@@ -36,6 +36,18 @@ class Verify(enum.StrEnum):
     NONE = "none"
 
 
+class Hardlinks(enum.StrEnum):
+    """What to do with a file that has several names.
+
+    SKIP: leave it alone; BREAK: replace the name that was found, the others keep the old file; RELINK: replace all,
+    if all are found.
+    """
+
+    SKIP = "skip"
+    BREAK = "break"
+    RELINK = "relink"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What holds for every file of a run; plain values only.
@@ -44,7 +56,8 @@ class Rules:
     `readers` can read. `force`: keep the new file even if it is not smaller, and write over an existing
     destination. `dry_run`: decide, but write nothing. `allow_lossy`: let a target change samples;
     `include_lossy_sources`: take files whose compression has done so; `allow_aces`: take ACES containers.
-    `verify_cold`: read the new file from the disk, not from the page cache, to verify it.
+    `verify_cold`: read the new file from the disk, not from the page cache, to verify it. `keep_backups`: of the files
+    that have a place for one. `compare`: only compare the source with the file at the destination.
     """
 
     compression: Compression | None = Compression.ZIP
@@ -56,16 +69,25 @@ class Rules:
     allow_lossy: bool = False
     include_lossy_sources: bool = False
     allow_aces: bool = False
-    verify: Verify = Verify.NATIVE
+    verify: Verify = Verify.LIBRARY
     verify_cold: bool = False
+    hardlinks: Hardlinks = Hardlinks.SKIP
+    keep_backups: bool = False
+    compare: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePlan(Rules):
-    """One job, which can cross to any process. `destination` is None for a replacement in place."""
+    """One job, which can cross to any process.
+
+    `destination` is None for a replacement in place. `backup`: where to keep the original meanwhile. `twins`: its
+    other names, hard links to it.
+    """
 
     source: str
     destination: str | None = None
+    backup: str | None = None
+    twins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,21 +157,21 @@ def exact_compressions(part: Part, readers: str) -> list[Compression]:
         and (compression.facts.deep or not part.storage.is_deep)
         and not compression.lossy_channels(part.channels)
         and not compression.impossible_channels(part.channels)
-        and not (compression.facts.in_library and _strange_names(part))
+        and not (compression.facts.in_library and strange_names(part))
         and chunk_count(part, compression) <= MAX_CHUNKS_PER_PART
     ]
 
 
 def _check_names(part: Part, compression: Compression) -> None:
-    if compression.facts.in_library and (names := _strange_names(part)):
+    if compression.facts.in_library and (names := strange_names(part)):
         raise UnsupportedFile(
             f"part {part.index}: {_listed(names)} not named in UTF-8; the OpenEXR module for Python, which"
             f" {compression.name} needs, can't handle that"
         )
 
 
-def _strange_names(part: Part) -> list[str]:
-    """List the channels whose names are not UTF-8 (their bytes are kept as surrogates)."""
+def strange_names(part: Part) -> list[str]:
+    """List the channels whose names are not UTF-8 (their bytes are kept as surrogates): the library can't have them."""
     return [channel.name for channel in part.channels if not channel.name.isprintable()]
 
 

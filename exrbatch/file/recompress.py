@@ -8,7 +8,7 @@ from exrbatch.codecs.table import codec_for
 from exrbatch.exr.chunks import ChunkGrid, chunk_grid
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import ExrFile
-from exrbatch.exr.writer import ExrWriter
+from exrbatch.exr.writer import ExrWriter, Write
 from exrbatch.file.raw import RawReader
 from exrbatch.file.spans import Span, cut_spans
 
@@ -22,15 +22,15 @@ def target_grids(source: ExrFile, compressions: Sequence[Compression]) -> list[C
 
 
 def recompress(
-    source: ExrFile, compressions: Sequence[Compression], effort: Effort, fd: int, progress: Progress
+    source: ExrFile, compressions: Sequence[Compression], effort: Effort, write: Write, progress: Progress
 ) -> None:
-    """Write the source, with each part packed anew, to the empty file `fd`.
+    """Write the source, with each part packed anew, to an empty file.
 
     Holds one span at a time (about 4 MB of raw bytes, or one chunk common to both compressions).
     """
     grids = target_grids(source, compressions)
     header = source.header.recompressed(compressions, [grid.count for grid in grids])
-    writer = ExrWriter(fd, source.header, header, grids)
+    writer = ExrWriter(write, source.header, header, grids)
     reader = RawReader(source)
     codecs = [codec_for(compression, effort) for compression in compressions]
     total = sum(grid.count for grid in grids)

@@ -10,7 +10,10 @@ from exrbatch.text import shown_path
 
 
 class Status(enum.StrEnum):
-    """A file ends as exactly one of these. PLANNED occurs in a dry run only: it would be recompressed."""
+    """A file ends as exactly one of these.
+
+    PLANNED occurs in a dry run only: it would be recompressed. EQUAL occurs in a comparison only.
+    """
 
     RECOMPRESSED = "recompressed"
     ALREADY = "already"
@@ -18,6 +21,7 @@ class Status(enum.StrEnum):
     SKIPPED = "skipped"
     FAILED = "failed"
     PLANNED = "planned"
+    EQUAL = "equal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +33,7 @@ class FileReport:
     that was not kept, for NO_GAIN. `compressions_before`, `compressions_after`: names, one a part; empty
     where the header could not be read. `lossy_channels`: those whose samples changed, as was allowed. `trials`:
     for an automatic choice, by part, packed over raw bytes of the sample. `seconds`: wall time in the worker;
-    `cpu_seconds`: of its process.
+    `cpu_seconds`: of its process. `disk_is_full`: it failed for want of space, as the next one would.
     """
 
     path: str
@@ -46,6 +50,7 @@ class FileReport:
     trials: tuple[dict[str, float], ...] = ()
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    disk_is_full: bool = False
 
     @property
     def saved(self) -> int:

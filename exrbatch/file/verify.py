@@ -1,9 +1,9 @@
-"""The new file, read back from the disk: attributes equal, every raw byte equal."""
+"""Two files compared: attributes equal, every raw byte equal. The new file is read back from the disk for that."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from exrbatch.codecs.codec import Codec
+from exrbatch.codecs.codec import ChunkGroup, Codec, Raw
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.library import LibraryCodec
 from exrbatch.codecs.table import codec_for
@@ -11,10 +11,11 @@ from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import Part
 from exrbatch.exr.reader import ExrFile, open_exr
-from exrbatch.file.plan import Targets, Verify
+from exrbatch.file.locate import first_different_pixel
+from exrbatch.file.plan import Targets, Verify, strange_names
 from exrbatch.file.raw import RawReader, packed_streams
 from exrbatch.file.recompress import Progress, target_group
-from exrbatch.file.spans import cut_spans
+from exrbatch.file.spans import Span, cut_spans
 
 CHANGED_ATTRIBUTES = ("compression", "chunkCount")
 
@@ -31,62 +32,133 @@ def verify(source: ExrFile, path: str, targets: Targets, mode: Verify, progress:
         copy = open_exr(path)
     with copy:
         with _blamed_on_the_copy():
-            _compare_headers(source, copy, targets.compressions)
-        _compare_chunks(source, copy, targets, mode, progress)
+            copy.parts  # noqa: B018  reads and checks the chunk tables
+        difference = header_difference(source, copy) or _wrong_targets(copy, targets.compressions)
+        difference = difference or pixel_difference(source, copy, targets.lossy_channels, mode, progress)
+    if difference is not None:
+        raise VerificationFailed(f"the new file differs: {difference}")
+
+
+def compare(source: ExrFile, path: str, mode: Verify, progress: Progress) -> str | None:
+    """Say where the file at `path` differs from `source` in more than its compression; None if it doesn't.
+
+    Raises `VerificationFailed` where the file at `path` can't be read.
+    """
+    with _blamed_on_the_copy("the other file"):
+        copy = open_exr(path)
+    with copy:
+        with _blamed_on_the_copy("the other file"):
+            copy.parts  # noqa: B018  reads and checks the chunk tables
+        difference = header_difference(source, copy)
+        if difference is not None and not _is_same_picture(source, copy):
+            return difference
+        with _blamed_on_the_copy("the other file"):
+            pixels = pixel_difference(source, copy, [()] * len(source.parts), mode, progress)
+    return "; ".join(filter(None, (difference, pixels))) or None
 
 
 @contextlib.contextmanager
-def _blamed_on_the_copy() -> Iterator[None]:
+def _blamed_on_the_copy(name: str = "the new file") -> Iterator[None]:
     """Whatever is wrong with the bytes of the new file is our fault, not the user's."""
     try:
         yield
     except (InvalidFile, UnsupportedFile) as error:
-        raise VerificationFailed(f"the new file is damaged: {error}") from None
+        raise VerificationFailed(f"{name} is damaged: {error}") from None
 
 
-def _compare_headers(source: ExrFile, copy: ExrFile, compressions: Sequence[Compression]) -> None:
+def header_difference(source: ExrFile, copy: ExrFile) -> str | None:
+    """Say what differs between the headers besides what a recompression changes; None if nothing does."""
     old, new = source.header, copy.header
-    if (len(old.raw), old.flags, len(old.parts)) != (len(new.raw), new.flags, len(new.parts)):
-        raise VerificationFailed("the new file's header has another length, other version flags or other parts")
-    for ours, theirs, compression in zip(old.parts, new.parts, compressions, strict=True):
-        _compare_attributes(ours, theirs)
-        if theirs.compression is not compression:
-            raise VerificationFailed(f"part {theirs.index} became {theirs.compression.name}, not {compression.name}")
-        chunk_count = theirs.find("chunkCount")
-        count = copy.parts[theirs.index].grid.count
-        if chunk_count is not None and int.from_bytes(chunk_count.value, "little") != count:
-            raise VerificationFailed(f"part {theirs.index}: chunkCount is not {count}")
+    if old.flags != new.flags:
+        return f"its version flags are {new.flags:#x} instead of {old.flags:#x}"
+    if len(old.parts) != len(new.parts):
+        return f"it has {len(new.parts)} parts instead of {len(old.parts)}"
+    for ours, theirs in zip(old.parts, new.parts, strict=True):
+        if difference := _attribute_difference(ours, theirs):
+            return difference
+    return None
 
 
-def _compare_attributes(ours: Part, theirs: Part) -> None:
+def _attribute_difference(ours: Part, theirs: Part) -> str | None:
+    where = f"part {ours.index}, attribute"
+    names = [attribute.name for attribute in theirs.attributes]
+    for old, new in zip(ours.attributes, theirs.attributes, strict=False):
+        if (old.name, old.type) != (new.name, new.type):
+            missing = "is missing" if old.name not in names else "stands elsewhere or has another type"
+            return f"{where} {old.name!r} {missing}"
+        if old.value != new.value and old.name not in CHANGED_ATTRIBUTES:
+            return f"{where} {old.name!r} has another value"
     if len(ours.attributes) != len(theirs.attributes):
-        raise VerificationFailed(f"part {ours.index}: the new file has another number of attributes")
-    for old, new in zip(ours.attributes, theirs.attributes, strict=True):
-        if old != new and not (old.name == new.name and old.name in CHANGED_ATTRIBUTES):
-            raise VerificationFailed(f"part {ours.index}: attribute {old.name!r} differs in the new file")
+        longer = max(ours.attributes, theirs.attributes, key=len)
+        missing = "is missing" if longer is ours.attributes else "is new"
+        return f"{where} {longer[min(len(ours.attributes), len(theirs.attributes))].name!r} {missing}"
+    return None
+
+
+def _is_same_picture(source: ExrFile, copy: ExrFile) -> bool:
+    """Whether the pixels can be compared at all."""
+    old, new = source.header, copy.header
+    return len(old.parts) == len(new.parts) and all(
+        (ours.storage, ours.channels, ours.data_window, ours.tiles)
+        == (theirs.storage, theirs.channels, theirs.data_window, theirs.tiles)
+        for ours, theirs in zip(old.parts, new.parts, strict=True)
+    )
+
+
+def _wrong_targets(copy: ExrFile, compressions: Sequence[Compression]) -> str | None:
+    for part, table, compression in zip(copy.header.parts, copy.parts, compressions, strict=True):
+        if part.compression is not compression:
+            return f"part {part.index} became {part.compression.name}, not {compression.name}"
+        chunk_count = part.find("chunkCount")
+        if chunk_count is not None and int.from_bytes(chunk_count.value, "little") != table.grid.count:
+            return f"part {part.index}: chunkCount is not {table.grid.count}"
+    return None
 
 
 def _judge(part: Part, mode: Verify, lossy_channels: tuple[str, ...]) -> Codec:
-    if lossy_channels or (mode is Verify.LIBRARY and not part.storage.is_deep):
+    """Choose who unpacks a part: the library, unless the user or the kind of the part says otherwise."""
+    if lossy_channels:
         return LibraryCodec(part.compression, lossy_channels)
-    return codec_for(part.compression, Effort.BALANCED)
+    native = codec_for(part.compression, Effort.BALANCED)
+    if mode is Verify.LIBRARY and not part.storage.is_deep and not strange_names(part):
+        try:
+            return LibraryCodec(part.compression)
+        except UnsupportedFile:  # older than the compression, which our own code knows
+            pass
+    return native
 
 
-def _compare_chunks(source: ExrFile, copy: ExrFile, targets: Targets, mode: Verify, progress: Progress) -> None:
+def pixel_difference(
+    source: ExrFile, copy: ExrFile, lossy_channels: Sequence[tuple[str, ...]], mode: Verify, progress: Progress
+) -> str | None:
+    """Say where the raw bytes of two files with equal pictures differ first; None if they don't.
+
+    Holds one span of each at a time. `lossy_channels`: by part, those that may differ.
+    """
     grids = [table.grid for table in copy.parts]
-    pairs = zip(copy.header.parts, targets.lossy_channels, strict=True)
+    pairs = zip(copy.header.parts, lossy_channels, strict=True)
     codecs = [_judge(part, mode, lossy) for part, lossy in pairs]
     reader = RawReader(source)
     total = sum(grid.count for grid in grids)
     done = 0
     for span in cut_spans(source, grids):
-        grid = grids[span.part]
         raw = reader.read(span.part, span.source)
+        group = target_group(span, grids[span.part], raw)
         with _blamed_on_the_copy():
             payloads = copy.read_payloads(span.part, span.target)
-            packed = packed_streams(grid, span.target, payloads)
-            wrong = codecs[span.part].first_difference(target_group(span, grid, raw), packed, raw)
-        if wrong is not None:
-            raise VerificationFailed(f"{copy.parts[span.part].where(wrong)} of the new file holds other bytes")
+            packed = packed_streams(group.grid, span.target, payloads)
+            is_other_size = group.part.storage.is_deep and payloads[0].raw_size != group.sizes[1]
+            if is_other_size or codecs[span.part].first_difference(group, packed, raw) is not None:
+                return _place(copy, span, group, raw, lossy_channels[span.part])
         done += len(span.target)
         progress(done / total)
+    return None
+
+
+def _place(copy: ExrFile, span: Span, group: ChunkGroup, raw: Raw, lossy_channels: tuple[str, ...]) -> str:
+    """Say where in the picture a span of the copy differs."""
+    other = RawReader(copy).read(span.part, span.target)
+    place = first_different_pixel(group, raw, other, lossy_channels)
+    if place is None:
+        return f"{copy.parts[span.part].where(span.target[0])} or after: OpenEXR and our own code disagree about it"
+    return place

@@ -1,14 +1,14 @@
 """Paths -> candidates: what is found, in which order, and what is told apart."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from exrbatch import FileReport, OptionsError, Status
-from exrbatch.batch.discover import Candidate, Selection, check_paths, discover
-from exrbatch.file.replace import temp_prefix
+from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.discover import Selection, check_paths, discover, only_in_mirror
+from exrbatch.batch.mirror import Mirror
 
 
 def make(folder: Path, *names: str) -> None:
@@ -21,9 +21,15 @@ def make(folder: Path, *names: str) -> None:
 def found(paths: list[Path | str], **selection: list[str]) -> list[str]:
     """Candidates as paths, reports as status and path, in the order of discovery."""
     result = []
-    for item in discover(check_paths(map(str, paths), None), None, Selection(**selection)):
+    for item in discover(check_paths(map(str, paths)), None, Selection(**selection)):
         result.append(item.path if isinstance(item, Candidate) else f"{item.status}: {item.path}")
     return result
+
+
+def mirrored(paths: list[str], output: Path) -> list[Candidate | FileReport]:
+    mirror = Mirror(str(output), checked := check_paths(paths), written_as="output")
+    mirror.check_writable(checked)
+    return list(discover(checked, mirror))
 
 
 def test_a_folder_is_walked_in_the_order_of_names(tmp_path: Path) -> None:
@@ -95,9 +101,8 @@ def test_output_mirrors_the_tree(tmp_path: Path) -> None:
     output = tmp_path / "in/out"
 
     def destinations(*paths: str) -> list[str]:
-        names = check_paths([str(tmp_path / path) for path in paths], str(output))
-        items = discover(names, str(output))
-        return [os.path.relpath(item.destination or "", output) for item in items if isinstance(item, Candidate)]
+        items = mirrored([str(tmp_path / path) for path in paths], output)
+        return [os.path.relpath(item.mirror or "", output) for item in items if isinstance(item, Candidate)]
 
     assert destinations("in") == ["a/1.exr", "b/2.exr"]
     assert destinations("in/a", "in/b") == ["a/1.exr", "b/2.exr"]
@@ -120,7 +125,7 @@ def test_bad_arguments_are_refused_before_anything_starts(tmp_path: Path) -> Non
         ([tmp_path], tmp_path / "a.exr", "the output is not a folder"),
     ):
         with pytest.raises(OptionsError, match=message):
-            check_paths(map(str, paths), None if output is None else str(output))
+            mirrored([str(path) for path in paths], output or tmp_path / "out")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
@@ -137,23 +142,34 @@ def test_nothing_is_written_outside_the_output(tmp_path: Path) -> None:
     make(tmp_path, "a/c/x.exr", "a/b/keep", "A/1.exr", "B/1.exr", "out/keep")
     (tmp_path / "a/b/link.exr").symlink_to("../c/x.exr")
     (tmp_path / "out/A").symlink_to("../A")
-    (link,) = discover(check_paths([f"{tmp_path}/a/b/link.exr"], f"{tmp_path}/o1/o2"), f"{tmp_path}/o1/o2")
+    (link,) = mirrored([f"{tmp_path}/a/b/link.exr"], tmp_path / "o1/o2")
     assert link == Candidate(f"{tmp_path}/a/c/x.exr", 9, f"{tmp_path}/o1/o2/link.exr")
-    paths = check_paths([f"{tmp_path}/A", f"{tmp_path}/B"], f"{tmp_path}/out")
-    refused, fine = discover(paths, f"{tmp_path}/out")
+    refused, fine = mirrored([f"{tmp_path}/A", f"{tmp_path}/B"], tmp_path / "out")
     assert isinstance(refused, FileReport)
     assert "leads out of it" in (refused.reason or "")
     assert fine == Candidate(f"{tmp_path}/B/1.exr", 7, f"{tmp_path}/out/B/1.exr")
 
 
-def test_temps_of_dead_processes_are_swept(tmp_path: Path) -> None:
-    """Those of this host whose process is no more go; a living run's, another host's and other files stay."""
-    process = subprocess.Popen(["true"])
-    process.wait()
-    dead = temp_prefix(process.pid) + "0123456789abcdef.tmp"
-    stay = {temp_prefix(os.getpid()) + "01.tmp", f".exrbatch-00000000-{process.pid}-01.tmp", ".exrbatch-mine.tmp"}
-    make(tmp_path, dead, *stay, "a.exr")
-    assert len(list(discover([str(tmp_path)], sweep=False))) == 1  # a dry run touches nothing
-    assert set(os.listdir(tmp_path)) == stay | {dead, "a.exr"}
-    assert found([tmp_path]) == [f"{tmp_path}/a.exr"]
-    assert set(os.listdir(tmp_path)) == stay | {"a.exr"}
+def test_all_names_of_a_file_make_one_candidate(tmp_path: Path) -> None:
+    """To relink, every name must be known; a file with a name elsewhere is left alone, whatever is found of it."""
+    make(tmp_path, "in/a/1.exr", "in/2.exr", "in/3.exr")
+    os.link(tmp_path / "in/a/1.exr", tmp_path / "in/b.exr")
+    os.link(tmp_path / "in/2.exr", tmp_path / "elsewhere.exr")
+    items = list(discover([f"{tmp_path}/in"], relink=True))
+    assert {item for item in items if isinstance(item, Candidate)} == {
+        Candidate(f"{tmp_path}/in/3.exr", 8),
+        Candidate(f"{tmp_path}/in/b.exr", 10, None, (f"{tmp_path}/in/a/1.exr",)),
+    }
+    assert {(item.path, item.status, item.reason) for item in items if isinstance(item, FileReport)} == {
+        (f"{tmp_path}/in/a/1.exr", Status.SKIPPED, "another name of a file that is done under its first name"),
+        (f"{tmp_path}/in/2.exr", Status.SKIPPED, "some of its hard links lie outside the paths given"),
+    }
+
+
+def test_what_only_the_other_tree_has_is_told(tmp_path: Path) -> None:
+    """A comparison of two trees must not pass over files that the first one lacks."""
+    make(tmp_path, "a/x/1.exr", "b/x/1.exr", "b/x/2.exr")
+    mirror = Mirror(f"{tmp_path}/b", paths := [f"{tmp_path}/a"], written_as=None)
+    assert list(discover(paths, mirror)) == [Candidate(f"{tmp_path}/a/x/1.exr", 9, f"{tmp_path}/b/x/1.exr")]
+    (report,) = only_in_mirror(paths, mirror, Selection())
+    assert (report.path, report.status) == (f"{tmp_path}/b/x/2.exr", Status.FAILED)

@@ -4,16 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from exrbatch import Status
-from exrbatch.batch.discover import Candidate
+from exrbatch.batch import slot as slots
+from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.options import Options
-from exrbatch.batch.pool import Pool
-from exrbatch.file.replace import TEMP_SUFFIX, temp_prefix
+from exrbatch.batch.pool import MAX_TICK, Outcome, Pool
+from exrbatch.file import temps
 from exrbatch.file.report import FileReport
 from tests.support.build import PartSpec, build
 
@@ -24,41 +26,66 @@ def frames(tmp_path: Path) -> list[Candidate]:
     paths = [tmp_path / f"{index}.exr" for index in range(3)]
     for path in paths:
         path.write_bytes(data)
-    return [Candidate(str(path), len(data), None) for path in paths]
+    return [Candidate(str(path), len(data)) for path in paths]
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    pool = Pool(1, Options().time_limit)
+    yield pool
+    pool.kill()
 
 
 def give(pool: Pool, *candidates: Candidate) -> None:
-    pool.submit(candidates, [Options().plan(candidate.path, None) for candidate in candidates])
+    pool.submit(candidates, [Options().plan(candidate) for candidate in candidates])
+
+
+def outcome(pool: Pool) -> Outcome:
+    while (ended := pool.next_finished(0.1)) is None:
+        assert pool.is_busy
+    return ended
 
 
 def finish(pool: Pool) -> FileReport:
-    while (outcome := pool.next_finished(0.1)) is None:
-        assert pool.is_busy
-    (report,) = outcome.reports
+    (report,) = outcome(pool).reports
     return report
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
-def test_a_worker_that_dies_costs_its_file_only(frames: list[Candidate], number: signal.Signals) -> None:
-    """The file is blamed with the signal's name, its temp is gone, the others are done, the slot works again."""
-    pool = Pool(2)
-    victim = pool._idle[-1].process
-    assert victim.pid is not None
-    os.kill(victim.pid, signal.SIGSTOP)  # so that it surely has the file when it dies
-    temp = Path(frames[0].path).with_name(f"{temp_prefix(victim.pid)}left{TEMP_SUFFIX}")
+def stop_worker(pool: Pool, slot: int = 0) -> int:
+    """Stop a worker that is set up, so that it surely has the files that it is given when it dies."""
+    pid = pool._slots[slot].executor.submit(os.getpid).result()  # by then it is set up
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def temp_of(candidate: Candidate, pid: int, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Leave a temp file beside a frame, as that process would."""
+    monkeypatch.setattr(os, "getpid", lambda: pid)
+    temp = Path(candidate.path).with_name(temps.temp_name("frame.exr", os.stat(candidate.path)))
+    monkeypatch.undo()
     temp.touch()
+    return temp
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_worker_that_dies_costs_its_file_only(
+    frames: list[Candidate], number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is blamed with the signal's name, its temp is gone, the others are done, the slot works again."""
+    pool = Pool(2, Options().time_limit)
+    victim = stop_worker(pool)
+    temp = temp_of(frames[0], victim, monkeypatch)
     give(pool, frames[0])
     give(pool, frames[1])
     assert finish(pool).status is Status.RECOMPRESSED
-    os.kill(victim.pid, number)
+    os.kill(victim, number)
     if number != signal.SIGKILL:  # which reaches a stopped process as well
-        os.kill(victim.pid, signal.SIGCONT)
-    blamed = finish(pool)
-    assert (blamed.path, blamed.status, blamed.reason) == (
-        frames[0].path,
-        Status.FAILED,
-        f"the worker died: {number.name}",
-    )
+        os.kill(victim, signal.SIGCONT)
+    death = outcome(pool).death
+    assert death is not None
+    assert death.candidate == frames[0]
+    assert death.reason.startswith(f"the worker died: {number.name}")
+    assert ("Segmentation fault" in death.reason) == (number is signal.SIGSEGV)
     assert not temp.exists()
     give(pool, frames[0])
     give(pool, frames[2])
@@ -66,39 +93,84 @@ def test_a_worker_that_dies_costs_its_file_only(frames: list[Candidate], number:
     pool.close()
 
 
-def test_a_bundle_blames_one_file_and_returns_the_others(frames: list[Candidate]) -> None:
-    """Of several small files only the one in work fails with the worker."""
-    pool = Pool(1)
-    victim = pool._idle[-1].process
-    assert victim.pid is not None
-    os.kill(victim.pid, signal.SIGSTOP)
+def test_a_bundle_blames_one_file_and_returns_the_others(frames: list[Candidate], pool: Pool) -> None:
+    """Of several small files only the one in work is blamed for the worker."""
+    victim = stop_worker(pool)
     give(pool, *frames)
     pool._slots[0].position.index = 1.0
-    os.kill(victim.pid, signal.SIGKILL)
-    while (outcome := pool.next_finished(0.1)) is None:
-        assert pool.is_busy
-    assert [(report.path, report.status) for report in outcome.reports] == [(frames[1].path, Status.FAILED)]
-    assert list(outcome.returned) == [frames[0], frames[2]]
+    os.kill(victim, signal.SIGKILL)
+    ended = outcome(pool)
+    assert ended.death is not None
+    assert (ended.reports, ended.death.candidate) == ([], frames[1])
+    assert list(ended.returned) == [frames[0], frames[2]]
+
+
+def test_a_worker_that_dies_while_free_is_nobodys_fault(frames: list[Candidate], pool: Pool) -> None:
+    """The next file gets a new one."""
+    process = pool._slots[0].process
+    process.kill()
+    process.join()
+    while not pool._slots[0].executor._broken:  # the executor notices in its own time
+        pass
+    give(pool, frames[0])
+    assert finish(pool).status is Status.RECOMPRESSED
+
+
+def test_a_file_that_takes_too_long_loses_its_worker(frames: list[Candidate]) -> None:
+    """Killed by its number, with the limit in the reason; the others come back and are done by a new worker."""
+    pool = Pool(1, lambda _size: 2 * MAX_TICK)
+    stop_worker(pool)
+    give(pool, *frames)
+    ended = outcome(pool)
+    assert ended.death is not None
+    assert (ended.death.candidate, ended.death.reason) == (frames[0], "timed out after 0.5 s (--file-timeout)")
+    assert list(ended.returned) == frames[1:]
+    give(pool, *ended.returned)
+    assert len(outcome(pool).reports) == 2
     pool.close()
 
 
-def test_a_stop_begins_no_other_file_of_a_bundle(frames: list[Candidate]) -> None:
+def test_a_machine_that_slept_times_nothing_out(frames: list[Candidate], pool: Pool) -> None:
+    """Between two looks at most MAX_TICK passes for a file, and each file of a bundle has its own time."""
+    stop_worker(pool)
+    give(pool, *frames)
+    slot = pool._slots[0]
+    pool._last_look -= 1e6
+    pool._kill_overdue()
+    assert slot._clock[1] == MAX_TICK
+    slot.position.index = 1.0
+    slot.tick(MAX_TICK, lambda _size: 1.0)
+    assert slot._clock == (1, 0.0)
+
+
+@pytest.mark.parametrize(("name", "value"), [("MAX_FILES", 2), ("MAX_GROWTH", -1e9)])
+def test_workers_are_renewed(
+    frames: list[Candidate], pool: Pool, monkeypatch: pytest.MonkeyPatch, name: str, value: float
+) -> None:
+    """After so many files, or so much growth, another process does the rest: leaks of libraries can't add up."""
+    monkeypatch.setattr(slots, name, value)
+    before = pool._slots[0].process.pid
+    give(pool, *frames[:2])
+    assert len(outcome(pool).reports) == 2
+    assert pool._slots[0].process.pid != before
+    give(pool, frames[2])
+    assert finish(pool).status is Status.RECOMPRESSED
+
+
+def test_a_stop_begins_no_other_file_of_a_bundle(frames: list[Candidate], pool: Pool) -> None:
     """The file in work is finished; the others of its bundle come back."""
-    pool = Pool(1)
     pool.request_stop()
     give(pool, *frames)
-    while (outcome := pool.next_finished(0.1)) is None:
-        assert pool.is_busy
-    assert [report.path for report in outcome.reports] == [frames[0].path]
-    assert list(outcome.returned) == frames[1:]
-    pool.close()
+    ended = outcome(pool)
+    assert [report.path for report in ended.reports] == [frames[0].path]
+    assert list(ended.returned) == frames[1:]
 
 
 PARENT = """
 import sys, exrbatch
 from exrbatch.batch.pool import Pool
 if __name__ == "__main__":
-    pool = Pool(2)
+    pool = Pool(2, float)
     print(*(slot.process.pid for slot in pool._slots), flush=True)
     sys.stdin.read()
 """
@@ -121,13 +193,10 @@ def test_workers_die_with_the_parent(tmp_path: Path) -> None:
     assert (len(gone), alive) == (2, [])
 
 
-def test_progress_is_seen_from_outside(frames: list[Candidate]) -> None:
+def test_progress_is_seen_from_outside(frames: list[Candidate], pool: Pool) -> None:
     """A running file shows its slot, and nothing when all is done."""
-    pool = Pool(1)
     give(pool, frames[0])
     (running,) = pool.running()
     assert (running.slot, running.candidate) == (0, frames[0])
-    assert 0 <= running.done <= 1
     finish(pool)
     assert list(pool.running()) == []
-    pool.close()

@@ -1,6 +1,7 @@
 """The scheduler with a pool that is not there: order, bounds, stop."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,19 +9,19 @@ from hypothesis import strategies as st
 
 from exrbatch import FileReport, Status
 from exrbatch.batch.backlog import WINDOW, Backlog
-from exrbatch.batch.discover import Candidate
+from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.options import Options
-from exrbatch.batch.pool import Outcome
-from exrbatch.batch.scheduler import BUNDLE_BYTES, BUNDLE_FILES, SHARES, StopRequest, run
+from exrbatch.batch.pool import Death, Outcome
+from exrbatch.batch.scheduler import BUNDLE_BYTES, BUNDLE_FILES, MAX_DEATHS, SHARES, Scheduler, StopRequest
 from exrbatch.file.plan import FilePlan
 
 
 class FakeWorkers:
-    """Ends the oldest task each time it is asked; the first one that has the `poison` dies of it."""
+    """Ends the oldest task each time it is asked; one that has a `poison` dies of it, as often as that says."""
 
-    def __init__(self, jobs: int, poison: str = "") -> None:
+    def __init__(self, jobs: int, **poison: int) -> None:
         self.jobs = jobs
-        self.poison = poison
+        self.poison = {f"{name[1:]}.exr": times for name, times in poison.items()}
         self.in_flight: list[Sequence[Candidate]] = []
         self.order: list[int] = []
         self.bundles: list[list[int]] = []
@@ -49,11 +50,15 @@ class FakeWorkers:
             return None
         bundle = self.in_flight.pop(0)
         for candidate in bundle:
-            if candidate.path == self.poison:
-                self.poison = ""
-                dead = FileReport(path=candidate.path, status=Status.FAILED)
-                return Outcome([dead], [other for other in bundle if other is not candidate])
+            if self.poison.get(candidate.path, 0):
+                self.poison[candidate.path] -= 1
+                others = [other for other in bundle if other is not candidate]
+                return Outcome([], others, Death(candidate, "SIGSEGV"))
         return Outcome([FileReport(path=each.path, status=Status.RECOMPRESSED) for each in bundle])
+
+
+def run(backlog: Backlog, workers: FakeWorkers, options: Options, stop: StopRequest) -> Iterator[FileReport | None]:
+    return Scheduler(backlog, workers, options, stop).run()
 
 
 def scanned(found: Iterator[Candidate | FileReport]) -> Backlog:
@@ -98,12 +103,55 @@ def test_bundles_are_small_and_leave_work_for_others(sizes: list[int], jobs: int
     assert waiting == 0
 
 
-def test_files_of_a_dead_worker_are_done_by_another() -> None:
-    """Only the file that it died of fails; the others of its bundle come round again."""
-    workers = FakeWorkers(2, poison="7.exr")
-    reports = [r for r in run(scanned(candidates([10] * 20)), workers, Options(), StopRequest()) if r]
-    assert {r.path for r in reports if r.status is Status.FAILED} == {"7.exr"}
+def outcome(workers: FakeWorkers, files: int, stop: StopRequest) -> dict[str, list[Status]]:
+    """Run files of equal size; how each ended, by number."""
+    ended: dict[str, list[Status]] = {}
+    for report in run(scanned(candidates([BUNDLE_BYTES] * files)), workers, Options(), stop):
+        if report is not None:
+            ended.setdefault(report.path.removesuffix(".exr"), []).append(report.status)
+    return ended
+
+
+def test_a_file_that_killed_a_worker_is_done_once_more_alone_at_the_end() -> None:
+    """It may have been the victim of others' hunger; the others of its bundle come round again."""
+    workers, stop = FakeWorkers(2, _7=1), StopRequest()
+    reports = [r for r in run(scanned(candidates([10] * 20)), workers, Options(), stop) if r]
     assert sorted(r.path for r in reports) == sorted(f"{index}.exr" for index in range(20))
+    assert {r.status for r in reports} == {Status.RECOMPRESSED}
+    assert (workers.bundles[-1], reports[-1].path, stop.reason) == ([10], "7.exr", None)
+
+
+def test_a_file_that_kills_twice_fails_and_no_other_does() -> None:
+    """Three such files stop nothing: there are successes between them, and the second time blame is certain."""
+    workers, stop = FakeWorkers(1, _3=2, _6=2, _8=9), StopRequest()
+    ended = outcome(workers, 12, stop)
+    assert {name for name, status in ended.items() if status == [Status.FAILED]} == {"3", "6", "8"}
+    assert sum(map(len, ended.values())) == 12
+    assert stop.reason is None
+
+
+def test_workers_that_keep_dying_stop_the_run() -> None:
+    """Three deaths with no success between them are no matter of a file: no other file is begun."""
+    workers, stop = FakeWorkers(1, **{f"_{number}": 9 for number in range(12)}), StopRequest()
+    ended = outcome(workers, 12, stop)
+    assert len(workers.order) == len(ended) == MAX_DEATHS
+    assert stop.reason == "3 workers died one after the other: SIGSEGV"
+    assert workers.stopped
+
+
+def test_a_full_disk_stops_the_run() -> None:
+    """Every next file would fail, too; what is in flight ends."""
+
+    class Full(FakeWorkers):
+        def next_finished(self, timeout: float) -> Outcome | None:
+            ended = super().next_finished(timeout)
+            if ended is None or len(self.order) != 4:
+                return ended
+            return Outcome([replace(ended.reports[0], status=Status.FAILED, reason="no space", disk_is_full=True)])
+
+    workers, stop = Full(3), StopRequest()
+    assert len(outcome(workers, 12, stop)) == 4
+    assert stop.reason == "the disk is full: no space"
 
 
 def test_a_stop_finishes_what_runs_and_starts_nothing() -> None:

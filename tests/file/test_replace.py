@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from exrbatch import Status, VerificationFailed, recompress
-from exrbatch.exr.writer import ExrWriter
 from exrbatch.file import job
+from exrbatch.file.disk import Disk
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
 
@@ -135,16 +135,16 @@ def test_verification_finds_every_changed_byte(frame: Path, monkeypatch: pytest.
     Unless the wrong byte means the same: a deflate stream can say one thing in two ways, and then the plain
     oracle too must read the same raw bytes.
     """
-    finish = ExrWriter.finish
+    sync = Disk.sync
     size = 0
 
-    def finish_and_damage(writer: ExrWriter) -> None:
-        finish(writer)
+    def damage_and_sync(disk: Disk, fd: int) -> None:
         nonlocal size
-        size = writer.position
-        os.pwrite(writer._fd, bytes([os.pread(writer._fd, 1, place)[0] ^ 0x10]), place)
+        size = os.fstat(fd).st_size
+        os.pwrite(fd, bytes([os.pread(fd, 1, place)[0] ^ 0x10]), place)
+        sync(disk, fd)
 
-    monkeypatch.setattr(ExrWriter, "finish", finish_and_damage)
+    monkeypatch.setattr(Disk, "sync", damage_and_sync)
     place = equivalent = 0
     assert recompress(frame).status is Status.FAILED
     for place in [*range(700), *range(700, size, max(1, size // 300))]:
@@ -156,21 +156,17 @@ def test_verification_finds_every_changed_byte(frame: Path, monkeypatch: pytest.
     assert equivalent < 100, "few bytes have a second way to say the same"
 
 
-@pytest.mark.parametrize("call", ["open", "write", "fsync", "close", "replace", "utime"])
-def test_a_failing_system_call_costs_only_the_file(frame: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    """Disk full, at any step of the commit: FAILED with the system's reason, the original whole, no temp file."""
-    real = getattr(os, call)
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_disk_that_fails_is_named_in_the_reason(frame: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """FAILED with the system's own words; only a full disk asks the run to stop."""
 
-    def fail(*arguments: object, **options: object) -> object:
-        if call == "close":
-            real(*arguments)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def fail(*_arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(f"exrbatch.file.replace.os.{call}", fail)
+    monkeypatch.setattr(Disk, "sync", fail)
     report = recompress(frame)
-    monkeypatch.undo()
-    assert report.status is Status.FAILED
-    assert "No space left on device" in (report.reason or "")
+    assert (report.status, report.reason) == (Status.FAILED, f"can't write the new file: {os.strerror(number)}")
+    assert report.disk_is_full == (number == errno.ENOSPC)
     assert frame.read_bytes() == DATA
 
 

@@ -1,0 +1,149 @@
+"""A slot: one worker process after the other, each in an executor of its own, and the bundle of files that it has.
+
+The only door to executors.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from multiprocessing.context import BaseContext
+
+from exrbatch.batch import worker
+from exrbatch.batch.candidate import Candidate
+from exrbatch.file import temps
+from exrbatch.file.plan import FilePlan
+from exrbatch.file.report import FileReport
+from exrbatch.text import shown_duration
+
+MAX_FILES = 1000
+MAX_GROWTH = 300 * 1000 * 1000
+"""After so many files, or when it holds so many bytes more than at its start, a worker is replaced by a new one."""
+MAX_WORDS = 400
+"""Characters of a dead worker's last words that go into the reason."""
+
+
+class Slot:
+    """Room for one worker. An empty `bundle`: the worker is free."""
+
+    def __init__(self, context: BaseContext, index: int) -> None:
+        self.index = index
+        self.bundle: Sequence[Candidate] = ()
+        self.started = 0.0
+        self.position = context.RawValue(worker.Position)
+        self._context = context
+        self._plans: Sequence[FilePlan] = ()
+        self._log = -1
+        self._open()
+
+    def _open(self) -> None:
+        """Start a worker."""
+        self._files = 0
+        self._clock = (0, 0.0)
+        self._limit: float | None = None
+        self._log, self._log_path = tempfile.mkstemp(prefix="exrbatch-worker-")
+        others = multiprocessing.active_children()
+        self.executor = ProcessPoolExecutor(
+            1, mp_context=self._context, initializer=worker.initialize, initargs=(self.position, self._log_path)
+        )
+        self.executor.submit(os.getpid)  # the process starts with the first task, not with the executor
+        (self.process,) = (child for child in multiprocessing.active_children() if child not in others)
+
+    def renew(self) -> None:
+        """Start another worker instead of this one, which is free, or dead."""
+        self.executor.shutdown(wait=False)
+        self._close_log()
+        self._open()
+
+    def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> "Future[list[FileReport]]":
+        """Give the worker files, to do one after the other."""
+        self.position.index = self.position.done = 0.0
+        self.bundle, self._plans, self.started = bundle, plans, time.monotonic()
+        self._files += len(bundle)
+        self._clock = (0, 0.0)
+        try:
+            return self.executor.submit(worker.work, plans)
+        except BrokenExecutor:  # it died while it was free: no file is to blame
+            self.renew()
+        try:
+            return self.executor.submit(worker.work, plans)
+        except BrokenExecutor as error:
+            future: Future[list[FileReport]] = Future()
+            future.set_exception(error)
+            return future
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether the worker has done enough."""
+        return self._files >= MAX_FILES or self.position.grown > MAX_GROWTH
+
+    def current(self) -> int:
+        """Tell which file of the bundle is being worked on."""
+        return min(int(self.position.index), len(self.bundle) - 1)
+
+    def tick(self, seconds: float, time_limit: Callable[[int], float]) -> None:
+        """Let time pass for the file that is being worked on; kill the worker when it has had too much."""
+        index = self.current()
+        spent = self._clock[1] + seconds if index == self._clock[0] else 0.0
+        self._clock = (index, spent)
+        limit = time_limit(self.bundle[index].size)
+        if spent > limit and self._limit is None:
+            self._limit = limit
+            self.process.kill()
+
+    def cause_of_death(self) -> str:
+        """Say what the worker died of, and its last words; remove what it left of the file that it had."""
+        self.process.join(5)
+        self._sweep()
+        if self._limit is not None:
+            reason = f"timed out after {shown_duration(self._limit)} (--file-timeout)"
+        else:
+            reason = f"the worker died: {_exit_reason(self.process.exitcode)}"
+        words = _last_words(os.pread(self._log, 1 << 16, 0))
+        return f"{reason}; its last words: {words}" if words else reason
+
+    def close(self) -> None:
+        """End the worker, which is free."""
+        self.executor.shutdown(wait=True)
+        self._close_log()
+
+    def kill(self) -> None:
+        """End the worker now, whatever it does."""
+        self.process.kill()
+        self.process.join()
+        if self.bundle:
+            self._sweep()
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        self._close_log()
+
+    def _sweep(self) -> None:
+        plan = self._plans[self.current()]
+        if self.process.pid is not None:
+            for path in {plan.destination or plan.source, plan.backup, *plan.twins}:
+                if path is not None:
+                    temps.sweep_process(os.path.dirname(path) or ".", self.process.pid)
+
+    def _close_log(self) -> None:
+        os.close(self._log)
+        with contextlib.suppress(OSError):
+            os.unlink(self._log_path)  # the worker has done that, unless it died before it could
+
+
+def _exit_reason(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+def _last_words(printed: bytes) -> str:
+    """Make one line of what a worker printed: what C libraries said, and where faulthandler found it."""
+    text = printed.decode("utf-8", "replace").partition("Extension modules:")[0]
+    words = " ".join(text.split())
+    return words if len(words) <= MAX_WORDS else words[:MAX_WORDS] + " ..."

@@ -1,0 +1,29 @@
+"""`exrbatch verify A B`: two files or two trees compared, by the same code that checks new files."""
+
+import argparse
+import os
+
+from exrbatch.batch.options import Options
+from exrbatch.batch.run import Run
+from exrbatch.cli.recompress import show_run
+from exrbatch.errors import OptionsError
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    """Run `exrbatch verify`; return the exit code."""
+    for path in (arguments.a, arguments.b):
+        if not os.path.exists(path):
+            raise OptionsError(f"no such file or folder: {path}")
+    if os.path.isdir(arguments.a) and not os.path.isdir(arguments.b):
+        raise OptionsError(f"{arguments.a} is a folder and {arguments.b} is a file")
+    options = Options.parse(
+        compression="none",  # plays no part
+        verify=arguments.verify,
+        compare=True,
+        output=arguments.b,
+        include=tuple(arguments.include),
+        exclude=tuple(arguments.exclude),
+        jobs=arguments.jobs,
+        file_timeout=arguments.file_timeout,
+    )
+    return show_run(Run([arguments.a], options), arguments)

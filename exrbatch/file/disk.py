@@ -1,0 +1,142 @@
+"""The door to the disk: every system call by which a new file comes to be and takes the place of an old one.
+
+One seam, so that a test can let any single call fail, or the process die there. No policy: what an error means is
+for the callers to decide, and they decide by looking at the disk, not by the error's number.
+"""
+
+import ctypes
+import errno
+import functools
+import os
+import signal
+from collections.abc import Callable
+
+if os.name == "posix":
+    import fcntl
+
+_AT_FDCWD = -100
+_RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
+
+
+class Disk:
+    """The system's own calls. `DISK` is the one in use."""
+
+    def create(self, path: str) -> int:
+        """Make a file that must not exist yet, readable by nobody else, and open it to read and write."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        return os.open(path, flags, 0o600)
+
+    def write(self, fd: int, data: memoryview, offset: int) -> int:
+        """Write at an offset; returns the bytes written, which may be fewer than asked."""
+        if hasattr(os, "pwrite"):
+            return os.pwrite(fd, data, offset)
+        os.lseek(fd, offset, os.SEEK_SET)
+        return os.write(fd, data)
+
+    def change_owner(self, fd: int, uid: int, gid: int) -> None:
+        """Give the file away; -1 leaves one as it is."""
+        os.fchown(fd, uid, gid)
+
+    def set_xattr(self, fd: int, name: str, value: bytes) -> None:
+        """Set an extended attribute; access control lists are some of them."""
+        os.setxattr(fd, name, value)
+
+    def change_mode(self, fd: int, mode: int) -> None:
+        """Set the permission bits."""
+        os.fchmod(fd, mode)
+
+    def set_times(self, fd: int, path: str, accessed: int, modified: int) -> None:
+        """Set both times, in nanoseconds; by `path` where the system can't by descriptor."""
+        os.utime(fd if os.utime in os.supports_fd else path, ns=(accessed, modified))
+
+    def sync(self, fd: int) -> None:
+        """Bring a file to the disk. Never try again after an error: the kernel may have dropped the data."""
+        os.fsync(fd)
+
+    def drop_cache(self, fd: int) -> None:
+        """Let who reads the file next read from the disk, where the system can do that (Linux)."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def close(self, fd: int) -> None:
+        """Close; network file systems report a full disk only here. After an error too it is closed."""
+        os.close(fd)
+
+    def look(self, path: str) -> os.stat_result:
+        """Look at what a name stands for, a link itself if it is one."""
+        return os.lstat(path)
+
+    def look_open(self, fd: int) -> os.stat_result:
+        """Look at an open file."""
+        return os.fstat(fd)
+
+    def rename(self, path: str, target: str) -> None:
+        """Rename, over what is there."""
+        os.replace(path, target)
+
+    def rename_new(self, path: str, target: str) -> None:
+        """Rename, but never over anything: then `FileExistsError`; ENOSYS and others where that can't be asked for."""
+        _rename_with(_RENAME_NOREPLACE, path, target)
+
+    def exchange(self, path: str, target: str) -> None:
+        """Let two names change places at once; ENOSYS, EINVAL and others where kernel or file system can't."""
+        _rename_with(_RENAME_EXCHANGE, path, target)
+
+    def link(self, path: str, target: str) -> None:
+        """Give a file a second name."""
+        os.link(path, target, follow_symlinks=False)
+
+    def remove(self, path: str) -> None:
+        """Remove a name."""
+        os.unlink(path)
+
+    def sync_directory(self, path: str) -> None:
+        """Make a rename in this directory durable; where directories can't be synced, do nothing."""
+        if os.name == "nt":
+            return
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(fd)
+
+    def has_writer(self, fd: int) -> bool:
+        """Whether anybody has this file, which is open for reading, open for writing; False where nobody can tell.
+
+        Asked of the kernel by a read lease, which it refuses while there is a writer. Local file systems
+        of Linux only, and only for one's own files.
+        """
+        if os.name != "posix" or not hasattr(fcntl, "F_SETLEASE"):
+            return False
+        try:
+            # Whoever opens it in the instant between would have SIGIO sent to us, which kills; SIGURG is ignored.
+            fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except OSError as error:
+            return error.errno == errno.EAGAIN
+        return False
+
+
+DISK = Disk()
+
+
+@functools.cache
+def _renameat2() -> Callable[..., int] | None:
+    """Find the system call behind both flags (Linux 3.15, glibc 2.28)."""
+    if os.name != "posix":
+        return None
+    function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    return function
+
+
+def _rename_with(flag: int, path: str, target: str) -> None:
+    function = _renameat2()
+    if function is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if function(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(target), flag) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), path, None, target)

@@ -1,0 +1,58 @@
+"""May this file be replaced? What is asked of the file and its folder before work begins; nothing of its pixels."""
+
+import os
+import shutil
+
+from exrbatch.errors import NoSpace, UnsupportedFile
+from exrbatch.exr.reader import ExrFile
+from exrbatch.file import disk
+from exrbatch.file.plan import FilePlan, Hardlinks
+from exrbatch.text import shown_size
+
+MAX_RESERVE = 64 * 1000 * 1000
+"""Bytes that are left free for others, at most; on small file systems a hundredth."""
+
+
+def check_replaceable(source: ExrFile, plan: FilePlan) -> None:
+    """Refuse what a replacement in place would break, and an output that would be written over."""
+    if disk.DISK.has_writer(source.fd):
+        raise UnsupportedFile("another program has it open for writing")
+    if plan.destination is not None:
+        if os.path.exists(plan.destination) and os.path.samefile(plan.source, plan.destination):
+            raise UnsupportedFile("the output is the file itself, reached by another way")
+        if os.path.lexists(plan.destination) and not plan.force:
+            raise UnsupportedFile("the output exists and was not made from this file; --force writes over it")
+        return
+    _check_links(source, plan)
+    if not plan.force:
+        if not os.access(plan.source, os.W_OK):
+            raise UnsupportedFile("it is write-protected; --force replaces it all the same")
+        if not _may_own(source.stat):
+            raise UnsupportedFile(
+                "it belongs to another user or group, and the new file could not; --force replaces it all the same"
+            )
+
+
+def _check_links(source: ExrFile, plan: FilePlan) -> None:
+    names = source.stat.st_nlink
+    if plan.backup is not None and os.path.exists(plan.backup) and os.path.samefile(plan.source, plan.backup):
+        names -= 1  # left by a run that was killed
+    if names > 1 and plan.hardlinks is Hardlinks.SKIP:
+        raise UnsupportedFile(f"it has {names} hard links, of which only one would be replaced (--hardlinks)")
+    if names != 1 + len(plan.twins) and plan.hardlinks is Hardlinks.RELINK:
+        raise UnsupportedFile(f"it has {names} hard links, and not all of them were found below the paths given")
+
+
+def _may_own(status: os.stat_result) -> bool:
+    """Whether this process can give a new file the same owner and group."""
+    if not hasattr(os, "geteuid") or os.geteuid() == 0:
+        return True
+    return status.st_uid == os.geteuid() and status.st_gid in {os.getegid(), *os.getgroups()}
+
+
+def check_space(plan: FilePlan, size: int) -> None:
+    """Raise `NoSpace` if the new file, which may become as large as the old one, might fill the disk."""
+    folder = os.path.dirname(plan.destination or plan.source) or "."
+    total, _, free = shutil.disk_usage(folder)
+    if free < size + min(MAX_RESERVE, total // 100):
+        raise NoSpace(f"only {shown_size(free)} are free on its disk, and the new file may take {shown_size(size)}")

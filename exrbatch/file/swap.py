@@ -1,0 +1,232 @@
+"""The commit: a new file and an old one change places, and what comes out is looked at.
+
+Between the last look at a source and its replacement a renderer may write to it, replace it or remove it. So
+the names are exchanged, not overwritten: if what comes out is not the file that was read, or if a writer
+has it open, it goes back. Where the file system can't exchange (NFS, FUSE), the old file gets a second
+name before it is renamed over; where it has no second names either (exFAT), nothing is left but to look before
+and after. What a failed call has done is found out by looking: the reply to a call that was done can be lost.
+"""
+
+import contextlib
+import errno
+import os
+from dataclasses import dataclass
+
+from exrbatch.errors import ReplaceFailed, SourceChanged
+from exrbatch.file import disk
+from exrbatch.file.metadata import copy_metadata
+from exrbatch.file.temps import old_name, temp_name
+
+_CANT_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM}
+_CANT_LINK = {errno.ENOSYS, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
+
+Identity = tuple[int, int]
+"""Device and inode: what a file is, whatever it is called."""
+
+
+def identity(status: os.stat_result) -> Identity:
+    """Tell which file this is."""
+    return status.st_dev, status.st_ino
+
+
+def identity_at(path: str) -> Identity | None:
+    """Tell which file has this name, or None if nothing has it."""
+    try:
+        return identity(disk.DISK.look(path))
+    except FileNotFoundError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A file that is to be replaced: its name, the descriptor it is read by, and its state when it was opened."""
+
+    path: str
+    fd: int
+    status: os.stat_result
+
+    @property
+    def directory(self) -> str:
+        """The folder that the name is in."""
+        return os.path.dirname(self.path) or "."
+
+    def new_temp(self) -> str:
+        """Make a temp path beside it."""
+        return os.path.join(self.directory, temp_name(os.path.basename(self.path), self.status))
+
+    def check_at(self, path: str) -> None:
+        """Raise `SourceChanged` unless that name stands for the file that was read, as it was then."""
+        self.check_name(path)
+        self.check_open()
+
+    def check_name(self, path: str) -> None:
+        """Raise `SourceChanged` unless that name stands for the file that was read."""
+        found = identity_at(path)
+        if found is None:
+            raise SourceChanged("removed while it was processed")
+        if found != identity(self.status):
+            raise SourceChanged("replaced by another file while it was processed")
+
+    def check_open(self) -> None:
+        """Raise `SourceChanged` if the file that was read has been written to, or if a writer has it open now."""
+        now = disk.DISK.look_open(self.fd)
+        if (now.st_size, now.st_mtime_ns) != (self.status.st_size, self.status.st_mtime_ns):
+            raise SourceChanged("written to while it was processed")
+        if disk.DISK.has_writer(self.fd):
+            raise SourceChanged("opened for writing by another program")
+
+
+class Swap:
+    """Puts a new file in the place of an original beside it."""
+
+    def __init__(self, temp: str, new: Identity, original: Original) -> None:
+        """`temp`: the path of the `new` file, a temp name."""
+        self.temp = temp
+        self.new = new
+        self._original = original
+        self._path = original.path
+        self._spare: str | None = None  # what the original is called while its place is taken
+
+    def run(self) -> str | None:
+        """Do it. Returns None, or the path where the original lies because it could not be removed.
+
+        Raises `SourceChanged` or `ReplaceFailed`; the name then stands for what it stood for before, unless the
+        message says otherwise.
+        """
+        try:
+            self._original.check_at(self._path)
+            temp, self.temp = self.temp, old_name(self.temp)
+            _rename(temp, self.temp, self.new)
+            if not self._exchange():
+                self._link_and_rename()
+            self._settle()
+        except OSError as error:
+            raise ReplaceFailed(f"can't replace it: {error.strerror}", error.errno) from error
+        return self._drop_spare()
+
+    def _exchange(self) -> bool:
+        """Exchange the names; False if this file system can't."""
+        try:
+            disk.DISK.exchange(self.temp, self._path)
+        except OSError as error:
+            at_name = identity_at(self._path)
+            if at_name != self.new:
+                if at_name == identity(self._original.status) and error.errno in _CANT_EXCHANGE:
+                    return False
+                self._original.check_at(self._path)
+                raise
+        self._spare = self.temp
+        return True
+
+    def _link_and_rename(self) -> None:
+        spare = old_name(self._original.new_temp())
+        try:
+            disk.DISK.link(self._path, spare)
+            self._spare = spare
+        except OSError as error:
+            if identity_at(spare) is not None:
+                self._spare = spare
+            elif error.errno not in _CANT_LINK:
+                raise
+        try:
+            self._original.check_open()
+            self._original.check_name(self._path)  # last: whoever comes after this look is not seen
+            _rename(self.temp, self._path, self.new)
+        except (OSError, SourceChanged):
+            self._drop_spare()  # the name itself still has that file, or something newer
+            raise
+
+    def _settle(self) -> None:
+        """Look at what came out and make the swap durable; else undo it."""
+        try:
+            if self._spare is None:
+                self._original.check_open()
+            else:
+                self._original.check_at(self._spare)
+            disk.DISK.sync_directory(self._original.directory)
+        except (SourceChanged, OSError) as error:
+            try:
+                self._give_back()
+            except OSError as second:
+                kept = os.path.basename(self._spare) if self._spare else "no file"
+                reason = f"the original can't be put back ({second.strerror}) and is kept as {kept}"
+                raise ReplaceFailed(f"{error}; {reason}") from error
+            raise
+
+    def _give_back(self) -> None:
+        """Give the name back what came out, unless somebody has put something newer there meanwhile."""
+        if self._spare is None:
+            self._write_back()
+        elif identity_at(self._path) not in (self.new, None):
+            return
+        elif self._spare != self.temp:
+            disk.DISK.rename(self._spare, self._path)
+        else:
+            self._exchange_back(self._spare)
+
+    def _exchange_back(self, spare: str) -> None:
+        try:
+            disk.DISK.exchange(spare, self._path)
+        except OSError:
+            # Done, but the reply was lost? Or nothing to exchange with, as somebody has removed our new file?
+            if identity_at(spare) != self.new:
+                disk.DISK.rename(spare, self._path)
+        if identity_at(spare) not in (self.new, None):
+            disk.DISK.exchange(spare, self._path)  # something newer had come between: it is what the name should have
+
+    def _write_back(self) -> None:
+        """Make the file, which has no name any more, anew from its descriptor."""
+        path = self._original.new_temp()
+        fd = disk.DISK.create(path)
+        try:
+            offset = 0
+            while data := os.pread(self._original.fd, 1 << 20, offset):
+                offset += disk.DISK.write(fd, memoryview(data), offset)
+            copy_metadata(self._original.fd, os.fstat(self._original.fd), fd, path)
+            disk.DISK.sync(fd)
+        finally:
+            disk.DISK.close(fd)
+        disk.DISK.rename(path, self._path)
+
+    def _drop_spare(self) -> str | None:
+        """Remove the original's other name; return it if it is still there. A later run then removes it."""
+        if self._spare is None:
+            return None
+        with contextlib.suppress(OSError):
+            disk.DISK.remove(self._spare)
+            return None
+        with contextlib.suppress(OSError):
+            return self._spare if identity_at(self._spare) is not None else None
+        return self._spare
+
+
+def place_new(temp: str, new: Identity, target: str, original: Original, *, overwrite: bool) -> None:
+    """Give a new file a place of its own. Raises `FileExistsError` if there is something, unless it may `overwrite`."""
+    original.check_at(original.path)
+    if overwrite:
+        _rename(temp, target, new)
+    else:
+        _rename_new(temp, target, new)
+    disk.DISK.sync_directory(os.path.dirname(target) or ".")
+
+
+def _rename(temp: str, target: str, new: Identity) -> None:
+    try:
+        disk.DISK.rename(temp, target)
+    except OSError:
+        if identity_at(target) != new:
+            raise
+
+
+def _rename_new(temp: str, target: str, new: Identity) -> None:
+    try:
+        disk.DISK.rename_new(temp, target)
+    except OSError as error:
+        at_name = identity_at(target)
+        if at_name == new:
+            return
+        if error.errno not in _CANT_EXCHANGE:
+            raise
+        if at_name is not None:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        _rename(temp, target, new)
