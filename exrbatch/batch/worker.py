@@ -1,23 +1,20 @@
 """What runs inside a worker process: its set-up, and the call that does one file."""
 
-import contextlib
 import ctypes
 import faulthandler
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Sequence
 from multiprocessing.connection import wait
 
+from exrbatch.batch import process
 from exrbatch.batch.start import STOP_SIGNALS
 from exrbatch.codecs.capture import capture_all
 from exrbatch.file import job
 from exrbatch.file.plan import FilePlan
 from exrbatch.file.report import FileReport, failed
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Position(ctypes.Structure):
@@ -47,17 +44,18 @@ def initialize(position: Position, log_path: str) -> None:
     os.unlink(log_path)
     capture_all(_log_fd)
     faulthandler.enable(_log_fd)
-    _no_core_files()
+    process.write_no_core_files()
+    process.keep_freed_memory()
     # They go to the whole process group, but only the parent decides what they mean.
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    _prefer_for_oom_killer()
+    process.be_first_for_oom_killer()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
         if parent.pid != os.getppid():
-            _die_with_server()
-    _memory_at_start = _resident_memory()
+            process.die_with_server()
+    _memory_at_start = process.resident_memory()
 
 
 def work(plans: Sequence[FilePlan]) -> list[FileReport]:
@@ -73,7 +71,7 @@ def work(plans: Sequence[FilePlan]) -> list[FileReport]:
         if os.fstat(_log_fd).st_size:
             os.ftruncate(_log_fd, 0)  # the words are about this file
         reports.append(_work(plan))
-    _position.grown = _resident_memory() - _memory_at_start
+    _position.grown = process.resident_memory() - _memory_at_start
     return reports
 
 
@@ -93,38 +91,3 @@ def _die_with(sentinel: int) -> None:
     """End this process when the parent has ended, however that happened: a worker left over would go on writing."""
     wait([sentinel])
     os._exit(1)
-
-
-def _die_with_server() -> None:
-    """Let the kernel kill this process when the server that forked it ends, as that does when the parent has ended.
-
-    The thread above needs the interpreter; this works in the middle of C code, too (Linux only).
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def _no_core_files() -> None:
-    """Write no core file of gigabytes beside the frames."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _resident_memory() -> int:
-    """Return the bytes of memory that this process holds; 0 where that can't be read cheaply."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
-
-
-def _prefer_for_oom_killer() -> None:
-    """Let the kernel take a worker, not the parent, when memory runs out (Linux only)."""
-    try:
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")
-    except OSError:
-        pass
