@@ -5,6 +5,7 @@ import ctypes
 import os
 import signal
 import sys
+from multiprocessing import forkserver
 
 _PR_SET_PDEATHSIG = 1
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -15,9 +16,14 @@ KEPT_BYTES = 128 << 20
 def die_with_server() -> None:
     """Let the kernel kill this process when the server that forked it ends, as that does when the parent has ended.
 
-    Unlike a thread that waits for the parent's end, this works in the middle of C code, too.
+    Unlike a thread that waits for the parent's end, this works in the middle of C code, too. The server ends when
+    nobody holds the other end of a pipe any more; every worker is given that end, and has to let go of it.
     """
     if sys.platform == "linux":
+        alive_fd = vars(forkserver._forkserver).get("_forkserver_alive_fd")
+        if alive_fd is not None:
+            os.close(alive_fd)
+            vars(forkserver._forkserver)["_forkserver_alive_fd"] = None
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 

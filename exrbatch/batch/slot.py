@@ -97,7 +97,8 @@ class Slot:
 
     def cause_of_death(self) -> str:
         """Say what the worker died of, and its last words; remove what it left of the file that it had."""
-        self.process.join(5)
+        # The executor's thread asks for the exit code as well, and the server tells it only once: let it be first.
+        self.executor.shutdown(wait=True)
         self._sweep()
         if self._limit is not None:
             reason = f"timed out after {shown_duration(self._limit)} (--file-timeout)"
@@ -137,9 +138,10 @@ def _exit_reason(code: int | None) -> str:
     if code is None or code >= 0:
         return f"exit code {code}"
     try:
-        return signal.Signals(-code).name
+        name = signal.Signals(-code).name
     except ValueError:
         return f"signal {-code}"
+    return f"{name}, which the system sends when memory runs out" if name == "SIGKILL" else name
 
 
 def _last_words(printed: bytes) -> str:

@@ -43,7 +43,7 @@ def initialize(position: Position, log_path: str) -> None:
     _log_fd = os.open(log_path, os.O_RDWR | os.O_APPEND)
     os.unlink(log_path)
     capture_all(_log_fd)
-    faulthandler.enable(_log_fd)
+    faulthandler.enable(_log_fd, all_threads=False)
     process.write_no_core_files()
     process.keep_freed_memory()
     # They go to the whole process group, but only the parent decides what they mean.

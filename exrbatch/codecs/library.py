@@ -101,11 +101,15 @@ class LibraryCodec:
         return planes
 
     def _culprit(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> int:
-        for index in run:
+        """Halve a run that can't be read until one chunk is left: there may be ten thousands, and only the last wrong."""
+        while len(run) > 1:
+            half = len(run) // 2
             try:
-                self._read(group, [index], packed)
+                self._read(group, run[:half], packed)
             except CorruptChunk:
-                return group.chunks[index]
+                run = run[:half]
+            else:
+                run = run[half:]
         return group.chunks[run[0]]
 
 

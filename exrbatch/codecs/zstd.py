@@ -118,7 +118,13 @@ def arrange(raw: Raw, rows: Rows, *, delta: bool) -> bytes:
 
 
 def restore(inner: bytes, rows: Rows, delta: bool, raw: Raw) -> None:
-    """Undo `arrange`. Raises `CorruptChunk` where the blocks do not have the size that the rows ask for."""
+    """Undo `arrange`. Raises `CorruptChunk` where the blocks do not have the size that the rows ask for.
+
+    The rows of a deep chunk come from its sample counts, which nobody has checked yet.
+    """
+    needed = int((rows[:, 0] * rows[:, 1]).sum())
+    if needed != len(raw) or (rows[:, 1] < 0).any():
+        raise CorruptChunk(f"{len(raw)} bytes of samples where the sample counts ask for {needed}")
     position = 0
     blocks = {}
     for size in (2, 4):
@@ -129,9 +135,9 @@ def restore(inner: bytes, rows: Rows, delta: bool, raw: Raw) -> None:
         if inner[position : position + 8] != struct.pack("<Q", expected) or len(inner) < position + 8 + expected:
             raise CorruptChunk(f"no block of {expected} bytes for the samples of {size} bytes")
         planes = np.frombuffer(inner, np.uint8, expected, position + 8).reshape(size, -1)
-        samples = np.ascontiguousarray(planes.T).view(f"<u{size}").ravel()
+        samples = planes.T.copy().view(f"<u{size}").ravel()
         if delta:
-            samples = _sum_rows(samples, counts)
+            _sum_rows(samples, counts)
         blocks[size] = samples.view(np.uint8)
         position += 8 + expected
     if position != len(inner):
@@ -165,9 +171,12 @@ def _blocks(raw: Raw, rows: Rows) -> list[tuple[Raw, int, NDArray[np.int64]]]:
     return found
 
 
-def _sum_rows(differences: Raw, counts: NDArray[np.int64]) -> Raw:
-    """Sum along each row, modulo the size of a sample: a running sum of all, less what it was at the row's start."""
-    sums = np.add.accumulate(differences, dtype=differences.dtype)
+def _sum_rows(samples: Raw, counts: NDArray[np.int64]) -> None:
+    """Turn differences into samples, modulo the size of a sample: a running sum, less what it was at the row's start.
+
+    In place, as chunks may be large.
+    """
+    np.add.accumulate(samples, out=samples)
     starts = np.cumsum(counts) - counts
-    before = np.where(starts > 0, sums[np.maximum(starts, 1) - 1], 0).astype(differences.dtype)
-    return sums - np.repeat(before, counts)
+    before = np.where(starts > 0, samples[np.maximum(starts, 1) - 1], 0).astype(samples.dtype)
+    samples -= np.repeat(before, counts)

@@ -59,12 +59,19 @@ def chunk_grid(part: Part, compression: Compression) -> ChunkGrid:
     """
     if part.tiles is None:
         grid = _scan_line_grid(part, compression.facts.lines_per_chunk)
-    else:
-        grid = _tile_grid(part, part.tiles)
-    if not part.storage.is_deep and grid.raw_sizes.max() > INT32_MAX:
         worst = int(grid.raw_sizes.argmax())
-        raise InvalidFile(f"part {part.index}, chunk {worst}: {grid.raw_sizes[worst]} raw bytes, more than 2^31")
-    return grid
+        _check_raw_size(part, worst, int(grid.raw_sizes[worst]))
+        return grid
+    # Before an array is built: the product of a hostile tile's sides and channels may not even fit an int64.
+    window, tiles = part.data_window, part.tiles
+    pixels = min(tiles.x_size, window.width) * min(tiles.y_size, window.height)
+    _check_raw_size(part, 0, pixels * part.bytes_per_pixel)
+    return _tile_grid(part, tiles)
+
+
+def _check_raw_size(part: Part, chunk: int, raw_size: int) -> None:
+    if not part.storage.is_deep and raw_size > INT32_MAX:
+        raise InvalidFile(f"part {part.index}, chunk {chunk}: {raw_size} raw bytes, more than 2^31")
 
 
 def _scan_line_grid(part: Part, lines_per_chunk: int) -> ChunkGrid:

@@ -169,3 +169,6 @@ def release_number(text: str) -> tuple[int, ...]:
 
 MAX_CHUNKS_PER_PART = 1 << 20
 """OpenEXR 3.4 and 3.5 refuse to read a part with more chunks."""
+
+MAX_CHUNKS = 1 << 21
+"""Of all parts of a file: about 130 bytes of tables each. No real file of many parts comes near."""

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exrbatch.errors import InvalidFile
+from exrbatch.errors import InvalidFile, UnsupportedFile
 from exrbatch.exr.channel import Channel, PixelType
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import (
@@ -35,6 +35,10 @@ KNOWN_FLAGS = FLAG_TILED | FLAG_LONG_NAMES | FLAG_DEEP | FLAG_MULTI_PART
 MAX_NAME = 255
 MAX_ATTRIBUTES = 100_000
 """No real file comes near; keeps a hostile one from filling memory with tiny attributes."""
+MAX_HEADER = 64 << 20
+"""Bytes of all headers. They are held in memory a few times over; real ones have some MB of manifests and previews."""
+MAX_CHANNELS = 32767
+"""Of one part; OpenEXR refuses more. So no sum of sizes over all channels of a line overflows."""
 COORDINATE_LIMIT = 1 << 30
 """OpenEXR refuses windows beyond it, so that no sum of coordinates overflows an int32."""
 
@@ -111,6 +115,8 @@ class _Cursor:
                 f"truncated header: {what} at byte {self.position} needs {size} bytes,"
                 f" the file has {self.file_size - self.position} more"
             )
+        if end > MAX_HEADER:
+            raise UnsupportedFile(f"{what} ends at byte {end}; headers of more than {MAX_HEADER} bytes are not read")
         if end > len(self.data):
             raise MoreBytesNeeded(end)
         taken = self.data[self.position : end]
@@ -273,6 +279,8 @@ def _channels(index: int, value: bytes, storage: Storage, window: Box) -> tuple[
         raise InvalidFile(f"part {index}: bytes after the end of the channel list")
     if not channels:
         raise InvalidFile(f"part {index}: no channels")
+    if len(channels) > MAX_CHANNELS:
+        raise UnsupportedFile(f"part {index}: {len(channels)} channels; OpenEXR reads at most {MAX_CHANNELS}")
     return tuple(channels[name] for name in sorted(channels))
 
 

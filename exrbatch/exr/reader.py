@@ -14,6 +14,10 @@ from exrbatch.exr.tables import PartChunks, parse_tables, table_counts
 FIRST_READ = 8192
 """Most headers fit; a preview or a long list of attributes takes more reads, each 4 times as large."""
 
+UNCHECKED_DEEP = 16 << 20
+"""Bytes of deep chunks that are read together with their leaders. Before more, the leaders are looked at: nothing
+but they say how large a deep chunk should be, and the room in a file that is mostly a hole has no bounds."""
+
 _IOV_MAX = 1024
 """Buffers that one scattered read may fill, on Linux and macOS alike."""
 
@@ -105,6 +109,9 @@ class ExrFile:
         indices = list(chunks)
         offsets, extents = table.offsets[indices], table.extents[indices]
         size = int(extents.sum())
+        if table.leader.is_deep and size > UNCHECKED_DEEP:
+            for chunk in indices:
+                table.check_deep_sizes(chunk, *self._check_leader_now(table, chunk))
         if len(self._buffer) < size:
             self._buffer = bytearray(size)
         view = memoryview(self._buffer)
@@ -155,7 +162,7 @@ class ExrFile:
         if not table.leader.is_deep:
             return Payload(view[start : start + sizes[0]])
         table_size, data_size, raw_size = sizes
-        table.check_deep_sizes(chunk, data_size, raw_size)
+        table.check_deep_sizes(chunk, *sizes)
         split = start + table_size
         return Payload(view[split : split + data_size], view[start:split], raw_size)
 
@@ -185,9 +192,9 @@ class ExrFile:
                 self._check_leader_now(table, last)
         return tables
 
-    def _check_leader_now(self, table: PartChunks, chunk: int) -> None:
+    def _check_leader_now(self, table: PartChunks, chunk: int) -> tuple[int, ...]:
         size = min(table.leader.size, int(table.extents[chunk]))
-        table.check_leader(chunk, self._read_new(int(table.offsets[chunk]), size), 0)
+        return table.check_leader(chunk, self._read_new(int(table.offsets[chunk]), size), 0)
 
     def _read_new(self, offset: int, size: int) -> bytes:
         data = bytearray(size)

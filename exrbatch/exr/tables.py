@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from exrbatch.errors import CorruptChunk, InvalidFile, UnsupportedFile
 from exrbatch.exr.chunks import ChunkGrid, chunk_count, chunk_grid
-from exrbatch.exr.compression import MAX_CHUNKS_PER_PART
+from exrbatch.exr.compression import MAX_CHUNKS, MAX_CHUNKS_PER_PART
 from exrbatch.exr.header import Header
 from exrbatch.exr.leader import LeaderLayout
 
@@ -73,23 +73,28 @@ class PartChunks:
             raise CorruptChunk(f"{where}: it overlaps the next chunk by {claimed - room} bytes")
         return sizes
 
-    def check_deep_sizes(self, chunk: int, data_size: int, raw_size: int) -> None:
-        """Check what a deep leader says of its samples before anything is allocated for them."""
+    def check_deep_sizes(self, chunk: int, table_size: int, data_size: int, raw_size: int) -> None:
+        """Check what a deep leader says of its counts and samples before anything is allocated for them."""
         compression = self.grid.part.compression
         if data_size > raw_size or (compression.facts.max_ratio and raw_size > compression.facts.max_ratio * data_size):
             raise CorruptChunk(
                 f"{self.where(chunk)}: {data_size} bytes can't be {raw_size} raw bytes of samples as {compression.name}"
             )
-        if raw_size > MAX_RAW_CHUNK:
-            raise UnsupportedFile(f"{self.where(chunk)}: {raw_size} raw bytes, more than {MAX_RAW_CHUNK}")
+        if (most := max(table_size, raw_size)) > MAX_RAW_CHUNK:
+            raise UnsupportedFile(f"{self.where(chunk)}: {most} raw bytes, more than {MAX_RAW_CHUNK}")
 
 
 def table_counts(header: Header, file_size: int) -> list[int]:
     """Count the chunks of each part; refuse tables that can't be in the file, before they are read."""
+    for part in header.parts:
+        if part.storage.is_deep and not part.compression.facts.deep:
+            raise InvalidFile(f"part {part.index}: {part.compression.name} is no compression for deep data")
     counts = [chunk_count(part, part.compression) for part in header.parts]
     for part, count in zip(header.parts, counts, strict=True):
         if count > MAX_CHUNKS_PER_PART:
             raise UnsupportedFile(f"part {part.index}: {count} chunks; OpenEXR reads at most {MAX_CHUNKS_PER_PART}")
+    if sum(counts) > MAX_CHUNKS:
+        raise UnsupportedFile(f"{sum(counts)} chunks in {len(counts)} parts, more than {MAX_CHUNKS}")
     end = len(header.raw) + 8 * sum(counts)
     if end > file_size:
         raise InvalidFile(

@@ -7,10 +7,19 @@ import numpy as np
 from exrbatch.codecs.codec import ChunkGroup, Raw
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.table import codec_for
-from exrbatch.errors import CorruptChunk
+from exrbatch.errors import CorruptChunk, UnsupportedFile
 from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import ExrFile, Payload
+from exrbatch.exr.tables import MAX_RAW_CHUNK
+
+SMALL = 100 * 1000 * 1000
+"""Raw bytes that any file may ask for at once. A packer holds up to about four times as many."""
+MOST_PER_BYTE = 100
+"""More than SMALL may be asked for only by a file with a byte for so many. Black frames of many channels can be packed
+harder in chunks of 256 lines; they are left alone, as a file below 1 MB has nothing to win."""
+ROW_BYTES = 12
+"""What a row, one channel on one line, counts as besides its raw bytes: some packers keep a list of all rows."""
 
 
 class RawReader:
@@ -19,23 +28,30 @@ class RawReader:
     def __init__(self, file: ExrFile) -> None:
         """Raises `UnsupportedFile` if a part's compression needs a newer OpenEXR."""
         self._file = file
-        self._codecs = [codec_for(part.compression, Effort.BALANCED) for part in file.header.parts]
+        parts = file.header.parts
+        # One for all parts of a compression: its work buffers are large, and a small file can have thousands of parts.
+        codecs = {each: codec_for(each, Effort.BALANCED) for each in dict.fromkeys(part.compression for part in parts)}
+        self._codecs = [codecs[part.compression] for part in parts]
+        self._most = min(max(SMALL, MOST_PER_BYTE * file.stat.st_size), MAX_RAW_CHUNK)
         self._buffer = np.empty(0, np.uint8)
 
     def read(self, part: int, chunks: Sequence[int]) -> Raw:
         """Unpack chunks of a part (one only of a deep part); the array is good until the next call.
 
         The raw bytes of flat chunks follow one another; those of a deep chunk are its sample count table, then
-        its samples. Raises `CorruptChunk`, naming the chunk, for what does not unpack to what the header says.
+        its samples. Raises `CorruptChunk`, naming the chunk, for what does not unpack to what the header says,
+        and `UnsupportedFile` for more raw bytes at once than a file of that size may ask for.
         """
         table = self._file.parts[part]
         grid = table.grid
+        self._check_size(part, ChunkGroup.of(grid, chunks))
         if grid.part.compression is Compression.NONE and not grid.part.storage.is_deep:
             raw = self._reserve(ChunkGroup.of(grid, chunks).raw_size)
             if self._file.read_uncompressed(part, chunks, raw.data):
                 return raw
         payloads = self._file.read_payloads(part, chunks)
         group = ChunkGroup.of(grid, chunks, payloads[0].raw_size)
+        self._check_size(part, group)
         raw = self._reserve(group.raw_size)
         try:
             self._codecs[part].unpack(group, packed_streams(grid, chunks, payloads), raw)
@@ -45,6 +61,16 @@ class RawReader:
             chunk = chunks[0] if error.chunk is None else error.chunk
             raise CorruptChunk(f"{table.where(chunk)}: {error}") from None
         return raw
+
+    def _check_size(self, part: int, group: ChunkGroup) -> None:
+        """Check what a group asks for against the file, before anything is allocated for it."""
+        lines = int(group.grid.heights[list(group.chunks)].sum())
+        needed = group.raw_size + ROW_BYTES * lines * len(group.part.channels)
+        if needed > self._most:
+            raise UnsupportedFile(
+                f"{self._file.parts[part].where(group.chunks[0])}: {group.raw_size} raw bytes in {lines} lines at once,"
+                f" more than a file of {self._file.stat.st_size} bytes may ask for (it is damaged, hostile or all black)"
+            )
 
     def _reserve(self, size: int) -> Raw:
         if len(self._buffer) < size:

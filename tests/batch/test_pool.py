@@ -167,17 +167,22 @@ def test_a_stop_begins_no_other_file_of_a_bundle(frames: list[Candidate], pool: 
 
 
 PARENT = """
-import sys, exrbatch
+import ctypes, os, sys
 from exrbatch.batch.pool import Pool
+
+def sleep_and_hold_the_interpreter():
+    ctypes.PyDLL(None).sleep(1000)
+
 if __name__ == "__main__":
     pool = Pool(2, float)
-    print(*(slot.process.pid for slot in pool._slots), flush=True)
+    print(*(slot.executor.submit(os.getpid).result() for slot in pool._slots), flush=True)
+    pool._slots[0].executor.submit(sleep_and_hold_the_interpreter)
     sys.stdin.read()
 """
 
 
 def test_workers_die_with_the_parent(tmp_path: Path) -> None:
-    """After kill -9 of the parent no worker lives on to write under a second run."""
+    """After kill -9 of the parent no worker lives on to write under a second run; not even in C code that never ends."""
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     parent = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
