@@ -19,7 +19,6 @@ class Predictor:
     def __init__(self) -> None:
         self._predicted = np.empty(0, np.uint8)
         self._split = np.empty(0, np.uint8)
-        self._words = np.empty(0, np.uint16)
         # One byte more than a block: the last byte of the block before it.
         self._low, self._high = np.empty(BLOCK + 1, np.uint8), np.empty(BLOCK + 1, np.uint8)
         self._shifted = np.empty(BLOCK, np.uint16)
@@ -56,17 +55,20 @@ class Predictor:
         """Fill `raw` (n >= 1 bytes, like `predicted`) with the bytes that `forward` would turn into `predicted`."""
         n = len(raw)
         if len(self._split) < n:
-            self._split, self._words = np.empty(n, np.uint8), np.empty(n // 2, np.uint16)
+            self._split = np.empty(n, np.uint8)
         split = self._split[:n]
         half = n // 2
         evens = n - half
         np.bitwise_xor(predicted, 0x80, out=split)
         split[0] = predicted[0]
         np.add.accumulate(split, out=split)
-        words, high = raw[: 2 * half].view("<u2"), self._words[:half]
-        np.copyto(high, split[evens:])
-        np.left_shift(high, 8, out=high)
-        np.copyto(words, split[:half])
-        np.bitwise_or(words, high, out=words)
+        words = raw[: 2 * half].view("<u2")
+        for start in range(0, half, BLOCK):
+            block = words[start : start + BLOCK]
+            high = self._shifted[: len(block)]
+            np.copyto(high, split[evens + start : evens + start + len(block)])
+            np.left_shift(high, 8, out=high)
+            np.copyto(block, split[start : start + len(block)])
+            np.bitwise_or(block, high, out=block)
         if n % 2:
             raw[-1] = split[half]

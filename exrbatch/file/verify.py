@@ -9,7 +9,7 @@ from exrbatch.codecs.library import LibraryCodec
 from exrbatch.codecs.table import codec_for
 from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.compression import Compression
-from exrbatch.exr.part import Part
+from exrbatch.exr.part import Attribute, Part
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.file.locate import first_different_pixel
 from exrbatch.file.plan import Targets, Verify, strange_names
@@ -81,18 +81,25 @@ def header_difference(source: ExrFile, copy: ExrFile) -> str | None:
 
 def _attribute_difference(ours: Part, theirs: Part) -> str | None:
     where = f"part {ours.index}, attribute"
-    names = [attribute.name for attribute in theirs.attributes]
-    for old, new in zip(ours.attributes, theirs.attributes, strict=False):
-        if (old.name, old.type) != (new.name, new.type):
-            missing = "is missing" if old.name not in names else "stands elsewhere or has another type"
-            return f"{where} {old.name!r} {missing}"
-        if old.value != new.value and old.name not in CHANGED_ATTRIBUTES:
-            return f"{where} {old.name!r} has another value"
-    if len(ours.attributes) != len(theirs.attributes):
-        longer = max(ours.attributes, theirs.attributes, key=len)
-        missing = "is missing" if longer is ours.attributes else "is new"
-        return f"{where} {longer[min(len(ours.attributes), len(theirs.attributes))].name!r} {missing}"
-    return None
+    old, new = ([(each.name, each.type, _kept_value(each)) for each in part.attributes] for part in (ours, theirs))
+    if old == new:
+        return None
+    names, other_names = [name for name, _, _ in old], [name for name, _, _ in new]
+    for name in names:
+        if name not in other_names:
+            return f"{where} {name!r} is missing"
+    for name in other_names:
+        if name not in names:
+            return f"{where} {name!r} is new"
+    for attribute in old:
+        if attribute not in new:
+            return f"{where} {attribute[0]!r} has another value"
+    return f"part {ours.index}: its attributes stand in another order"
+
+
+def _kept_value(attribute: Attribute) -> bytes:
+    """Return the value, but for attributes that a recompression changes."""
+    return b"" if attribute.name in CHANGED_ATTRIBUTES else attribute.value
 
 
 def _is_same_picture(source: ExrFile, copy: ExrFile) -> bool:

@@ -1,0 +1,48 @@
+"""`exrbatch verify A B` as a user runs it."""
+
+import json
+from pathlib import Path
+
+from tests.cli.test_recompress import exrbatch
+from tests.support.build import PartSpec, build
+
+DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
+
+
+def trees(folder: Path) -> tuple[Path, Path]:
+    for name in ("a/x/1.exr", "a/2.exr", "b/x/1.exr", "b/2.exr"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(DATA)
+    return folder / "a", folder / "b"
+
+
+def test_a_tree_equals_its_recompressed_copy(tmp_path: Path) -> None:
+    """Exit code 0, and neither tree is changed."""
+    a, b = trees(tmp_path)
+    exrbatch("recompress", b, "-c", "piz")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert "2 files: 2 equal" in exrbatch("verify", a, b).stdout
+    assert "1 file: 1 equal" in exrbatch("verify", a / "2.exr", b / "2.exr").stdout
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_differences_and_missing_files_are_failures(tmp_path: Path) -> None:
+    """Exit code 1; each is named with where it differs, on both sides."""
+    a, b = trees(tmp_path)
+    (a / "x/1.exr").write_bytes(DATA[:-1] + bytes([DATA[-1] ^ 1]))
+    (b / "2.exr").unlink()
+    (b / "3.exr").write_bytes(DATA)
+    done = exrbatch("verify", a, b, "--json", code=1)
+    reasons = {record["path"]: record.get("reason") for record in json.loads(done.stdout)["files"]}
+    assert reasons == {
+        f"{a}/x/1.exr": "differs: part 0, chunk 63, channel R, pixel x 63 y 63",
+        f"{a}/2.exr": "the other file is missing",
+        f"{b}/3.exr": f"there is no {a}/3.exr to compare it with",
+    }
+
+
+def test_wrong_arguments(tmp_path: Path) -> None:
+    """Exit code 2 before anything starts."""
+    a, b = trees(tmp_path)
+    assert "no such file" in exrbatch("verify", a, tmp_path / "c", code=2).stderr
+    assert "is a folder" in exrbatch("verify", a, b / "2.exr", code=2).stderr
