@@ -101,7 +101,7 @@ class LibraryCodec:
         return planes
 
     def _culprit(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> int:
-        """Halve a run that can't be read until one chunk is left: there may be ten thousands, and only the last wrong."""
+        """Halve a run that can't be read until one chunk is left: there may be thousands, and the last be wrong."""
         while len(run) > 1:
             half = len(run) // 2
             try:

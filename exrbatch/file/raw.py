@@ -13,11 +13,11 @@ from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import ExrFile, Payload
 from exrbatch.exr.tables import MAX_RAW_CHUNK
 
-SMALL = 100 * 1000 * 1000
-"""Raw bytes that any file may ask for at once. A packer holds up to about four times as many."""
-MOST_PER_BYTE = 100
+SMALL = 64 * 1000 * 1000
+"""Raw bytes that any file may ask for at once. To unpack them takes about 4 times as many, a whole job 7 times."""
+MOST_PER_BYTE = 64
 """More than SMALL may be asked for only by a file with a byte for so many. Black frames of many channels can be packed
-harder in chunks of 256 lines; they are left alone, as a file below 1 MB has nothing to win."""
+harder in chunks of 256 lines; they are left alone, as a file of 1 MB has nothing to win."""
 ROW_BYTES = 12
 """What a row, one channel on one line, counts as besides its raw bytes: some packers keep a list of all rows."""
 
@@ -69,7 +69,7 @@ class RawReader:
         if needed > self._most:
             raise UnsupportedFile(
                 f"{self._file.parts[part].where(group.chunks[0])}: {group.raw_size} raw bytes in {lines} lines at once,"
-                f" more than a file of {self._file.stat.st_size} bytes may ask for (it is damaged, hostile or all black)"
+                f" more than a file of {self._file.stat.st_size} bytes may ask for (it is damaged or all black)"
             )
 
     def _reserve(self, size: int) -> Raw:

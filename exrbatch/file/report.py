@@ -3,6 +3,7 @@
 import base64
 import enum
 import os
+import re
 from dataclasses import dataclass
 
 from exrbatch.file.plan import FilePlan
@@ -82,12 +83,12 @@ class FileReport:
 
 
 def failed(plan: FilePlan, reason: str, size: int = 0) -> FileReport:
-    """Make the report of a file that failed."""
+    """Make the report of a file that failed, with a reason of one line that any terminal can show."""
     return FileReport(
         path=plan.source,
         status=Status.FAILED,
         destination=plan.destination,
-        reason=shown_path(" ".join(reason.split())),
+        reason=re.sub(r"\\udc([89a-f][0-9a-f])", r"\\x\1", shown_path(" ".join(reason.split()))),
         size_before=size,
         size_after=size,
     )
