@@ -1,9 +1,10 @@
 """May this file be replaced? What is asked of the file and its folder before work begins; nothing of its pixels."""
 
+import errno
 import os
 import shutil
 
-from exrbatch.errors import NoSpace, UnsupportedFile
+from exrbatch.errors import NoSpace, ReplaceFailed, UnsupportedFile
 from exrbatch.exr.reader import ExrFile
 from exrbatch.file import disk
 from exrbatch.file.plan import FilePlan, Hardlinks
@@ -25,6 +26,8 @@ def check_replaceable(source: ExrFile, plan: FilePlan) -> None:
         return
     _check_links(source, plan)
     if not plan.force:
+        if _is_read_only(plan.source):
+            raise ReplaceFailed("its file system is mounted read-only", errno.EROFS)
         if not os.access(plan.source, os.W_OK):
             raise UnsupportedFile("it is write-protected; --force replaces it all the same")
         if not _may_own(source.stat):
@@ -41,6 +44,10 @@ def _check_links(source: ExrFile, plan: FilePlan) -> None:
         raise UnsupportedFile(f"it has {names} hard links, of which only one would be replaced (--hardlinks)")
     if names != 1 + len(plan.twins) and plan.hardlinks is Hardlinks.RELINK:
         raise UnsupportedFile(f"it has {names} hard links, and not all of them were found below the paths given")
+
+
+def _is_read_only(path: str) -> bool:
+    return hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _may_own(status: os.stat_result) -> bool:

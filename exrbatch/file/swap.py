@@ -17,7 +17,7 @@ from exrbatch.file import disk
 from exrbatch.file.metadata import copy_metadata
 from exrbatch.file.temps import old_name, temp_name
 
-_CANT_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM}
+_CANT_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 _CANT_LINK = {errno.ENOSYS, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
 
 Identity = tuple[int, int]
@@ -95,8 +95,9 @@ class Swap:
         """
         try:
             self._original.check_at(self._path)
-            temp, self.temp = self.temp, old_name(self.temp)
-            _rename(temp, self.temp, self.new)
+            old = old_name(self.temp)
+            _rename(self.temp, old, self.new)
+            self.temp = old
             if not self._exchange():
                 self._link_and_rename()
             self._settle()
@@ -132,8 +133,11 @@ class Swap:
             self._original.check_open()
             self._original.check_name(self._path)  # last: whoever comes after this look is not seen
             _rename(self.temp, self._path, self.new)
-        except (OSError, SourceChanged):
-            self._drop_spare()  # the name itself still has that file, or something newer
+        except (OSError, SourceChanged) as error:
+            # The name itself still has that file, or something newer.
+            if (left := self._drop_spare()) is not None and isinstance(error, OSError):
+                reason = f"can't replace it: {error.strerror}; it is left with a second name, {os.path.basename(left)}"
+                raise ReplaceFailed(reason, error.errno) from error
             raise
 
     def _settle(self) -> None:

@@ -182,7 +182,7 @@ if __name__ == "__main__":
 
 
 def test_workers_die_with_the_parent(tmp_path: Path) -> None:
-    """After kill -9 of the parent no worker lives on to write under a second run; not even in C code that never ends."""
+    """After kill -9 of the parent no worker lives on to write under a second run, not even in endless C code."""
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     parent = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

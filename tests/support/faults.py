@@ -200,7 +200,7 @@ class World:
 
     def _left_behind(self) -> Iterator[str]:
         left = self.leftovers()
-        excused = self.report is None or self._lasts or self.disk.calls[self.disk.at] in ("remove", "look", "rename")
+        excused = self.report is None or self._lasts or self.disk.calls[self.disk.at] in ("remove", "look")
         if left and not excused:
             yield f"left behind: {left}"
         for folder in (str(self.folder / "in"), str(self.folder / "out")):
