@@ -3,7 +3,9 @@
     python -m benchmarks.peers CORPUS [--passes 5] [--jobs 2] [--only exrbatch,file-pool]
 
 CORPUS is a folder made by benchmarks.corpus. Each contestant gets a fresh copy per pass, on the same disk. exrbatch
-replaces in place, synced and verified; the peers write beside and rename, neither syncing nor verifying.
+replaces in place, synced and verified; the peers write beside and rename, neither syncing nor verifying. `limit` is
+no contestant: the seconds that the bare deflate library needs for the same filtered chunks in as many processes,
+with no reading, no filtering and no writing. exrmetrics takes part where it is on PATH.
 Figures: median seconds, median ratio of speeds within a pass, bytes in total and by class.
 """
 
@@ -18,14 +20,27 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-Contestant = Callable[[list[Path], int], None]
+import deflate
+
+from exrbatch.codecs.effort import Effort
+from exrbatch.codecs.predictor import Predictor
+from exrbatch.codecs.zip import LIBDEFLATE_LEVEL
+from exrbatch.exr.chunks import chunk_grid
+from exrbatch.exr.compression import Compression
+from exrbatch.exr.reader import open_exr
+from exrbatch.file.raw import RawReader
+from exrbatch.file.recompress import target_group
+from exrbatch.file.spans import cut_spans
+
+Contestant = Callable[[list[Path], int], float | None]
+"""Does the files, so many at a time; returns seconds if they are not those that it took."""
 
 
-def exrbatch(effort: str) -> Contestant:
+def exrbatch(*options: str) -> Contestant:
     """Our command line as a user runs it, interpreter start included."""
 
     def run(paths: list[Path], jobs: int) -> None:
-        command = [sys.executable, "-m", "exrbatch", "recompress", "-q", "--effort", effort, "-j", str(jobs)]
+        command = [sys.executable, "-m", "exrbatch", "recompress", "-q", *options, "-j", str(jobs)]
         subprocess.run([*command, *map(str, paths)], check=True, stdout=subprocess.DEVNULL)
 
     return run
@@ -65,12 +80,68 @@ def oiiotool(paths: list[Path], jobs: int) -> None:
         list(pool.map(convert, paths))
 
 
+def oiiotool_threads(paths: list[Path], jobs: int) -> None:
+    """One oiiotool process after the other, each with its own threads."""
+    tool = shutil.which("oiiotool", path=str(Path(sys.executable).parent)) or "oiiotool"
+    for path in paths:
+        beside = path.with_name(f"new_{path.name}")
+        compression = "zips" if "deep" in path.parts[-2] else "zip"
+        command = [tool, "--threads", str(jobs), str(path), "--compression", compression, "-o", str(beside)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        beside.replace(path)
+
+
+def exrmetrics(paths: list[Path], jobs: int) -> None:
+    """One exrmetrics process per file, `jobs` at a time."""
+
+    def convert(path: Path) -> None:
+        beside = path.with_name(f"new_{path.name}")
+        compression = "zips" if "deep" in path.parts[-2] else "zip"
+        subprocess.run(
+            ["exrmetrics", "--convert", "-z", compression, str(path), "-o", str(beside)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        beside.replace(path)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(convert, paths))
+
+
+def limit(paths: list[Path], jobs: int) -> float:
+    """Only deflate, at OpenEXR's level; returns its seconds in all processes over their number."""
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        return sum(pool.map(_deflate_only, paths)) / jobs
+
+
+def _deflate_only(path: Path) -> float:
+    predictor = Predictor()
+    with open_exr(str(path)) as source:
+        compressions = [Compression.ZIPS if part.storage.is_deep else Compression.ZIP for part in source.header.parts]
+        grids = [chunk_grid(part, target) for part, target in zip(source.header.parts, compressions, strict=True)]
+        reader = RawReader(source)
+        seconds = 0.0
+        for span in cut_spans(source, grids):
+            raw = reader.read(span.part, span.source)
+            group = target_group(span, grids[span.part], raw)
+            filtered = [predictor.forward(stream.raw).tobytes() for stream in group.split(raw) if len(stream.raw)]
+            start = time.perf_counter()
+            for data in filtered:
+                deflate.zlib_compress(data, LIBDEFLATE_LEVEL[Effort.BALANCED])
+            seconds += time.perf_counter() - start
+    return seconds
+
+
 CONTESTANTS: dict[str, Contestant] = {
     "file-pool": file_pool,
-    "exrbatch": exrbatch("balanced"),
-    "exrbatch-fast": exrbatch("fast"),
+    "exrbatch": exrbatch(),
+    "exrbatch-native": exrbatch("--verify", "native"),
+    "exrbatch-none": exrbatch("--verify", "none"),
+    "exrbatch-fast": exrbatch("--effort", "fast"),
+    "limit": limit,
     "oiiotool": oiiotool,
-}
+    "oiiotool-threads": oiiotool_threads,
+} | ({"exrmetrics": exrmetrics} if shutil.which("exrmetrics") else {})
 
 
 def measure(corpus: Path, passes: int, jobs: int, names: list[str]) -> None:
@@ -85,8 +156,8 @@ def measure(corpus: Path, passes: int, jobs: int, names: list[str]) -> None:
             subprocess.run(["sync"], check=True)
             paths = sorted(work.rglob("*.exr"))
             start = time.perf_counter()
-            CONTESTANTS[name](paths, jobs)
-            seconds[name].append(time.perf_counter() - start)
+            own = CONTESTANTS[name](paths, jobs)
+            seconds[name].append(time.perf_counter() - start if own is None else own)
             for folder in work.iterdir():
                 sizes[name][folder.name] = sum(path.stat().st_size for path in folder.iterdir())
     shutil.rmtree(work, ignore_errors=True)
