@@ -1,5 +1,6 @@
 """Paths -> candidate files, in order: folders are walked, frame sequences looked up, links told apart."""
 
+import contextlib
 import os
 import re
 import stat
@@ -74,14 +75,17 @@ def check_paths(paths: Iterable[str]) -> list[str]:
 
 
 def _without_covered(paths: list[str]) -> list[str]:
-    """Leave out what is named twice or lies in a folder that is named as well, in whatever order they come."""
-    real = {path: os.path.realpath(path) for path in paths}
-    every = set(real.values())
+    """Leave out folders that are named twice or lie in one that is named as well, in whatever order they come.
+
+    Files come first: they are meant, also where the patterns for their folder would leave them out.
+    """
+    folders = {path: os.path.realpath(path) for path in paths if os.path.isdir(path)}
+    every = set(folders.values())
     kept: dict[str, str] = {}
-    for path in paths:
-        if not any(parent in every for parent in parents(real[path])):
-            kept.setdefault(real[path], path)
-    return list(kept.values())
+    for path, real in folders.items():
+        if not any(parent in every for parent in parents(real)):
+            kept.setdefault(real, path)
+    return [*dict.fromkeys(path for path in paths if path not in folders), *kept.values()]
 
 
 def discover(
@@ -100,15 +104,26 @@ def discover(
     yield one, with the others as its `twins`, once all are found.
     """
     skip = mirror.real if mirror is not None else ""
-    for found, path in _grouped(_found(paths, skip, selection, sweep), relink):
-        yield found if isinstance(found, FileReport) or mirror is None else mirror.place(found, path)
+    found = _grouped(_found(paths, skip, selection, sweep), relink)
+    if mirror is not None:
+        found = ((each if isinstance(each, FileReport) else mirror.place(each, path), path) for each, path in found)
+    for each, _ in _swept_on_the_way(found) if sweep else found:
+        yield each
 
 
 def _found(
     paths: Sequence[str], skip: str, selection: Selection, sweep: bool
 ) -> Iterator[tuple[Candidate | FileReport, str]]:
+    named: set[str] = set()  # files that were found by their own names, so that no walk finds them again
     for path in paths:
+        is_folder = os.path.isdir(path)
         for found in _files_of(path, skip, selection, sweep):
+            if not is_folder or named:
+                real = os.path.realpath(found.path)
+                if real in named:
+                    continue
+                if not is_folder:
+                    named.add(real)
             yield found, path
 
 
@@ -169,6 +184,30 @@ def _files_of(path: str, skip: str, selection: Selection, sweep: bool) -> Iterat
         yield from _sequence(path)
 
 
+def _sweep(folder: str, names: Sequence[str]) -> Iterator[FileReport]:
+    """Remove stale temp files, and tell of those that must be kept."""
+    for name in temps.sweep(folder, names):
+        yield FileReport(path=os.path.join(folder, name), status=Status.FAILED, reason=KEPT)
+
+
+def _swept_on_the_way(
+    found: Iterator[tuple[Candidate | FileReport, str]],
+) -> Iterator[tuple[Candidate | FileReport, str]]:
+    """Sweep the folders of files that were named, and those of the mirror, when the first file of each comes."""
+    seen: set[str] = set()
+    for each, path in found:
+        yield each, path
+        if isinstance(each, FileReport):
+            continue
+        folders = [] if os.path.isdir(path) else [os.path.dirname(each.path) or "."]
+        folders += [os.path.dirname(each.mirror)] if each.mirror is not None else []
+        for folder in folders:
+            if folder not in seen:
+                seen.add(folder)
+                with contextlib.suppress(OSError):
+                    yield from ((report, path) for report in _sweep(folder, os.listdir(folder)))
+
+
 def _walk(root: str, skip: str, selection: Selection, sweep: bool) -> Iterator[Candidate | FileReport]:
     """Walk a tree in the order of names, without recursion and without following links."""
     pending = [root]
@@ -181,17 +220,23 @@ def _walk(root: str, skip: str, selection: Selection, sweep: bool) -> Iterator[C
             yield FileReport(path=folder, status=Status.FAILED, reason=f"can't list the folder: {error.strerror}")
             continue
         if sweep:
-            for name in temps.sweep(folder, [entry.name for entry in listing]):
-                yield FileReport(path=os.path.join(folder, name), status=Status.FAILED, reason=KEPT)
+            yield from _sweep(folder, [entry.name for entry in listing])
         folders = []
         for entry in listing:
             relative = entry.path[len(root) :].lstrip(os.sep)
-            if entry.is_dir(follow_symlinks=False):
+            if _is_folder(entry):
                 if selection.takes_folder(relative) and not (skip and os.path.realpath(entry.path) == skip):
                     folders.append(entry.path)
             elif _is_exr_name(entry.name) and selection.takes_file(relative):
                 yield _examine(entry.path)
         pending.extend(reversed(folders))
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:  # then looking at it as a file fails, too, and that is told
+        return False
 
 
 def _is_exr_name(name: str) -> bool:

@@ -25,6 +25,10 @@ class Mirror:
         """Refuse a folder that holds sources: the new tree would be written among, or over, the old one."""
         if os.path.lexists(self.root) and not os.path.isdir(self.root):
             raise OptionsError(f"the {self._name} is not a folder: {self.root}")
+        if self._name == "backup":
+            for path in filter(os.path.isdir, paths):
+                if os.path.realpath(path) in self_and_parents(self.real):
+                    raise OptionsError(f"the backup folder {self.root} lies below {path}: a later run would change it")
         for path in paths:
             for folder in (folder_of(path), os.path.dirname(os.path.realpath(path)) if os.path.islink(path) else ""):
                 if folder and self.real in self_and_parents(os.path.realpath(folder)):

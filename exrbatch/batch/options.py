@@ -43,6 +43,10 @@ class Options(Rules):
             raise OptionsError(
                 "backups are for files that are replaced in place; with an output folder all originals stay"
             )
+        if self.output is not None and self.hardlinks is not Hardlinks.SKIP and not self.compare:
+            raise OptionsError(
+                "hard links stay what they are where files go to an output folder; leave out --hardlinks"
+            )
         if self.keep_backups and self.backup_dir is None:
             raise OptionsError("to keep backups needs a folder for them: --backup-dir")
 

@@ -122,16 +122,21 @@ class Pool:
         """Blame the file that the dead worker had, give the others of its bundle back, start a new worker."""
         current = slot.current()
         death = Death(slot.bundle[current], slot.cause_of_death())
-        returned = [*slot.bundle[:current], *slot.bundle[current + 1 :]]
+        reports = slot.told()
+        returned = [*slot.bundle[len(reports) : current], *slot.bundle[current + 1 :]]
         slot.renew()
-        return Outcome([], returned, death)
+        return Outcome(reports, returned, death)
 
     def close(self) -> None:
-        """End the workers; they have no files any more."""
-        for slot in self._slots:
-            slot.close()
+        """Let the workers finish the files in flight, and end them."""
+        self.request_stop()
+        while self.is_busy:
+            self.next_finished(MAX_TICK)
+        while self._slots:
+            self._slots.pop().close()
 
     def kill(self) -> None:
         """End the workers now. Originals are safe at any instant; temp files are removed."""
-        for slot in self._slots:
-            slot.kill()
+        while self._slots:
+            self._slots.pop().kill()
+        self._idle.clear()

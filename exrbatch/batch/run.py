@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.candidate import Candidate
@@ -13,7 +14,7 @@ from exrbatch.batch.pool import Pool, Running
 from exrbatch.batch.scheduler import Scheduler, StopRequest
 from exrbatch.errors import RunStopped
 from exrbatch.file.plan import Hardlinks
-from exrbatch.file.report import FileReport
+from exrbatch.file.report import FileReport, Status
 
 
 class Run:
@@ -34,8 +35,8 @@ class Run:
     def events(self) -> Iterator[FileReport | None]:
         """Drive the run: yield each file's report as the file ends, and None when a while passed without one.
 
-        When the iterator is closed, files in flight are finished; on any exception, KeyboardInterrupt
-        included, the workers are killed.
+        When the iterator is closed, files in flight are finished; on any exception in here, KeyboardInterrupt
+        included, the workers are killed. Who is interrupted between two events calls `kill`.
         """
         self.backlog.start()
         self._pool = Pool(self.jobs, self.options.time_limit)
@@ -44,10 +45,15 @@ class Run:
         except GeneratorExit:
             self.backlog.stop()
         except BaseException:
-            self.backlog.stop()
-            self._pool.kill()
+            self.kill()
             raise
         self._pool.close()
+
+    def kill(self) -> None:
+        """Stop now: end the workers, whatever they do."""
+        self.backlog.stop()
+        if self._pool is not None:
+            self._pool.kill()
 
     def reports(self) -> Iterator[FileReport]:
         """Drive the run: yield the reports only. Raises `RunStopped` at the end of a run that ended too early."""
@@ -69,5 +75,12 @@ def _found(paths: Sequence[str], options: Options) -> Iterator[Candidate | FileR
     relink = options.hardlinks is Hardlinks.RELINK
     found = discover(paths, mirror, selection, sweep=sweep, relink=relink)
     if options.compare and mirror is not None:
-        return itertools.chain(found, only_in_mirror(paths, mirror, selection))
+        return map(_not_compared, itertools.chain(found, only_in_mirror(paths, mirror, selection)))
+    return found
+
+
+def _not_compared(found: Candidate | FileReport) -> Candidate | FileReport:
+    """What is passed over elsewhere is a failure of a comparison: it is not known to be equal."""
+    if isinstance(found, FileReport) and found.status is Status.SKIPPED:
+        return replace(found, status=Status.FAILED)
     return found

@@ -130,16 +130,19 @@ class Scheduler:
             self._suspects.pop(report.path, None)
             if report.disk_is_full and self._stop.reason is None:
                 self._stop.reason = f"the disk is full: {report.reason}"
-        if outcome.death is None:
+        if outcome.reports:
             self._deaths = 0
-        elif outcome.death.candidate.path not in self._suspects:
-            self._suspects[outcome.death.candidate.path] = outcome.death
-            self._deaths += 1
-            if self._deaths == MAX_DEATHS and self._stop.reason is None:
-                self._stop.reason = f"{MAX_DEATHS} workers died one after the other: {outcome.death.reason}"
-        else:
-            self._suspects[outcome.death.candidate.path] = outcome.death
+        if outcome.death is not None:
+            self._note(outcome.death)
         yield from outcome.reports
+
+    def _note(self, death: Death) -> None:
+        """Suspect a file, or blame it for certain; deaths of the second kind say nothing about the machine."""
+        is_first = death.candidate.path not in self._suspects
+        self._suspects[death.candidate.path] = death
+        self._deaths += is_first
+        if is_first and self._deaths == MAX_DEATHS and self._stop.reason is None:
+            self._stop.reason = f"{MAX_DEATHS} workers died one after the other: {death.reason}"
 
 
 def _take_bundle(backlog: Backlog, jobs: int) -> list[Candidate]:

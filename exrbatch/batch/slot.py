@@ -4,8 +4,8 @@ The only door to executors.
 """
 
 import contextlib
-import multiprocessing
 import os
+import pickle
 import signal
 import tempfile
 import time
@@ -37,7 +37,6 @@ class Slot:
         self.position = context.RawValue(worker.Position)
         self._context = context
         self._plans: Sequence[FilePlan] = ()
-        self._log = -1
         self._open()
 
     def _open(self) -> None:
@@ -45,18 +44,19 @@ class Slot:
         self._files = 0
         self._clock = (0, 0.0)
         self._limit: float | None = None
-        self._log, self._log_path = tempfile.mkstemp(prefix="exrbatch-worker-")
-        others = multiprocessing.active_children()
+        # What the worker prints, and the reports of a bundle that it has not ended.
+        (self._log, log_path), (self._told, told_path) = (tempfile.mkstemp(prefix="exrbatch-worker-") for _ in "12")
+        self._paths = [log_path, told_path]
         self.executor = ProcessPoolExecutor(
-            1, mp_context=self._context, initializer=worker.initialize, initargs=(self.position, self._log_path)
+            1, mp_context=self._context, initializer=worker.initialize, initargs=(self.position, log_path, told_path)
         )
         self.executor.submit(os.getpid)  # the process starts with the first task, not with the executor
-        (self.process,) = (child for child in multiprocessing.active_children() if child not in others)
+        (self.process,) = self.executor._processes.values()
 
     def renew(self) -> None:
         """Start another worker instead of this one, which is free, or dead."""
         self.executor.shutdown(wait=False)
-        self._close_log()
+        self._close_files()
         self._open()
 
     def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> "Future[list[FileReport]]":
@@ -99,18 +99,27 @@ class Slot:
         """Say what the worker died of, and its last words; remove what it left of the file that it had."""
         # The executor's thread asks for the exit code as well, and the server tells it only once: let it be first.
         self.executor.shutdown(wait=True)
-        self._sweep()
+        kept = self._sweep()
         if self._limit is not None:
             reason = f"timed out after {shown_duration(self._limit)} (--file-timeout)"
         else:
             reason = f"the worker died: {_exit_reason(self.process.exitcode)}"
         words = _last_words(os.pread(self._log, 1 << 16, 0))
-        return f"{reason}; its last words: {words}" if words else reason
+        reason = f"{reason}; its last words: {words}" if words else reason
+        return f"{reason}; it left {', '.join(kept)}, which may be the only copy of something" if kept else reason
+
+    def told(self) -> list[FileReport]:
+        """Read the reports of the files that the worker, which is dead, had ended before."""
+        reports: list[FileReport] = []
+        with open(self._told, "rb", closefd=False) as file, contextlib.suppress(EOFError, pickle.UnpicklingError):
+            while len(reports) < self.current():
+                reports.append(pickle.load(file))  # noqa: S301  our own worker wrote it
+        return reports
 
     def close(self) -> None:
         """End the worker, which is free."""
         self.executor.shutdown(wait=True)
-        self._close_log()
+        self._close_files()
 
     def kill(self) -> None:
         """End the worker now, whatever it does."""
@@ -119,19 +128,22 @@ class Slot:
         if self.bundle:
             self._sweep()
         self.executor.shutdown(wait=False, cancel_futures=True)
-        self._close_log()
+        self._close_files()
 
-    def _sweep(self) -> None:
+    def _sweep(self) -> list[str]:
+        """Remove the temps of the file that the dead worker had; return those that must be kept."""
         plan = self._plans[self.current()]
-        if self.process.pid is not None:
-            for path in {plan.destination or plan.source, plan.backup, *plan.twins}:
-                if path is not None:
-                    temps.sweep_process(os.path.dirname(path) or ".", self.process.pid)
+        paths = {plan.destination or plan.source, plan.backup, *plan.twins} - {None}
+        folders = {os.path.dirname(path or "") or "." for path in paths}
+        pid = self.process.pid
+        return [] if pid is None else [name for folder in folders for name in temps.sweep_process(folder, pid)]
 
-    def _close_log(self) -> None:
+    def _close_files(self) -> None:
         os.close(self._log)
-        with contextlib.suppress(OSError):
-            os.unlink(self._log_path)  # the worker has done that, unless it died before it could
+        os.close(self._told)
+        for path in self._paths:
+            with contextlib.suppress(OSError):
+                os.unlink(path)  # the worker has done that, unless it died before it could
 
 
 def _exit_reason(code: int | None) -> str:

@@ -4,6 +4,7 @@ import ctypes
 import faulthandler
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Sequence
@@ -29,19 +30,20 @@ class Position(ctypes.Structure):
 
 
 _position = Position()
-_log_fd = -1
+_log_fd = _told_fd = -1
 _memory_at_start = 0
 
 
-def initialize(position: Position, log_path: str) -> None:
-    """Set up a worker that tells its position there, and whose last words go to that file.
+def initialize(position: Position, log_path: str, told_path: str) -> None:
+    """Set up a worker that tells its position there; `log_path`: for its last words, `told_path`: for its reports.
 
-    The file loses its name at once: the parent has it open, and nothing is left behind whoever dies.
+    The files lose their names at once: the parent has them open, and nothing is left behind whoever dies.
     """
-    global _position, _log_fd, _memory_at_start
+    global _position, _log_fd, _told_fd, _memory_at_start
     _position = position
-    _log_fd = os.open(log_path, os.O_RDWR | os.O_APPEND)
-    os.unlink(log_path)
+    _log_fd, _told_fd = (os.open(path, os.O_RDWR | os.O_APPEND) for path in (log_path, told_path))
+    for path in (log_path, told_path):
+        os.unlink(path)
     capture_all(_log_fd)
     faulthandler.enable(_log_fd, all_threads=False)
     process.write_no_core_files()
@@ -61,9 +63,11 @@ def initialize(position: Position, log_path: str) -> None:
 def work(plans: Sequence[FilePlan]) -> list[FileReport]:
     """Do the files of a bundle one after the other; return the reports of those that were done.
 
-    The others are left when the parent asks for it, or when the disk is full.
+    The others are left when the parent asks for it, or when the disk is full. As a later file may kill this process,
+    each report is also written to a file at once.
     """
     reports: list[FileReport] = []
+    os.ftruncate(_told_fd, 0)
     for index, plan in enumerate(plans):
         if reports and (_position.stop or reports[-1].disk_is_full):
             break
@@ -71,6 +75,8 @@ def work(plans: Sequence[FilePlan]) -> list[FileReport]:
         if os.fstat(_log_fd).st_size:
             os.ftruncate(_log_fd, 0)  # the words are about this file
         reports.append(_work(plan))
+        if len(plans) > 1:
+            os.write(_told_fd, pickle.dumps(reports[-1]))
     _position.grown = process.resident_memory() - _memory_at_start
     return reports
 

@@ -1,12 +1,14 @@
 """`exrbatch demo DIR`: a few uncompressed frames, then the main job on them."""
 
 import argparse
+import sys
 
 from rich.text import Text
 
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
-from exrbatch.cli.recompress import QuietPipeConsole, drive, say
+from exrbatch.cli.console import lasting_console
+from exrbatch.cli.recompress import drive
 from exrbatch.cli.summary import summary_lines
 from exrbatch.demo import HEIGHT, WIDTH, write_frames
 from exrbatch.errors import OptionsError
@@ -19,10 +21,10 @@ def run_demo(arguments: argparse.Namespace) -> int:
     )
     if arguments.frames < 1:
         raise OptionsError(f"{arguments.frames} frames: at least 1 is needed")
-    console = QuietPipeConsole(highlight=False, soft_wrap=True)
-    say(console, Text(f"writing {arguments.frames} uncompressed frames of {WIDTH} x {HEIGHT} pixels"))
+    console = lasting_console(sys.stdout)
+    console.print(Text(f"writing {arguments.frames} uncompressed frames of {WIDTH} x {HEIGHT} pixels"))
     write_frames(arguments.directory, arguments.frames)
     report = drive(Run([arguments.directory], options), console)
     for line in summary_lines(report):
-        say(console, line)
+        console.print(line)
     return report.exit_code

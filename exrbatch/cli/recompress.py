@@ -20,6 +20,7 @@ from exrbatch.batch.report import EXIT_FAILURES, BatchReport, RecordFile
 from exrbatch.batch.run import Run
 from exrbatch.batch.scheduler import StopRequest
 from exrbatch.batch.start import STOP_SIGNALS
+from exrbatch.cli.console import lasting_console
 from exrbatch.cli.summary import file_line, release_note, summary_lines
 from exrbatch.dashboard import STOPPING, Dashboard, plain_line
 from exrbatch.errors import OptionsError
@@ -60,22 +61,22 @@ def run_recompress(arguments: argparse.Namespace) -> int:
 
 def show_run(run: Run, arguments: argparse.Namespace) -> int:
     """Drive a run as the options for reporting say; return the exit code."""
-    console = QuietPipeConsole(stderr=arguments.json, highlight=False, soft_wrap=True)
+    console = lasting_console(sys.stderr if arguments.json else sys.stdout)
     if (note := release_note(run.options)) is not None:
-        say(console, note)
+        console.print(note)
     guarded: list[GuardedSink] = []
     if arguments.report is not None:
-        stream = open_report(arguments.report)
-        guarded.append(GuardedSink(RecordFile(stream).add, lambda _report: stream.close()))
+        records = open_report(arguments.report)
+        guarded.append(GuardedSink(RecordFile(records).add, lambda _report: records.close()))
     if arguments.json:
         document = JsonDocument(sys.stdout)
         guarded.append(GuardedSink(document.add, document.close))
-    shown: list[Sink] = [lambda report: say(console, file_line(report))] if arguments.verbose else []
+    shown: list[Sink] = [lambda report: console.print(file_line(report))] if arguments.verbose else []
     report = drive(run, console, quiet=arguments.quiet, sinks=[*(sink.add for sink in guarded), *shown])
     for sink in guarded:
         sink.finish(report)
     for line in summary_lines(report):
-        say(console, line)
+        console.print(line)
     _settle_stdout()
     if any(sink.error is not None for sink in guarded):
         return report.exit_code or EXIT_FAILURES
@@ -91,6 +92,7 @@ def drive(run: Run, console: Console, *, quiet: bool = False, sinks: Sequence[Si
         stack.enter_context(_interrupts(run.stop, None if is_live else console))
         if is_live:
             stack.enter_context(Live(Dashboard(run, report), console=console, refresh_per_second=4))
+        stack.enter_context(_killed_on_error(run))
         for finished in run.events():
             if finished is not None:
                 report.add(finished)
@@ -98,25 +100,19 @@ def drive(run: Run, console: Console, *, quiet: bool = False, sinks: Sequence[Si
                     sink(finished)
             if not is_live and not quiet and time.monotonic() >= next_line:
                 next_line += PLAIN_SECONDS
-                say(console, Text(plain_line(run, report)))
+                console.print(Text(plain_line(run, report)))
     report.signal_number, report.stop_reason = run.stop.signal_number, run.stop.reason
     return report
 
 
-class QuietPipeConsole(Console):
-    """A console whose reader may go away: rich would end the program, and with it the job."""
-
-    def on_broken_pipe(self) -> None:
-        """Say nothing from now on."""
-        self.quiet = True
-        with contextlib.suppress(OSError):  # so that the interpreter has nothing left to flush at its end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
-
-
-def say(console: Console, text: Text) -> None:
-    """Print a line; a full disk or a closed terminal behind it is no reason to stop the job."""
-    with contextlib.suppress(OSError):
-        console.print(text)
+@contextlib.contextmanager
+def _killed_on_error(run: Run) -> Iterator[None]:
+    """Stop the workers at once when the second signal, or an error, comes between two events of the run."""
+    try:
+        yield
+    except BaseException:
+        run.kill()
+        raise
 
 
 def _settle_stdout() -> None:
@@ -181,8 +177,10 @@ def open_report(path: str) -> TextIO:
     """
     try:
         if os.path.lexists(path):
-            with open(path, "rb") as file:
-                beginning = file.read(len(REPORT_BEGINNING)) if os.path.isfile(path) else b""
+            beginning = b""
+            if os.path.isfile(path):
+                with open(path, "rb") as file:
+                    beginning = file.read(len(REPORT_BEGINNING))
             if beginning not in (b"", REPORT_BEGINNING):
                 raise OptionsError(f"{path} is no earlier report; --report does not write over it")
         return open(path, "w", encoding="utf-8")
@@ -196,12 +194,16 @@ def _interrupts(stop: StopRequest, console: Console | None) -> Iterator[None]:
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.signal_number is not None:
+            for each in STOP_SIGNALS:
+                signal.signal(each, signal.SIG_IGN)  # the third must not disturb the removal of temp files
             raise KeyboardInterrupt
         stop.signal_number = number
         if console is not None:
-            say(console, Text(STOPPING, style="yellow"))
+            console.print(Text(STOPPING, style="yellow"))
 
-    before = {number: signal.signal(number, handle) for number in STOP_SIGNALS}
+    # What was ignored when we started, as by nohup, stays ignored.
+    heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heard}
     try:
         yield
     except KeyboardInterrupt:

@@ -2,12 +2,13 @@
 
 import io
 import os
+import stat
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from exrbatch.errors import CorruptChunk, InvalidFile
+from exrbatch.errors import CorruptChunk, InvalidFile, UnsupportedFile
 from exrbatch.exr.header import Header, MoreBytesNeeded, parse_header
 from exrbatch.exr.tables import PartChunks, parse_tables, table_counts
 
@@ -64,12 +65,14 @@ class ExrFile:
         Raises `InvalidFile`, `UnsupportedFile` or `OSError`.
         """
         self.path = path
-        self._file = io.FileIO(path)
+        self._file = io.FileIO(path, opener=_open)
         self._buffer = bytearray()
         self._parts: tuple[PartChunks, ...] | None = None
         self.was_replaced = False  # then nothing but this descriptor holds the file
         try:
             self.stat = os.fstat(self.fd)
+            if not stat.S_ISREG(self.stat.st_mode):
+                raise UnsupportedFile("not a regular file")
             self.header = self._read_header()
             self._counts = table_counts(self.header, self.stat.st_size)
         except BaseException:
@@ -208,6 +211,11 @@ class ExrFile:
             if not count:
                 raise InvalidFile(f"the file became shorter while it was read: {len(view)} bytes are missing")
             view = view[count:]
+
+
+def _open(path: str, flags: int) -> int:
+    """Open without waiting: a pipe by that name would otherwise wait for its writer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def open_exr(path: str) -> ExrFile:

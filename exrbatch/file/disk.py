@@ -41,6 +41,10 @@ class Disk:
         """Set an extended attribute; access control lists are some of them."""
         os.setxattr(fd, name, value)
 
+    def remove_xattr(self, fd: int, name: str) -> None:
+        """Remove an extended attribute."""
+        os.removexattr(fd, name)
+
     def change_mode(self, fd: int, mode: int) -> None:
         """Set the permission bits."""
         os.fchmod(fd, mode)

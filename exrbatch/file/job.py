@@ -9,13 +9,21 @@ import os
 import time
 from dataclasses import replace
 
-from exrbatch.errors import ExrbatchError, NoSpace, ReplaceFailed, SourceChanged, UnsupportedFile
+from exrbatch.errors import (
+    ExrbatchError,
+    InvalidFile,
+    NoSpace,
+    ReplaceFailed,
+    SourceChanged,
+    UnsupportedFile,
+    VerificationFailed,
+)
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.file.choose import choose_by_sample
 from exrbatch.file.mirror import backed_up, copy_whole, is_mirrored, make_folder_of
 from exrbatch.file.plan import FilePlan, Targets, Verify, check_source, check_targets, choose_targets
 from exrbatch.file.recompress import Progress, recompress
-from exrbatch.file.replace import Replacement, relink
+from exrbatch.file.replace import Replacement
 from exrbatch.file.replaceable import check_replaceable, check_space
 from exrbatch.file.report import FileReport, Status, failed
 from exrbatch.file.swap import Original
@@ -51,6 +59,8 @@ def run(plan: FilePlan, progress: Progress = lambda _done: None) -> FileReport:
         report = failed(plan, f"can't read it: {error.strerror}", _size(plan.source))
     except Exception as error:  # noqa: BLE001  a bug of ours must not cost the other files of the batch
         report = failed(plan, f"internal error: {type(error).__name__}: {error}", _size(plan.source))
+    if plan.compare and report.status is Status.SKIPPED:
+        report = replace(report, status=Status.FAILED)  # what was not compared is not equal
     return replace(report, seconds=time.perf_counter() - wall, cpu_seconds=time.process_time() - cpu)
 
 
@@ -109,6 +119,16 @@ def _recompress(
     source: ExrFile, plan: FilePlan, targets: Targets, report: FileReport, progress: Progress
 ) -> FileReport:
     original = _original(source, plan)
+    try:
+        return _replace(source, original, plan, targets, report, progress)
+    except (InvalidFile, VerificationFailed):
+        original.check_in_place()  # a source that changed while it was read explains that better
+        raise
+
+
+def _replace(
+    source: ExrFile, original: Original, plan: FilePlan, targets: Targets, report: FileReport, progress: Progress
+) -> FileReport:
     if plan.destination is not None:
         make_folder_of(plan.destination)
     check_space(plan, source.stat.st_size)
@@ -121,26 +141,14 @@ def _recompress(
             if plan.verify is not Verify.NONE:
                 verify(source, temp.path, targets, plan.verify, lambda done: progress(PACK_SHARE + share * done))
             with backed_up(original, plan.backup, keep=plan.keep_backups):
-                notes = [*report.notes, *temp.commit(overwrite=plan.force)]
+                notes = [*report.notes, *temp.commit(overwrite=plan.force, twins=plan.twins)]
             source.was_replaced = plan.destination is None
-            notes += _relink(plan, original)
             lossy = tuple(name for names in targets.lossy_channels for name in names)
             return replace(
                 report, status=Status.RECOMPRESSED, size_after=new_size, lossy_channels=lossy, notes=tuple(notes)
             )
     _mirror(source, plan)
     return replace(report, status=Status.NO_GAIN, tried_size=new_size, compressions_after=report.compressions_before)
-
-
-def _relink(plan: FilePlan, original: Original) -> list[str]:
-    """Let the other names of the original stand for the new file too; one that can't keeps the old one, whole."""
-    notes = []
-    for twin in plan.twins:
-        try:
-            relink(plan.source, replace(original, path=twin))
-        except (SourceChanged, ReplaceFailed) as error:
-            notes.append(f"a hard link was left with the old file: {os.path.basename(twin)}: {error}")
-    return notes
 
 
 def _mirror(source: ExrFile, plan: FilePlan) -> None:

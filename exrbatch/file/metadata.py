@@ -38,11 +38,15 @@ def _copy_xattrs(source_fd: int, fd: int) -> None:
     if not hasattr(os, "listxattr"):
         return
     try:
-        names = os.listxattr(source_fd)
+        names, inherited = os.listxattr(source_fd), os.listxattr(fd)
     except OSError as error:
         if error.errno in (errno.ENOTSUP, errno.EINVAL):
             return
         raise
+    # A folder may hand down an access control list to every new file; the original never had it.
+    for name in set(inherited) - set(names):
+        if not name.startswith(_TOLERATED_XATTRS):
+            disk.DISK.remove_xattr(fd, name)
     for name in names:
         try:
             disk.DISK.set_xattr(fd, name, os.getxattr(source_fd, name))

@@ -78,12 +78,16 @@ def backed_up(original: Original, path: str | None, *, keep: bool) -> Iterator[N
 def _back_up(original: Original, path: str) -> bool:
     """Make a backup; False if it was there already."""
     if os.path.lexists(path):
+        if os.path.samefile(original.path, path):
+            return True  # a link that a run left which was killed
         if os.path.isfile(path) and _same_bytes(original.path, path):
             return False
         raise UnsupportedFile("there is another backup of it already, which is kept; give another --backup-dir")
     make_folder_of(path)
     try:
+        original.check_in_place()
         disk.DISK.link(original.path, path)
+        original.note_own_change()
         disk.DISK.sync_directory(os.path.dirname(path) or ".")
     except FileExistsError:
         raise UnsupportedFile("another program has just put something in the backup's place") from None
@@ -91,6 +95,7 @@ def _back_up(original: Original, path: str) -> bool:
         # Another file system, or one without hard links.
         with contextlib.suppress(OSError):
             if os.path.samefile(original.path, path):
+                original.note_own_change()
                 return True
         copy_whole(original, path)
     return True

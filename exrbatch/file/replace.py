@@ -7,12 +7,13 @@ name stands for the complete old file or the complete new one.
 import contextlib
 import errno
 import os
+from collections.abc import Sequence
 from types import TracebackType
 
-from exrbatch.errors import ReplaceFailed, UnsupportedFile
+from exrbatch.errors import ReplaceFailed, SourceChanged, UnsupportedFile
 from exrbatch.file import disk
 from exrbatch.file.metadata import copy_metadata
-from exrbatch.file.swap import Identity, Original, Swap, identity, identity_at, place_new
+from exrbatch.file.swap import Identity, Original, Swap, identity, place_new
 from exrbatch.file.temps import temp_name
 
 
@@ -28,6 +29,7 @@ class Replacement:
         self.path = os.path.join(directory, name)
         self._fd = -1
         self._new: Identity | None = None
+        self._written: tuple[int, int] | None = None  # size and mtime once nothing more is to be written
 
     def __enter__(self) -> "Replacement":
         try:
@@ -46,7 +48,7 @@ class Replacement:
         if self._fd >= 0:
             with contextlib.suppress(OSError):
                 self._close()
-        _remove_if(self.path, self._new)
+        self._remove(self.path)
 
     @property
     def size(self) -> int:
@@ -75,26 +77,31 @@ class Replacement:
             raise _failed("can't keep the metadata", error) from error
         try:
             disk.DISK.sync(self._fd)
+            status = os.fstat(self._fd)
+            self._written = status.st_size, status.st_mtime_ns
             if drop_cache:
                 disk.DISK.drop_cache(self._fd)
             self._close()
         except OSError as error:
             raise _failed("can't write the new file", error) from error
 
-    def commit(self, *, overwrite: bool = False) -> list[str]:
+    def commit(self, *, overwrite: bool = False, twins: Sequence[str] = ()) -> list[str]:
         """Put the new file in place; `overwrite` whatever is at a destination of its own. Returns notes for the user.
+
+        `twins`: other names of the original, which are to stand for the new file too. They are linked to it before it
+        has a name of its own: by then somebody may have put something else there.
 
         Raises `SourceChanged` if the source is not the file that was read, `UnsupportedFile` if somebody has taken the
         destination meanwhile.
         """
         assert self._new is not None, "used as a context manager"
         if self._destination is None:
-            swap = Swap(self.path, self._new, self._original)
-            try:
-                left = swap.run()
-            finally:
-                self.path = swap.temp
-            return [f"the original could not be removed: {os.path.basename(left)}"] if left else []
+            with contextlib.ExitStack() as links:
+                linked = [(twin, self._link(twin, links)) for twin in twins]
+                notes = self._swap(self.path, self._original)
+                for twin, link in linked:
+                    notes += self._relink(twin, link)
+                return notes
         try:
             place_new(self.path, self._new, self._destination, self._original, overwrite=overwrite)
         except FileExistsError:
@@ -103,33 +110,54 @@ class Replacement:
             raise _failed("can't put the new file in place", error) from error
         return []
 
+    def _swap(self, temp: str, original: Original) -> list[str]:
+        """Put the new file, at `temp`, in the place of an original."""
+        assert self._new is not None, "used as a context manager"
+        swap = Swap(temp, self._new, original)
+        try:
+            left = swap.run()
+        finally:
+            if temp == self.path:
+                self.path = swap.temp
+            else:
+                self._remove(swap.temp)
+        return [f"the original could not be removed: {os.path.basename(left)}"] if left else []
+
+    def _link(self, twin: str, links: contextlib.ExitStack) -> str | None:
+        """Give the new file a temp name beside a twin; None if it can't have one."""
+        temp = Original(twin, self._original.fd, self._original.status).new_temp()
+        links.callback(self._remove, temp)
+        try:
+            disk.DISK.link(self.path, temp)
+        except OSError:
+            return None
+        return temp
+
+    def _relink(self, twin: str, link: str | None) -> list[str]:
+        """Let a twin stand for the new file; one that can't keeps the old one, whole."""
+        try:
+            if link is None:
+                raise ReplaceFailed("no hard link can be made in its folder")
+            original = Original(twin, self._original.fd, self._original.status)
+            original.check_open()
+            original.note_own_change()  # the swap before has changed its ctime
+            return self._swap(link, original)
+        except (SourceChanged, ReplaceFailed, OSError) as error:
+            return [f"a hard link was left with the old file: {os.path.basename(twin)}: {error}"]
+
+    def _remove(self, path: str) -> None:
+        """Remove a temp name as long as it stands for the new file, as it was written.
+
+        After a swap it is the original's; and if the swap was undone, somebody may have written to the new file.
+        """
+        with contextlib.suppress(OSError):
+            found = disk.DISK.look(path)
+            if identity(found) == self._new and self._written in (None, (found.st_size, found.st_mtime_ns)):
+                disk.DISK.remove(path)
+
     def _close(self) -> None:
         fd, self._fd = self._fd, -1  # closed after an error too: never twice
         disk.DISK.close(fd)
-
-
-def relink(path: str, twin: Original) -> None:
-    """Let another name of the original stand for the file at `path` too. Raises like `Replacement.commit`."""
-    temp = twin.new_temp()
-    new = None
-    try:
-        new = identity(disk.DISK.look(path))
-        disk.DISK.link(path, temp)
-    except OSError as error:
-        _remove_if(temp, new)
-        raise _failed("can't link it", error) from error
-    swap = Swap(temp, new, twin)
-    try:
-        swap.run()
-    finally:
-        _remove_if(swap.temp, new)
-
-
-def _remove_if(path: str, new: Identity | None) -> None:
-    """Remove a temp name as long as it stands for the new file: after a swap it is the original's."""
-    with contextlib.suppress(OSError):
-        if identity_at(path) == new:
-            disk.DISK.remove(path)
 
 
 def _failed(what: str, error: OSError) -> ReplaceFailed:

@@ -10,7 +10,7 @@ and after. What a failed call has done is found out by looking: the reply to a c
 import contextlib
 import errno
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exrbatch.errors import ReplaceFailed, SourceChanged
 from exrbatch.file import disk
@@ -37,13 +37,20 @@ def identity_at(path: str) -> Identity | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Original:
-    """A file that is to be replaced: its name, the descriptor it is read by, and its state when it was opened."""
+    """A file that is to be replaced: its name, the descriptor it is read by, and its state when it was opened.
+
+    To give it another name, or another file its name, changes its ctime: who does that takes `note_own_change`.
+    """
 
     path: str
     fd: int
     status: os.stat_result
+    ctime_ns: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ctime_ns = self.status.st_ctime_ns
 
     @property
     def directory(self) -> str:
@@ -54,8 +61,22 @@ class Original:
         """Make a temp path beside it."""
         return os.path.join(self.directory, temp_name(os.path.basename(self.path), self.status))
 
+    def note_own_change(self) -> None:
+        """Take the ctime of now for that of our own change; everything else must still be as it was."""
+        self.ctime_ns = disk.DISK.look_open(self.fd).st_ctime_ns
+
+    def check_in_place(self) -> None:
+        """Raise `SourceChanged` unless the name stands for the file that was read, and nobody has touched that.
+
+        The ctime tells of writers, too, that put the old mtime back, and of new permissions.
+        """
+        self.check_name(self.path)
+        self.check_open()
+        if disk.DISK.look_open(self.fd).st_ctime_ns != self.ctime_ns:
+            raise SourceChanged("its content, owner or permissions were changed while it was processed")
+
     def check_at(self, path: str) -> None:
-        """Raise `SourceChanged` unless that name stands for the file that was read, as it was then."""
+        """Raise `SourceChanged` unless that name, which we gave it, stands for the file that was read, as it was."""
         self.check_name(path)
         self.check_open()
 
@@ -69,9 +90,11 @@ class Original:
 
     def check_open(self) -> None:
         """Raise `SourceChanged` if the file that was read has been written to, or if a writer has it open now."""
-        now = disk.DISK.look_open(self.fd)
-        if (now.st_size, now.st_mtime_ns) != (self.status.st_size, self.status.st_mtime_ns):
+        now, then = disk.DISK.look_open(self.fd), self.status
+        if (now.st_size, now.st_mtime_ns) != (then.st_size, then.st_mtime_ns):
             raise SourceChanged("written to while it was processed")
+        if (now.st_mode, now.st_uid, now.st_gid) != (then.st_mode, then.st_uid, then.st_gid):
+            raise SourceChanged("its owner or permissions were changed while it was processed")
         if disk.DISK.has_writer(self.fd):
             raise SourceChanged("opened for writing by another program")
 
@@ -94,10 +117,10 @@ class Swap:
         message says otherwise.
         """
         try:
-            self._original.check_at(self._path)
             old = old_name(self.temp)
             _rename(self.temp, old, self.new)
             self.temp = old
+            self._original.check_in_place()
             if not self._exchange():
                 self._link_and_rename()
             self._settle()
@@ -114,7 +137,7 @@ class Swap:
             if at_name != self.new:
                 if at_name == identity(self._original.status) and error.errno in _CANT_EXCHANGE:
                     return False
-                self._original.check_at(self._path)
+                self._original.check_in_place()
                 raise
         self._spare = self.temp
         return True
@@ -122,6 +145,7 @@ class Swap:
     def _link_and_rename(self) -> None:
         spare = old_name(self._original.new_temp())
         try:
+            self._original.check_in_place()
             disk.DISK.link(self._path, spare)
             self._spare = spare
         except OSError as error:
@@ -130,8 +154,10 @@ class Swap:
             elif error.errno not in _CANT_LINK:
                 raise
         try:
-            self._original.check_open()
-            self._original.check_name(self._path)  # last: whoever comes after this look is not seen
+            if self._spare is not None:
+                self._original.note_own_change()
+            self._original.check_in_place()
+            self._original.check_name(self._path)  # last: a file that is renamed over it after this look is lost
             _rename(self.temp, self._path, self.new)
         except (OSError, SourceChanged) as error:
             # The name itself still has that file, or something newer.
@@ -180,7 +206,7 @@ class Swap:
 
     def _write_back(self) -> None:
         """Make the file, which has no name any more, anew from its descriptor."""
-        path = self._original.new_temp()
+        path = old_name(self._original.new_temp())  # the only copy of what was written: no sweep may take it
         fd = disk.DISK.create(path)
         try:
             offset = 0
@@ -206,7 +232,7 @@ class Swap:
 
 def place_new(temp: str, new: Identity, target: str, original: Original, *, overwrite: bool) -> None:
     """Give a new file a place of its own. Raises `FileExistsError` if there is something, unless it may `overwrite`."""
-    original.check_at(original.path)
+    original.check_in_place()
     if overwrite:
         _rename(temp, target, new)
     else:

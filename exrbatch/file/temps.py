@@ -64,27 +64,28 @@ def sweep(directory: str, names: Iterable[str], is_stale: Callable[[str], bool] 
     return kept
 
 
-def sweep_process(directory: str, pid: int) -> None:
-    """Remove the temp files that a process of this host, which has ended, left in a directory."""
-    with contextlib.suppress(OSError):
-        prefix = _prefix(pid)
-        sweep(directory, os.listdir(directory), lambda path: os.path.basename(path).startswith(prefix))
+def sweep_process(directory: str, pid: int) -> list[str]:
+    """Remove the temp files that a process of this host, which has ended, left in a directory; like `sweep`."""
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return []
+    return sweep(directory, names, lambda path: os.path.basename(path).startswith(_prefix(pid)))
 
 
 def _is_dispensable(directory: str, names: Iterable[str], old: re.Match[str]) -> bool:
     """Whether an `.old` file can go.
 
-    It can if it is a new file, which has the original's mtime, or if it is the original as it was read (that its
-    successor was verified against) and the successor is there and whole. Anything else somebody wrote meanwhile.
+    It can if a whole file has the name that it was made for, and if it is the original as it was read (that its
+    successor was verified against) or a new file, which has the original's mtime. Anything else somebody wrote.
     """
     found = disk.DISK.look(os.path.join(directory, old.string))
     if _mtime(found) != old["mtime"]:
         return False
-    if f"{found.st_ino:x}" != old["inode"]:
-        return True
-    return f"{found.st_size:x}" == old["size"] and any(
-        _hashed(name) == old["name"] and _is_whole(os.path.join(directory, name)) for name in names
-    )
+    is_original = f"{found.st_ino:x}" == old["inode"]
+    if is_original and f"{found.st_size:x}" != old["size"]:
+        return False
+    return any(_hashed(name) == old["name"] and _is_whole(os.path.join(directory, name)) for name in names)
 
 
 def _is_whole(path: str) -> bool:
@@ -124,11 +125,12 @@ def _host() -> str:
 
     Nor does it in another container, even of the same host name: the namespace of process numbers belongs to it.
     """
-    try:
-        namespace = os.readlink("/proc/self/ns/pid")
-    except OSError:
-        namespace = ""
-    return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:8]
+    identity = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        identity.append(os.readlink("/proc/self/ns/pid"))
+    with contextlib.suppress(OSError), open("/etc/machine-id", encoding="ascii", errors="replace") as file:
+        identity.append(file.read())
+    return hashlib.sha256(" ".join(identity).encode()).hexdigest()[:8]
 
 
 def _is_alive(pid: int) -> bool:

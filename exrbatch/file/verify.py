@@ -64,6 +64,8 @@ def _blamed_on_the_copy(name: str = "the new file") -> Iterator[None]:
         yield
     except (InvalidFile, UnsupportedFile) as error:
         raise VerificationFailed(f"{name} is damaged: {error}") from None
+    except OSError as error:
+        raise VerificationFailed(f"{name} can't be read: {error.strerror}") from None
 
 
 def header_difference(source: ExrFile, copy: ExrFile) -> str | None:

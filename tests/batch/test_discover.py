@@ -1,6 +1,7 @@
 """Paths -> candidates: what is found, in which order, and what is told apart."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from exrbatch import FileReport, OptionsError, Status
 from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.discover import Selection, check_paths, discover, only_in_mirror
 from exrbatch.batch.mirror import Mirror
+from exrbatch.file import temps
 
 
 def make(folder: Path, *names: str) -> None:
@@ -50,6 +52,30 @@ def test_nothing_is_found_twice(tmp_path: Path) -> None:
     expected = [f"{tmp_path}/a/1.exr", f"{tmp_path}/a/2.exr"]
     assert found([tmp_path, tmp_path / "a", tmp_path / "a/1.exr", f"{tmp_path}/."]) == expected
     assert found([tmp_path / "a/1.exr", tmp_path / "a", tmp_path]) == expected
+    assert found([tmp_path, tmp_path / "a/1-2#.exr", tmp_path / "a/1.exr", tmp_path / "a/../a/2.exr"]) == expected
+
+
+def test_a_named_file_is_done_whatever_holds_for_its_folder(tmp_path: Path) -> None:
+    """Patterns, and the names that a walk takes, are for files that nobody named."""
+    make(tmp_path, "a/1.exr", "a/2.exr", "a/frame")
+    assert found([tmp_path, tmp_path / "a/frame", tmp_path / "a/1.exr"], exclude=["1.exr"]) == [
+        f"{tmp_path}/a/frame",
+        f"{tmp_path}/a/1.exr",
+        f"{tmp_path}/a/2.exr",
+    ]
+
+
+def test_folders_of_named_files_and_of_the_mirror_are_swept(tmp_path: Path) -> None:
+    """What a killed run left goes wherever the next run works."""
+    make(tmp_path, "in/1.exr", "out/keep")
+    process = subprocess.Popen(["true"])
+    process.wait()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: process.pid)
+        left = temps.temp_name("1.exr", os.stat(tmp_path / "in/1.exr"))
+    make(tmp_path, f"in/{left}", f"out/{left}")
+    assert len(mirrored([f"{tmp_path}/in/1.exr"], tmp_path / "out")) == 1
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["1.exr", "keep"]
 
 
 def test_links_and_special_files_are_told_apart(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What the user may say: names, numbers and the enums of OpenEXR and Imath; jobs from the machine's limits."""
 
 from pathlib import Path
+from typing import Any
 
 import Imath
 import OpenEXR
@@ -90,3 +91,19 @@ def test_control_groups_of_both_versions(
     monkeypatch.setattr(machine, "CGROUP_ROOT", tmp_path)
     monkeypatch.setattr(machine, "OUR_CGROUPS", tmp_path / "proc")
     assert list(machine._cgroup_cores()) == cores
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"output": "o", "backup_dir": "b"}, "all originals stay"),
+        ({"output": "o", "hardlinks": "relink"}, "leave out --hardlinks"),
+        ({"keep_backups": True}, "--backup-dir"),
+        ({"file_timeout": -1.0}, "makes no sense"),
+        ({"hardlinks": "copy"}, "unknown way with hard links 'copy'; there are skip, break, relink"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:
+    """Before anything starts, with the reason."""
+    with pytest.raises(OptionsError, match=message):
+        Options.parse(compression="zip", **arguments)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from exrbatch import Status
+from exrbatch import Status, recompress_many
 from exrbatch.batch import slot as slots
 from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.options import Options
@@ -105,6 +105,23 @@ def test_a_bundle_blames_one_file_and_returns_the_others(frames: list[Candidate]
     assert list(ended.returned) == [frames[0], frames[2]]
 
 
+def test_what_a_bundle_had_done_is_told(frames: list[Candidate], pool: Pool) -> None:
+    """The reports of files before the one that the worker died of survive it, with what was saved."""
+    victim = stop_worker(pool)
+    give(pool, frames[0], frames[1], frames[2])
+    os.kill(victim, signal.SIGCONT)
+    while pool._slots[0].position.index < 1.0:
+        pass
+    os.kill(victim, signal.SIGKILL)
+    ended = outcome(pool)
+    told = [report.path for report in ended.reports]
+    assert told == [candidate.path for candidate in frames[: len(told)]]
+    assert len(told) >= 1
+    assert {report.status for report in ended.reports} == {Status.RECOMPRESSED}
+    dead = [] if ended.death is None else [ended.death.candidate]
+    assert len(told) + len(ended.returned) + len(dead) == 3
+
+
 def test_a_worker_that_dies_while_free_is_nobodys_fault(frames: list[Candidate], pool: Pool) -> None:
     """The next file gets a new one."""
     process = pool._slots[0].process
@@ -164,6 +181,19 @@ def test_a_stop_begins_no_other_file_of_a_bundle(frames: list[Candidate], pool: 
     ended = outcome(pool)
     assert [report.path for report in ended.reports] == [frames[0].path]
     assert list(ended.returned) == frames[1:]
+
+
+def test_closing_the_iterator_starts_no_other_file(tmp_path: Path) -> None:
+    """What is in flight ends, and nothing is left behind: also of bundles."""
+    data = build([PartSpec(window=(0, 0, 255, 255), noise=0.2)])
+    for index in range(200):
+        (tmp_path / f"{index}.exr").write_bytes(data)
+    reports = recompress_many(tmp_path, jobs=2)
+    next(reports)
+    reports.close()  # type: ignore[attr-defined]
+    done = sum(path.stat().st_size < len(data) for path in tmp_path.iterdir())
+    assert 1 <= done < 100
+    assert len(list(tmp_path.iterdir())) == 200
 
 
 PARENT = """

@@ -240,6 +240,46 @@ def test_a_signal_to_the_whole_group_finishes_what_runs(tmp_path: Path, name: st
     assert "stopped before the end" in rest
 
 
+def test_a_run_under_nohup_survives_its_terminal(tmp_path: Path) -> None:
+    """A signal that was ignored when the run began stays ignored."""
+    for index in range(100):
+        (tmp_path / f"{index}.exr").write_bytes(DATA)
+    command = ["nohup", sys.executable, "-m", "exrbatch", "recompress", str(tmp_path), "-v", "-j", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGHUP)
+    assert "100 files: 100 recompressed" in process.communicate()[0]
+    assert process.returncode == 0
+
+
+def test_a_closed_terminal_finishes_what_runs(tmp_path: Path) -> None:
+    """With the dashboard on it: exit code 129 and no file harmed, whatever writing to it says."""
+    for index in range(300):
+        (tmp_path / f"{index}.exr").write_bytes(DATA)
+    parent, child = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exrbatch", "recompress", str(tmp_path), "-j", "2", "--effort", "max"],
+        stdin=child,
+        stdout=child,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"TERM": "xterm"},
+    )
+    os.close(child)
+    shown = b""
+    while b"recompressing to ZIP" not in shown:
+        shown += os.read(parent, 1 << 16)
+    os.close(parent)
+    process.send_signal(signal.SIGHUP)
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 129
+    assert {path.suffix for path in tmp_path.iterdir()} == {".exr"}
+
+
 def test_demo_writes_and_recompresses(tmp_path: Path) -> None:
     """A way to try it with no EXR at hand; it refuses a folder that has something in it."""
     done = exrbatch("demo", tmp_path / "demo", "--frames", 2)

@@ -1,6 +1,7 @@
 """`exrbatch verify A B` as a user runs it."""
 
 import json
+import os
 from pathlib import Path
 
 from tests.cli.test_recompress import exrbatch
@@ -39,6 +40,19 @@ def test_differences_and_missing_files_are_failures(tmp_path: Path) -> None:
         f"{a}/2.exr": "the other file is missing",
         f"{b}/3.exr": f"there is no {a}/3.exr to compare it with",
     }
+
+
+def test_what_was_not_compared_is_no_success(tmp_path: Path) -> None:
+    """Links, pipes and unreadable things are named, and the exit code is 1."""
+    a, b = trees(tmp_path)
+    (b / "2.exr").unlink()
+    (b / "2.exr").symlink_to("nothing.exr")
+    (a / "x/1.exr").unlink()
+    (a / "x/1.exr").symlink_to(b / "x/1.exr")
+    os.mkfifo(a / "3.exr")
+    os.mkfifo(tmp_path / "pipe")
+    assert "3 files: 3 failed" in exrbatch("verify", a, b, code=1).stdout
+    exrbatch("verify", b / "x/1.exr", tmp_path / "pipe", code=1)
 
 
 def test_wrong_arguments(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,21 @@ def test_mode_mtime_and_xattrs_are_kept(frame: Path) -> None:
         before.st_gid,
     )
     assert os.getxattr(frame, "user.shot") == b"ab010"
+
+
+def test_a_folder_does_not_hand_down_permissions(frame: Path) -> None:
+    """A default access control list of the folder is for new files; this one stands for the old one."""
+    # Version 2; tag, permissions, id: owner rwx, user 1234 rwx, group r-x, mask rwx, others none.
+    entries = ((1, 7, -1), (2, 7, 1234), (4, 5, -1), (16, 7, -1), (32, 0, -1))
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    try:
+        os.setxattr(frame.parent, "system.posix_acl_default", acl)
+    except OSError:
+        pytest.skip("this file system has no access control lists")
+    frame.chmod(0o640)
+    assert recompress(frame).status is Status.RECOMPRESSED
+    assert "system.posix_acl_access" not in os.listxattr(frame)
+    assert frame.stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -104,7 +120,7 @@ def test_hard_links_and_write_protected_files_are_skipped(frame: Path, tmp_path:
         assert "write-protected" in (recompress(frame).reason or "")
 
 
-@pytest.mark.parametrize("change", ["append", "rewrite", "replace", "remove"])
+@pytest.mark.parametrize("change", ["append", "rewrite", "replace", "remove", "chmod"])
 def test_a_source_that_changes_is_left_alone(frame: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     """Whatever a renderer does to the file meanwhile survives; the report says what was seen."""
 
@@ -114,6 +130,8 @@ def test_a_source_that_changes_is_left_alone(frame: Path, monkeypatch: pytest.Mo
                 file.write(b"more")
         elif change == "rewrite":
             frame.write_bytes(DATA[::-1])
+        elif change == "chmod":
+            frame.chmod(0o604)
         elif change == "replace":
             frame.with_name("new").write_bytes(b"new")
             frame.with_name("new").replace(frame)
@@ -124,7 +142,7 @@ def test_a_source_that_changes_is_left_alone(frame: Path, monkeypatch: pytest.Mo
     report = recompress(frame)
     assert report.status is Status.SKIPPED
     assert "while it was processed" in (report.reason or "")
-    expected = {"append": DATA + b"more", "rewrite": DATA[::-1], "replace": b"new"}
+    expected = {"append": DATA + b"more", "rewrite": DATA[::-1], "replace": b"new", "chmod": DATA}
     assert (frame.read_bytes() if frame.exists() else None) == expected.get(change)
 
 
