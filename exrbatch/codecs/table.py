@@ -1,8 +1,16 @@
 """Which codec packs which compression."""
 
+from collections.abc import Sequence
+
 from exrbatch.codecs.codec import Codec
 from exrbatch.codecs.effort import Effort
 from exrbatch.exr.compression import Compression
+
+
+def codecs_for(compressions: Sequence[Compression], effort: Effort) -> list[Codec]:
+    """Make the codec of each part; parts with the same compression share one, as its work buffers are large."""
+    made = {each: codec_for(each, effort) for each in dict.fromkeys(compressions)}
+    return [made[each] for each in compressions]
 
 
 def codec_for(compression: Compression, effort: Effort) -> Codec:

@@ -6,7 +6,7 @@ import numpy as np
 
 from exrbatch.codecs.codec import ChunkGroup, Raw
 from exrbatch.codecs.effort import Effort
-from exrbatch.codecs.table import codec_for
+from exrbatch.codecs.table import codecs_for
 from exrbatch.errors import CorruptChunk, UnsupportedFile
 from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.compression import Compression
@@ -28,10 +28,7 @@ class RawReader:
     def __init__(self, file: ExrFile) -> None:
         """Raises `UnsupportedFile` if a part's compression needs a newer OpenEXR."""
         self._file = file
-        parts = file.header.parts
-        # One for all parts of a compression: its work buffers are large, and a small file can have thousands of parts.
-        codecs = {each: codec_for(each, Effort.BALANCED) for each in dict.fromkeys(part.compression for part in parts)}
-        self._codecs = [codecs[part.compression] for part in parts]
+        self._codecs = codecs_for([part.compression for part in file.header.parts], Effort.BALANCED)
         self._most = min(max(SMALL, MOST_PER_BYTE * file.stat.st_size), MAX_RAW_CHUNK)
         self._buffer = np.empty(0, np.uint8)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from exrbatch.codecs.codec import ChunkGroup, Codec, Raw
 from exrbatch.codecs.effort import Effort
-from exrbatch.codecs.table import codec_for
+from exrbatch.codecs.table import codecs_for
 from exrbatch.exr.chunks import ChunkGrid, chunk_grid
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import ExrFile
@@ -32,7 +32,7 @@ def recompress(
     header = source.header.recompressed(compressions, [grid.count for grid in grids])
     writer = ExrWriter(write, source.header, header, grids)
     reader = RawReader(source)
-    codecs = [codec_for(compression, effort) for compression in compressions]
+    codecs = codecs_for(compressions, effort)
     total = sum(grid.count for grid in grids)
     done = 0
     for span in cut_spans(source, grids):

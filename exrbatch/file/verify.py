@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from exrbatch.codecs.codec import ChunkGroup, Codec, Raw
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.library import LibraryCodec
-from exrbatch.codecs.table import codec_for
+from exrbatch.codecs.table import codecs_for
 from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import Attribute, Part
@@ -124,17 +124,15 @@ def _wrong_targets(copy: ExrFile, compressions: Sequence[Compression]) -> str | 
     return None
 
 
-def _judge(part: Part, mode: Verify, lossy_channels: tuple[str, ...]) -> Codec:
-    """Choose who unpacks a part: the library, unless the user or the kind of the part says otherwise."""
-    if lossy_channels:
-        return LibraryCodec(part.compression, lossy_channels)
-    native = codec_for(part.compression, Effort.BALANCED)
-    if mode is Verify.LIBRARY and not part.storage.is_deep and not strange_names(part):
-        try:
-            return LibraryCodec(part.compression)
-        except UnsupportedFile:  # older than the compression, which our own code knows
-            pass
-    return native
+def _judges(parts: Sequence[Part], mode: Verify, lossy_channels: Sequence[tuple[str, ...]]) -> list[Codec]:
+    """Choose who unpacks each part: the library, unless the user or the kind of the part says otherwise."""
+    judges = codecs_for([part.compression for part in parts], Effort.BALANCED)
+    for index, (part, lossy) in enumerate(zip(parts, lossy_channels, strict=True)):
+        by_library = mode is Verify.LIBRARY and not part.storage.is_deep and not strange_names(part)
+        if lossy or by_library:
+            with contextlib.suppress(UnsupportedFile):  # older than the compression, which our own code knows
+                judges[index] = LibraryCodec(part.compression, lossy)
+    return judges
 
 
 def pixel_difference(
@@ -145,8 +143,7 @@ def pixel_difference(
     Holds one span of each at a time. `lossy_channels`: by part, those that may differ.
     """
     grids = [table.grid for table in copy.parts]
-    pairs = zip(copy.header.parts, lossy_channels, strict=True)
-    codecs = [_judge(part, mode, lossy) for part, lossy in pairs]
+    codecs = _judges(copy.header.parts, mode, lossy_channels)
     reader = RawReader(source)
     total = sum(grid.count for grid in grids)
     done = 0
