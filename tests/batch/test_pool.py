@@ -1,11 +1,13 @@
 """Real worker processes: one that dies costs its file only; all die with the parent."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,6 +18,7 @@ from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.pool import MAX_TICK, Outcome, Pool
 from exrbatch.file import temps
+from exrbatch.file.plan import FilePlan
 from exrbatch.file.report import FileReport
 from tests.support.build import PartSpec, build
 
@@ -67,25 +70,43 @@ def temp_of(candidate: Candidate, pid: int, monkeypatch: pytest.MonkeyPatch) -> 
     return temp
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+class Poison(FilePlan):
+    """A plan that kills the worker that looks at it, in the way that `readers` names."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "compare" and multiprocessing.parent_process() is not None:
+            how = super().__getattribute__("readers")
+            if how == "exit":
+                os._exit(3)
+            signal.raise_signal(signal.Signals[how])
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("SIGKILL", "the worker died: SIGKILL, which the system sends when memory runs out"),
+        ("SIGSEGV", "the worker died: SIGSEGV; its last words: Fatal Python error: Segmentation fault"),
+        ("SIGABRT", "the worker died: SIGABRT; its last words: Fatal Python error: Aborted"),
+        ("exit", "the worker died: exit code 3"),
+    ],
+)
 def test_a_worker_that_dies_costs_its_file_only(
-    frames: list[Candidate], number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+    frames: list[Candidate], how: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file is blamed with the signal's name, its temp is gone, the others are done, the slot works again."""
+    """The file is blamed, with how and with last words, its temp is gone, the others are done, the slot works again."""
     pool = Pool(2, Options().time_limit)
-    victim = stop_worker(pool)
+    victim = pool._idle[-1].executor.submit(os.getpid).result()
     temp = temp_of(frames[0], victim, monkeypatch)
-    give(pool, frames[0])
+    pool.submit([frames[0]], [Poison(source=frames[0].path, readers=how)])
     give(pool, frames[1])
-    assert finish(pool).status is Status.RECOMPRESSED
-    os.kill(victim, number)
-    if number != signal.SIGKILL:  # which reaches a stopped process as well
-        os.kill(victim, signal.SIGCONT)
-    death = outcome(pool).death
-    assert death is not None
+    ended = [outcome(pool), outcome(pool)]
+    assert [report.status for each in ended for report in each.reports] == [Status.RECOMPRESSED]
+    (death,) = (each.death for each in ended if each.death is not None)
     assert death.candidate == frames[0]
-    assert death.reason.startswith(f"the worker died: {number.name}")
-    assert ("Segmentation fault" in death.reason) == (number is signal.SIGSEGV)
+    assert death.reason.startswith(reason)
     assert not temp.exists()
     give(pool, frames[0])
     give(pool, frames[2])
