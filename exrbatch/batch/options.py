@@ -80,7 +80,7 @@ class Options(Rules):
         """Make the plan of one file."""
         rules: dict[str, Any] = {name: getattr(self, name) for name in _RULES}
         rules["destination" if self.backup_dir is None else "backup"] = candidate.mirror
-        return FilePlan(source=candidate.path, twins=candidate.twins, **rules)
+        return FilePlan(source=candidate.path, twins=candidate.twins, workers=self.jobs or 1, **rules)
 
     def time_limit(self, size: int) -> float:
         """Return the seconds after which a file of that size is given up; infinite for none.

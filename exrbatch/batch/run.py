@@ -22,8 +22,8 @@ class Run:
 
     def __init__(self, paths: Iterable[str], options: Options) -> None:
         """Check everything that can be checked before anything starts. Raises `OptionsError`."""
-        self.options = options
         self.jobs = options.jobs or automatic_jobs()
+        self.options = replace(options, jobs=self.jobs)
         self.stop = StopRequest()
         self.backlog = Backlog(_found(check_paths(paths), options))
         self._pool: Pool | None = None

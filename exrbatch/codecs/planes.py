@@ -1,6 +1,6 @@
 """Raw bytes <-> one array per channel, as the OpenEXR library takes and gives them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,48 +45,40 @@ class Strip:
 
 def to_planes(strip: Strip, raw: Raw) -> dict[str, Plane]:
     """Cut raw bytes into a contiguous array per channel."""
-    offsets = strip.line_offsets()
-    planes: dict[str, Plane] = {}
-    for channel in strip.part.channels:
-        lines, samples = strip.shape(channel)
-        plane = np.empty((lines, samples * channel.pixel_type.size), np.uint8)
-        for into, out_of in _pairs(plane, raw, offsets[channel.name]):
-            into[...] = out_of
-        planes[channel.name] = plane.view(DTYPES[channel.pixel_type])
+    planes: dict[str, Plane] = {
+        channel.name: np.empty(strip.shape(channel), DTYPES[channel.pixel_type]) for channel in strip.part.channels
+    }
+    for _, samples, place in _pairs(strip, planes, raw):
+        samples[...] = place
     return planes
 
 
 def from_planes(strip: Strip, planes: dict[str, Plane], raw: Raw) -> None:
     """Fill raw bytes from an array per channel; shapes and types have been checked."""
-    offsets = strip.line_offsets()
-    for channel in strip.part.channels:
-        plane = np.ascontiguousarray(planes[channel.name]).view(np.uint8)
-        for out_of, into in _pairs(plane, raw, offsets[channel.name]):
-            into[...] = out_of
+    for _, samples, place in _pairs(strip, planes, raw):
+        place[...] = samples
 
 
 def same_planes(strip: Strip, planes: dict[str, Plane], raw: Raw, but: Collection[str] = ()) -> bool:
     """Whether raw bytes hold exactly these samples, bit by bit, of all channels but some."""
-    offsets = strip.line_offsets()
-    return all(
-        np.array_equal(ours, theirs)
-        for channel in strip.part.channels
-        if channel.name not in but
-        for ours, theirs in _pairs(
-            np.ascontiguousarray(planes[channel.name]).view(np.uint8), raw, offsets[channel.name]
-        )
-    )
+    return all((samples == place).all() for name, samples, place in _pairs(strip, planes, raw) if name not in but)
 
 
-def _pairs(plane: Raw, raw: Raw, starts: NDArray[np.int64]) -> list[tuple[Raw, Raw]]:
-    """Pair the lines of a plane, shape (lines, bytes), with their places in the raw bytes.
+def _pairs(strip: Strip, planes: dict[str, Plane], raw: Raw) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
+    """Pair the samples of each channel with their places in the raw bytes, both as integers of equal shape.
 
-    One pair of two-dimensional views where the lines lie at equal distances, as they do unless channels are
-    sampled differently; else a pair for each line.
+    One pair of two-dimensional views a channel, of 16 bits each: the size of every sample is a multiple of that. Where
+    channels are sampled differently, the lines lie at uneven distances: then a pair of bytes for each line.
     """
-    lines, size = plane.shape
-    distance = int(starts[1] - starts[0]) if lines > 1 else 0
-    if (np.diff(starts) == distance).all():
-        strided = np.lib.stride_tricks.as_strided(raw[int(starts[0]) :], (lines, size), (distance, 1))
-        return [(plane, strided)]
-    return [(plane[row], raw[start : start + size]) for row, start in enumerate(starts.tolist())]
+    if all((channel.x_sampling, channel.y_sampling) == (1, 1) for channel in strip.part.channels):
+        rows = raw.view("<u2").reshape(strip.lines, -1)
+        end = 0
+        for channel in strip.part.channels:
+            start, end = end, end + strip.width * channel.pixel_type.size // 2
+            yield channel.name, np.ascontiguousarray(planes[channel.name]).view("<u2"), rows[:, start:end]
+        return
+    offsets = strip.line_offsets()
+    for channel in strip.part.channels:
+        lines = np.ascontiguousarray(planes[channel.name]).view(np.uint8)
+        for line, start in zip(lines, offsets[channel.name].tolist(), strict=True):
+            yield channel.name, line, raw[start : start + len(line)]

@@ -81,13 +81,14 @@ class FilePlan(Rules):
     """One job, which can cross to any process.
 
     `destination` is None for a replacement in place. `backup`: where to keep the original meanwhile. `twins`: its
-    other names, hard links to it.
+    other names, hard links to it. `workers`: how many files may be in work at once, on the same disk.
     """
 
     source: str
     destination: str | None = None
     backup: str | None = None
     twins: tuple[str, ...] = ()
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)

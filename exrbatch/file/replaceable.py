@@ -58,8 +58,13 @@ def _may_own(status: os.stat_result) -> bool:
 
 
 def check_space(plan: FilePlan, size: int) -> None:
-    """Raise `NoSpace` if the new file, which may become as large as the old one, might fill the disk."""
+    """Raise `NoSpace` if the new file, which may become as large as the old one, might fill the disk.
+
+    The files of the other workers may be as large: the largest go first.
+    """
     folder = os.path.dirname(plan.destination or plan.source) or "."
     total, _, free = shutil.disk_usage(folder)
-    if free < size + min(MAX_RESERVE, total // 100):
-        raise NoSpace(f"only {shown_size(free)} are free on its disk, and the new file may take {shown_size(size)}")
+    if free < plan.workers * size + min(MAX_RESERVE, total // 100):
+        needed = f"the new file may take {shown_size(size)}"
+        at_once = f", and {plan.workers} may be written at once (--jobs)" if plan.workers > 1 else ""
+        raise NoSpace(f"only {shown_size(free)} are free on its disk; {needed}{at_once}")

@@ -1,0 +1,144 @@
+"""A show's worth of files, and a farm's worth of workers, without either.
+
+    python -m benchmarks.scale FOLDER [--files 1000000]
+
+First: so many paths (hard links to one file; FOLDER should be on a tmpfs) through discovery, plans and scheduler, with
+workers that answer at once: CPU time and memory of the parent per file, and how long it took until work began. Then
+64 and 128 workers that take as long as files of a real show do (sizes lognormal, a few giants), by a clock that
+is wound by hand: the part of their time that is used, and how long the run goes on after the last file was handed out.
+"""
+
+import argparse
+import heapq
+import os
+import random
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from exrbatch.batch.backlog import Backlog
+from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.discover import discover
+from exrbatch.batch.options import Options
+from exrbatch.batch.pool import Outcome
+from exrbatch.batch.scheduler import Scheduler, StopRequest
+from exrbatch.file.plan import FilePlan
+from exrbatch.file.report import FileReport, Status
+
+PER_FOLDER = 10_000
+TASK_SECONDS, FILE_SECONDS, BYTES_PER_SECOND = 0.0004, 0.002, 60e6
+"""What a task costs besides its files, a file besides its bytes, and a worker's speed, as measured here."""
+
+
+class SimulatedWorkers:
+    """Workers on a clock that jumps to the end of the next task."""
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self.now = self.last_submitted = self.worked = 0.0
+        self.started: float | None = None
+        self._flying: list[tuple[float, int, Sequence[Candidate]]] = []
+        self._count = 0
+
+    @property
+    def has_idle(self) -> bool:
+        """Whether a worker is free."""
+        return len(self._flying) < self.jobs
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a worker has a file."""
+        return bool(self._flying)
+
+    def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
+        """Take files; the time of each goes by its size."""
+        assert len(plans) == len(bundle)
+        if self.started is None:
+            self.started = time.perf_counter()
+        seconds = TASK_SECONDS + sum(FILE_SECONDS + each.size / BYTES_PER_SECOND for each in bundle)
+        self._count += 1
+        heapq.heappush(self._flying, (self.now + seconds, self._count, bundle))
+        self.worked += seconds
+        self.last_submitted = self.now
+
+    def request_stop(self) -> None:
+        """Never asked for."""
+
+    def next_finished(self, timeout: float) -> Outcome | None:
+        """End the task that ends next."""
+        if not self._flying:
+            time.sleep(timeout)
+            return None
+        self.now, _, bundle = heapq.heappop(self._flying)
+        return Outcome([FileReport(path=each.path, status=Status.RECOMPRESSED) for each in bundle])
+
+
+def measure_parent(folder: Path, files: int) -> None:
+    """Send many paths through everything but the workers."""
+    folder.mkdir(parents=True)
+    first = folder / "first.exr"
+    first.write_bytes(bytes(100))
+    for index in range(files):
+        sub = folder / f"shot_{index // PER_FOLDER:04d}" / "render" / "v001"
+        if index % PER_FOLDER == 0:
+            sub.mkdir(parents=True)
+        os.link(first, sub / f"beauty.{1001 + index % PER_FOLDER}.exr")
+    before = _resident()
+    wall, cpu = time.perf_counter(), time.process_time()
+    backlog, workers, stop = Backlog(discover([str(folder)])), SimulatedWorkers(2), StopRequest()
+    backlog.start()
+    peak = count = 0
+    for report in Scheduler(backlog, workers, Options(), stop).run():
+        count += report is not None
+        if count % 5000 == 0:
+            peak = max(peak, _resident())
+    cpu = time.process_time() - cpu
+    assert workers.started is not None
+    print(
+        f"{count} files: {1000 * cpu / count:.3f} ms CPU and {(peak - before) / count:.0f} bytes of memory per file;"
+        f" work began after {workers.started - wall:.3f} s"
+    )
+
+
+def show(files: int, seed: int) -> Iterator[Candidate]:
+    """Sizes as in a real show: half below 30 MB, a few of gigabytes, in folders one after the other."""
+    chance = random.Random(seed)
+    for index in range(files):
+        size = int(chance.lognormvariate(17.2, 1.0)) if index % 2000 else int(chance.uniform(1e9, 3e9))
+        yield Candidate(f"/show/shot_{index // 200:04d}/beauty.{1001 + index % 200}.exr", size)
+
+
+def measure_farm(jobs: int, files: int) -> None:
+    """Schedule a show on many workers."""
+    backlog, workers = Backlog(show(files, seed=jobs)), SimulatedWorkers(jobs)
+    backlog.start()
+    for _ in Scheduler(backlog, workers, Options(), StopRequest()).run():
+        pass
+    used, tail = workers.worked / (workers.now * jobs), workers.now - workers.last_submitted
+    print(
+        f"{jobs} workers, {files} files: {100 * used:.1f} % of their time used,"
+        f" tail {100 * tail / workers.now:.1f} % of the run"
+    )
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> None:
+    """Measure both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--files", type=int, default=1_000_000)
+    arguments = parser.parse_args()
+    for jobs in (64, 128):
+        measure_farm(jobs, 20_000)
+    try:
+        measure_parent(arguments.folder / "many", arguments.files)
+    finally:
+        shutil.rmtree(arguments.folder / "many", ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
