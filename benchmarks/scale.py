@@ -84,19 +84,20 @@ def measure_parent(folder: Path, files: int) -> None:
         if index % PER_FOLDER == 0:
             sub.mkdir(parents=True)
         os.link(first, sub / f"beauty.{1001 + index % PER_FOLDER}.exr")
+    waiting = Backlog(discover([str(folder)]))
     before = _resident()
+    waiting.start()
+    waiting._thread.join()
+    held = _resident() - before
+    waiting.stop()
     wall, cpu = time.perf_counter(), time.process_time()
     backlog, workers, stop = Backlog(discover([str(folder)])), SimulatedWorkers(2), StopRequest()
     backlog.start()
-    peak = count = 0
-    for report in Scheduler(backlog, workers, Options(), stop).run():
-        count += report is not None
-        if count % 5000 == 0:
-            peak = max(peak, _resident())
+    count = sum(report is not None for report in Scheduler(backlog, workers, Options(), stop).run())
     cpu = time.process_time() - cpu
     assert workers.started is not None
     print(
-        f"{count} files: {1000 * cpu / count:.3f} ms CPU and {(peak - before) / count:.0f} bytes of memory per file;"
+        f"{count} files: {1000 * cpu / count:.3f} ms CPU per file; {held / count:.0f} bytes for each that waits;"
         f" work began after {workers.started - wall:.3f} s"
     )
 

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from exrbatch.batch.start import warm_up
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
@@ -43,6 +42,8 @@ def main(arguments: Sequence[str]) -> int:
         from exrbatch.cli.compressions import print_table
 
         return print_table()
+    from exrbatch.batch.start import warm_up
+
     warm_up()
     try:
         if options.command == "demo":
@@ -237,6 +238,9 @@ def _add_jobs(command: argparse.ArgumentParser) -> None:
 
 
 def _help_formatter(prog: str) -> argparse.HelpFormatter:
+    """Colours for a terminal; without one there is nothing to wait for."""
+    if not sys.stdout.isatty():
+        return argparse.HelpFormatter(prog)
     from rich_argparse import RichHelpFormatter
 
     return RichHelpFormatter(prog)

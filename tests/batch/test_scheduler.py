@@ -83,11 +83,12 @@ def test_every_file_is_done_once_largest_first(sizes: list[int], jobs: int) -> N
 
 
 def test_the_window_bounds_how_far_a_large_file_jumps() -> None:
-    """Files that lie together are done at about the same time: only WINDOW files compete."""
-    sizes = [BUNDLE_BYTES] * (3 * WINDOW) + [2 * BUNDLE_BYTES]
+    """Files that lie together are done at about the same time: only WINDOW files compete, and giants."""
+    sizes = [BUNDLE_BYTES] * (3 * WINDOW) + [2 * BUNDLE_BYTES, 5 * BUNDLE_BYTES]
     workers = FakeWorkers(2)
     list(run(scanned(candidates(sizes)), workers, Options(), StopRequest()))
-    assert 2 * WINDOW <= workers.order.index(2 * BUNDLE_BYTES) <= 2 * WINDOW + 2
+    assert 2 * WINDOW <= workers.order.index(2 * BUNDLE_BYTES) <= 2 * WINDOW + 3
+    assert workers.order[0] == 5 * BUNDLE_BYTES
 
 
 @given(st.lists(st.integers(0, 2 * BUNDLE_BYTES), max_size=400), st.integers(1, 20))
