@@ -1,6 +1,7 @@
-"""The whole program against its peers: the same uncompressed files to ZIP, two at a time, interleaved passes.
+"""The whole program against its peers: the same files to the same compression, two at a time, interleaved passes.
 
     python -m benchmarks.peers CORPUS [--passes 5] [--jobs 2] [--only exrbatch,file-pool]
+        [--source zip] [--target zips] [--classes plate_2k,cg_2k]
 
 CORPUS is a folder made by benchmarks.corpus. Each contestant gets a fresh copy per pass, on the same disk. exrbatch
 replaces in place, synced and verified; the peers write beside and rename, neither syncing nor verifying. `limit` is
@@ -26,52 +27,55 @@ from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.predictor import Predictor
 from exrbatch.codecs.zip import LIBDEFLATE_LEVEL
 from exrbatch.exr.chunks import chunk_grid
-from exrbatch.exr.compression import Compression
+from exrbatch.exr.compression import NEAREST_DEEP, Compression
 from exrbatch.exr.reader import open_exr
 from exrbatch.file.raw import RawReader
 from exrbatch.file.recompress import target_group
 from exrbatch.file.spans import cut_spans
 
-Contestant = Callable[[list[Path], int], float | None]
-"""Does the files, so many at a time; returns seconds if they are not those that it took."""
+Contestant = Callable[[list[Path], int, str], float | None]
+"""Does files, so many at a time, to a compression; returns seconds if they are not those that it took."""
 
 
 def exrbatch(*options: str) -> Contestant:
     """Our command line as a user runs it, interpreter start included."""
 
-    def run(paths: list[Path], jobs: int) -> None:
-        command = [sys.executable, "-m", "exrbatch", "recompress", "-q", *options, "-j", str(jobs)]
+    def run(paths: list[Path], jobs: int, target: str) -> None:
+        command = [sys.executable, "-m", "exrbatch", "recompress", "-q", "-c", target, *options, "-j", str(jobs)]
         subprocess.run([*command, *map(str, paths)], check=True, stdout=subprocess.DEVNULL)
 
     return run
 
 
-def file_pool(paths: list[Path], jobs: int) -> None:
+def file_pool(paths: list[Path], jobs: int, target: str) -> None:
     """OpenEXR.File read and write in a pool of processes."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        list(pool.map(_through_file, paths))
+        list(pool.map(_through_file, paths, [possible(path, target) for path in paths]))
 
 
-def _through_file(path: Path) -> None:
+def possible(path: Path, target: str) -> str:
+    """Return what the files of a class can have instead of a compression."""
+    return NEAREST_DEEP[Compression[target.upper()]].name.lower() if path.parent.name == "deep" else target
+
+
+def _through_file(path: Path, target: str) -> None:
     import OpenEXR
 
     beside = path.with_suffix(".new")
     with OpenEXR.File(str(path), separate_channels=True) as file:
         for part in file.parts:
-            part.header["compression"] = (
-                OpenEXR.ZIPS_COMPRESSION if part.type() == OpenEXR.deepscanline else OpenEXR.ZIP_COMPRESSION
-            )
+            part.header["compression"] = OpenEXR.Compression(int(Compression[target.upper()]))
         file.write(str(beside))
     beside.replace(path)
 
 
-def oiiotool(paths: list[Path], jobs: int) -> None:
+def oiiotool(paths: list[Path], jobs: int, target: str) -> None:
     """One oiiotool process per file, `jobs` at a time, one thread each."""
     tool = shutil.which("oiiotool", path=str(Path(sys.executable).parent)) or "oiiotool"
 
     def convert(path: Path) -> None:
         beside = path.with_name(f"new_{path.name}")
-        compression = "zips" if "deep" in path.parts[-2] else "zip"
+        compression = possible(path, target)
         command = [tool, "--threads", "1", str(path), "--compression", compression, "-o", str(beside)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         beside.replace(path)
@@ -80,23 +84,23 @@ def oiiotool(paths: list[Path], jobs: int) -> None:
         list(pool.map(convert, paths))
 
 
-def oiiotool_threads(paths: list[Path], jobs: int) -> None:
+def oiiotool_threads(paths: list[Path], jobs: int, target: str) -> None:
     """One oiiotool process after the other, each with its own threads."""
     tool = shutil.which("oiiotool", path=str(Path(sys.executable).parent)) or "oiiotool"
     for path in paths:
         beside = path.with_name(f"new_{path.name}")
-        compression = "zips" if "deep" in path.parts[-2] else "zip"
+        compression = possible(path, target)
         command = [tool, "--threads", str(jobs), str(path), "--compression", compression, "-o", str(beside)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         beside.replace(path)
 
 
-def exrmetrics(paths: list[Path], jobs: int) -> None:
+def exrmetrics(paths: list[Path], jobs: int, target: str) -> None:
     """One exrmetrics process per file, `jobs` at a time."""
 
     def convert(path: Path) -> None:
         beside = path.with_name(f"new_{path.name}")
-        compression = "zips" if "deep" in path.parts[-2] else "zip"
+        compression = possible(path, target)
         subprocess.run(
             ["exrmetrics", "--convert", "-z", compression, str(path), "-o", str(beside)],
             check=True,
@@ -108,8 +112,8 @@ def exrmetrics(paths: list[Path], jobs: int) -> None:
         list(pool.map(convert, paths))
 
 
-def limit(paths: list[Path], jobs: int) -> float:
-    """Only deflate, at OpenEXR's level; returns its seconds in all processes over their number."""
+def limit(paths: list[Path], jobs: int, _target: str) -> float:
+    """To ZIP only: only deflate, at OpenEXR's level; returns its seconds in all processes over their number."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         return sum(pool.map(_deflate_only, paths)) / jobs
 
@@ -144,7 +148,19 @@ CONTESTANTS: dict[str, Contestant] = {
 } | ({"exrmetrics": exrmetrics} if shutil.which("exrmetrics") else {})
 
 
-def measure(corpus: Path, passes: int, jobs: int, names: list[str]) -> None:
+def prepared(corpus: Path, source: str, classes: str) -> Path:
+    """Copy the classes asked for, packed as asked for."""
+    folder = corpus.parent / f"{corpus.name}.source"
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in classes.split(",") if classes else sorted(path.name for path in corpus.iterdir()):
+        shutil.copytree(corpus / name, folder / name)
+    if source:
+        command = [sys.executable, "-m", "exrbatch", "recompress", "-q", "--force", "-c", source, str(folder)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+def measure(corpus: Path, passes: int, jobs: int, names: list[str], target: str) -> None:
     """Run the passes and print the table."""
     seconds: dict[str, list[float]] = {name: [] for name in names}
     sizes: dict[str, dict[str, int]] = {name: {} for name in names}
@@ -156,7 +172,7 @@ def measure(corpus: Path, passes: int, jobs: int, names: list[str]) -> None:
             subprocess.run(["sync"], check=True)
             paths = sorted(work.rglob("*.exr"))
             start = time.perf_counter()
-            own = CONTESTANTS[name](paths, jobs)
+            own = CONTESTANTS[name](paths, jobs, target)
             seconds[name].append(time.perf_counter() - start if own is None else own)
             for folder in work.iterdir():
                 sizes[name][folder.name] = sum(path.stat().st_size for path in folder.iterdir())
@@ -184,8 +200,13 @@ def main() -> None:
     parser.add_argument(
         "--only", default=",".join(CONTESTANTS), help="contestants; the first is the base of the ratios"
     )
+    parser.add_argument("--source", default="", help="pack the corpus like that before")
+    parser.add_argument("--target", default="zip")
+    parser.add_argument("--classes", default="", help="only these folders of the corpus")
     arguments = parser.parse_args()
-    measure(arguments.corpus, arguments.passes, arguments.jobs, arguments.only.split(","))
+    folder = prepared(arguments.corpus, arguments.source, arguments.classes)
+    measure(folder, arguments.passes, arguments.jobs, arguments.only.split(","), arguments.target)
+    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

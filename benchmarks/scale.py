@@ -42,14 +42,9 @@ class SimulatedWorkers:
         self._count = 0
 
     @property
-    def has_idle(self) -> bool:
-        """Whether a worker is free."""
-        return len(self._flying) < self.jobs
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a worker has a file."""
-        return bool(self._flying)
+    def idle(self) -> int:
+        """How many workers are free."""
+        return self.jobs - len(self._flying)
 
     def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
         """Take files; the time of each goes by its size."""

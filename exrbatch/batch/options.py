@@ -76,11 +76,11 @@ class Options(Rules):
         """The folder in which every source has a place, if there is one."""
         return self.output if self.output is not None else self.backup_dir
 
-    def plan(self, candidate: Candidate) -> FilePlan:
-        """Make the plan of one file."""
+    def plan(self, candidate: Candidate, threads: int = 1) -> FilePlan:
+        """Make the plan of one file, packed by so many threads."""
         rules: dict[str, Any] = {name: getattr(self, name) for name in _RULES}
         rules["destination" if self.backup_dir is None else "backup"] = candidate.mirror
-        return FilePlan(source=candidate.path, twins=candidate.twins, workers=self.jobs or 1, **rules)
+        return FilePlan(source=candidate.path, twins=candidate.twins, workers=self.jobs or 1, threads=threads, **rules)
 
     def time_limit(self, size: int) -> float:
         """Return the seconds after which a file of that size is given up; infinite for none.

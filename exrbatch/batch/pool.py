@@ -64,9 +64,9 @@ class Pool:
         return len(self._slots)
 
     @property
-    def has_idle(self) -> bool:
-        """Whether a worker is free."""
-        return bool(self._idle)
+    def idle(self) -> int:
+        """How many workers are free."""
+        return len(self._idle)
 
     @property
     def is_busy(self) -> bool:

@@ -35,13 +35,8 @@ class Workers(Protocol):
         ...
 
     @property
-    def has_idle(self) -> bool:
-        """Whether a worker is free."""
-        ...
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a worker has a file."""
+    def idle(self) -> int:
+        """How many workers are free."""
         ...
 
     def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
@@ -98,7 +93,7 @@ class Scheduler:
                 yield report
             if not self._hand_out():
                 break
-            starved = self._workers.has_idle and not self._backlog.is_complete
+            starved = self._workers.idle > 0 and not self._backlog.is_complete
             outcome = self._workers.next_finished(STARVED_TICK if starved else TICK)
             if outcome is None:
                 yield None
@@ -109,9 +104,9 @@ class Scheduler:
 
     def _hand_out(self) -> bool:
         """Give free workers files; False if there is nothing more to do."""
-        while self._workers.has_idle and (bundle := _take_bundle(self._backlog, self._workers.jobs)):
+        while self._workers.idle and (bundle := _take_bundle(self._backlog, self._workers.jobs)):
             self._submit(bundle)
-        if self._workers.is_busy or not self._backlog.is_exhausted:
+        if self._workers.idle < self._workers.jobs or not self._backlog.is_exhausted:
             return True
         suspects = [death for path, death in self._suspects.items() if path not in self._retried]
         if not suspects or self._stop.is_set:
@@ -121,7 +116,15 @@ class Scheduler:
         return True
 
     def _submit(self, bundle: Sequence[Candidate]) -> None:
-        self._workers.submit(bundle, [self._options.plan(each) for each in bundle])
+        self._workers.submit(bundle, [self._options.plan(each, self._threads(each)) for each in bundle])
+
+    def _threads(self, candidate: Candidate) -> int:
+        """Share out the workers that will have no file: a large one is packed by several threads of its worker."""
+        if candidate.size < BUNDLE_BYTES or not self._backlog.is_complete:
+            return 1
+        jobs = self._workers.jobs
+        files = jobs - self._workers.idle + 1 + self._backlog.waiting
+        return max(1, jobs // files)
 
     def _take(self, outcome: Outcome) -> Iterator[FileReport]:
         if not self._stop.is_set:

@@ -133,13 +133,13 @@ def _replace(
         make_folder_of(plan.destination)
     check_space(plan, source.stat.st_size)
     with Replacement(original, plan.destination) as temp:
-        recompress(source, targets.compressions, plan.effort, temp.write, lambda done: progress(done * PACK_SHARE))
+        first, second = _part(progress, 0.0, PACK_SHARE), _part(progress, PACK_SHARE, 1.0)
+        recompress(source, targets.compressions, plan.effort, temp.write, first, plan.threads)
         new_size = temp.size
         if new_size < source.stat.st_size or plan.force:
             temp.sync(drop_cache=plan.verify_cold)
-            share = 1 - PACK_SHARE
             if plan.verify is not Verify.NONE:
-                verify(source, temp.path, targets, plan.verify, lambda done: progress(PACK_SHARE + share * done))
+                verify(source, temp.path, targets, plan.verify, second, plan.threads)
             with backed_up(original, plan.backup, keep=plan.keep_backups):
                 notes = [*report.notes, *temp.commit(overwrite=plan.force, twins=plan.twins)]
             source.was_replaced = plan.destination is None
@@ -149,6 +149,11 @@ def _replace(
             )
     _mirror(source, plan)
     return replace(report, status=Status.NO_GAIN, tried_size=new_size, compressions_after=report.compressions_before)
+
+
+def _part(progress: Progress, start: float, end: float) -> Progress:
+    """Make the progress of one step, which goes from 0 to 1, that of a part of the whole."""
+    return lambda done: progress(start + (end - start) * done)
 
 
 def _mirror(source: ExrFile, plan: FilePlan) -> None:

@@ -82,6 +82,7 @@ class FilePlan(Rules):
 
     `destination` is None for a replacement in place. `backup`: where to keep the original meanwhile. `twins`: its
     other names, hard links to it. `workers`: how many files may be in work at once, on the same disk.
+    `threads`: how many may pack this one.
     """
 
     source: str
@@ -89,6 +90,7 @@ class FilePlan(Rules):
     backup: str | None = None
     twins: tuple[str, ...] = ()
     workers: int = 1
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,17 @@
 """Source chunks -> raw bytes -> target chunks, span by span."""
 
-from collections.abc import Callable, Sequence
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
-from exrbatch.codecs.codec import ChunkGroup, Codec, Raw
+from exrbatch.codecs.codec import ChunkGroup, Codec, Packed, Raw
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.table import codecs_for
 from exrbatch.exr.chunks import ChunkGrid, chunk_grid
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import ExrFile
 from exrbatch.exr.writer import ExrWriter, Write
+from exrbatch.file.ordered import lanes, ordered
 from exrbatch.file.raw import RawReader
 from exrbatch.file.spans import Span, cut_spans
 
@@ -22,31 +25,47 @@ def target_grids(source: ExrFile, compressions: Sequence[Compression]) -> list[C
 
 
 def recompress(
-    source: ExrFile, compressions: Sequence[Compression], effort: Effort, write: Write, progress: Progress
+    source: ExrFile,
+    compressions: Sequence[Compression],
+    effort: Effort,
+    write: Write,
+    progress: Progress,
+    threads: int = 1,
 ) -> None:
     """Write the source, with each part packed anew, to an empty file.
 
-    Holds one span at a time (about 4 MB of raw bytes, or one chunk common to both compressions).
+    Holds one span at a time (about 4 MB of raw bytes, or one chunk common to both compressions); with several
+    threads, which pack, one more than there are.
     """
     grids = target_grids(source, compressions)
     header = source.header.recompressed(compressions, [grid.count for grid in grids])
     writer = ExrWriter(write, source.header, header, grids)
-    reader = RawReader(source)
-    codecs = codecs_for(compressions, effort)
     total = sum(grid.count for grid in grids)
     done = 0
-    for span in cut_spans(source, grids):
-        raw = reader.read(span.part, span.source)
-        _write_span(writer, span, grids[span.part], codecs[span.part], raw)
+    for span, group, packed in ordered(_tasks(source, grids, compressions, effort, threads), threads):
+        _write_span(writer, span, group, packed)
         done += len(span.target)
         progress(done / total)
     writer.finish()
 
 
-def _write_span(writer: ExrWriter, span: Span, grid: ChunkGrid, codec: Codec, raw: Raw) -> None:
-    group = target_group(span, grid, raw)
-    packed = codec.pack(group, raw)
-    if grid.part.storage.is_deep:
+def _tasks(
+    source: ExrFile, grids: Sequence[ChunkGrid], compressions: Sequence[Compression], effort: Effort, threads: int
+) -> Iterator[Callable[[], tuple[Span, ChunkGroup, list[Packed]]]]:
+    """Unpack span after span; yield what is to be packed. Reader and codecs own buffers: a set for each lane."""
+    sets = [(RawReader(source), codecs_for(compressions, effort)) for _ in range(lanes(threads))]
+    for span, (reader, codecs) in zip(cut_spans(source, grids), itertools.cycle(sets), strict=False):
+        raw = reader.read(span.part, span.source)
+        group = target_group(span, grids[span.part], raw)
+        yield functools.partial(_pack, span, group, codecs[span.part], raw)
+
+
+def _pack(span: Span, group: ChunkGroup, codec: Codec, raw: Raw) -> tuple[Span, ChunkGroup, list[Packed]]:
+    return span, group, codec.pack(group, raw)
+
+
+def _write_span(writer: ExrWriter, span: Span, group: ChunkGroup, packed: Sequence[Packed]) -> None:
+    if group.part.storage.is_deep:
         table, samples = packed
         writer.write_deep(span.part, span.target[0], table, samples, group.sizes[1])
     else:

@@ -1,7 +1,9 @@
 """Two files compared: attributes equal, every raw byte equal. The new file is read back from the disk for that."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 from exrbatch.codecs.codec import ChunkGroup, Codec, Raw
 from exrbatch.codecs.effort import Effort
@@ -10,8 +12,9 @@ from exrbatch.codecs.table import codecs_for
 from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import Attribute, Part
-from exrbatch.exr.reader import ExrFile, open_exr
+from exrbatch.exr.reader import ExrFile, Payload, open_exr
 from exrbatch.file.locate import first_different_pixel
+from exrbatch.file.ordered import lanes, ordered
 from exrbatch.file.plan import Targets, Verify, strange_names
 from exrbatch.file.raw import RawReader, packed_streams
 from exrbatch.file.recompress import Progress, target_group
@@ -20,7 +23,7 @@ from exrbatch.file.spans import Span, cut_spans
 CHANGED_ATTRIBUTES = ("compression", "chunkCount")
 
 
-def verify(source: ExrFile, path: str, targets: Targets, mode: Verify, progress: Progress) -> None:
+def verify(source: ExrFile, path: str, targets: Targets, mode: Verify, progress: Progress, threads: int = 1) -> None:
     """Prove that the file at `path` is `source` with other compressions, or raise `VerificationFailed`.
 
     Opens the file anew, compares the headers attribute by attribute, then reads the source a second time
@@ -34,7 +37,7 @@ def verify(source: ExrFile, path: str, targets: Targets, mode: Verify, progress:
         with _blamed_on_the_copy():
             copy.parts  # noqa: B018  reads and checks the chunk tables
         difference = header_difference(source, copy) or _wrong_targets(copy, targets.compressions)
-        difference = difference or pixel_difference(source, copy, targets.lossy_channels, mode, progress)
+        difference = difference or pixel_difference(source, copy, targets.lossy_channels, mode, progress, threads)
     if difference is not None:
         raise VerificationFailed(f"the new file differs: {difference}")
 
@@ -136,29 +139,63 @@ def _judges(parts: Sequence[Part], mode: Verify, lossy_channels: Sequence[tuple[
 
 
 def pixel_difference(
-    source: ExrFile, copy: ExrFile, lossy_channels: Sequence[tuple[str, ...]], mode: Verify, progress: Progress
+    source: ExrFile,
+    copy: ExrFile,
+    lossy_channels: Sequence[tuple[str, ...]],
+    mode: Verify,
+    progress: Progress,
+    threads: int = 1,
 ) -> str | None:
     """Say where the raw bytes of two files with equal pictures differ first; None if they don't.
 
-    Holds one span of each at a time. `lossy_channels`: by part, those that may differ.
+    Holds one span of each at a time, or one more than there are threads. `lossy_channels`: by part, those that may
+    differ.
     """
-    grids = [table.grid for table in copy.parts]
-    codecs = _judges(copy.header.parts, mode, lossy_channels)
-    reader = RawReader(source)
-    total = sum(grid.count for grid in grids)
+    total = sum(table.grid.count for table in copy.parts)
     done = 0
-    for span in cut_spans(source, grids):
+    with contextlib.ExitStack() as opened:
+        # Each lane has a copy of its own, as what is read from a file is good until the next reading only.
+        more = [opened.enter_context(open_exr(copy.path)) for _ in range(lanes(threads) - 1)]
+        judges = [_judges(copy.header.parts, mode, lossy_channels) for _ in range(lanes(threads))]
+        pairs = list(zip([copy, *more], judges, strict=True))
+        for span, difference in ordered(_tasks(source, pairs, lossy_channels), threads):
+            if difference is not None:
+                return difference
+            done += len(span.target)
+            progress(done / total)
+    return None
+
+
+def _tasks(
+    source: ExrFile, pairs: Sequence[tuple[ExrFile, Sequence[Codec]]], lossy_channels: Sequence[tuple[str, ...]]
+) -> Iterator[Callable[[], tuple[Span, str | None]]]:
+    """Read span after span of both files; yield what is to be compared."""
+    grids = [table.grid for table in pairs[0][0].parts]
+    readers = [RawReader(source) for _ in pairs]
+    lane = itertools.cycle(zip(pairs, readers, strict=True))
+    for span, ((copy, judges), reader) in zip(cut_spans(source, grids), lane, strict=False):
         raw = reader.read(span.part, span.source)
         group = target_group(span, grids[span.part], raw)
         with _blamed_on_the_copy():
             payloads = copy.read_payloads(span.part, span.target)
-            packed = packed_streams(group.grid, span.target, payloads)
-            is_other_size = group.part.storage.is_deep and payloads[0].raw_size != group.sizes[1]
-            if is_other_size or codecs[span.part].first_difference(group, packed, raw) is not None:
-                return _place(copy, span, group, raw, lossy_channels[span.part])
-        done += len(span.target)
-        progress(done / total)
-    return None
+        yield functools.partial(_judged, copy, span, group, raw, payloads, judges[span.part], lossy_channels[span.part])
+
+
+def _judged(
+    copy: ExrFile,
+    span: Span,
+    group: ChunkGroup,
+    raw: Raw,
+    payloads: Sequence[Payload],
+    judge: Codec,
+    lossy_channels: tuple[str, ...],
+) -> tuple[Span, str | None]:
+    with _blamed_on_the_copy():
+        packed = packed_streams(group.grid, span.target, payloads)
+        is_other_size = group.part.storage.is_deep and payloads[0].raw_size != group.sizes[1]
+        if is_other_size or judge.first_difference(group, packed, raw) is not None:
+            return span, _place(copy, span, group, raw, lossy_channels)
+    return span, None
 
 
 def _place(copy: ExrFile, span: Span, group: ChunkGroup, raw: Raw, lossy_channels: tuple[str, ...]) -> str:

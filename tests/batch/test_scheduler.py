@@ -26,18 +26,16 @@ class FakeWorkers:
         self.order: list[int] = []
         self.bundles: list[list[int]] = []
         self.stopped = False
+        self.threads: list[int] = []
 
     @property
-    def has_idle(self) -> bool:
-        return len(self.in_flight) < self.jobs
-
-    @property
-    def is_busy(self) -> bool:
-        return bool(self.in_flight)
+    def idle(self) -> int:
+        return self.jobs - len(self.in_flight)
 
     def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
-        assert self.has_idle, "never more tasks than workers"
+        assert self.idle, "never more tasks than workers"
         assert [plan.source for plan in plans] == [candidate.path for candidate in bundle]
+        self.threads += [plan.threads for plan in plans]
         self.in_flight.append(bundle)
         self.order += [candidate.size for candidate in bundle]
         self.bundles.append([candidate.size for candidate in bundle])
@@ -182,3 +180,20 @@ def test_an_error_of_the_scan_ends_the_run() -> None:
     events = run(scanned(broken()), FakeWorkers(1), Options(), StopRequest())
     with pytest.raises(RuntimeError, match="scan broke"):
         list(events)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "sizes", "threads"),
+    [
+        (8, [3], [8]),
+        (8, [3, 3, 3], [2, 2, 2]),
+        (8, [3] * 9, [1] * 9),
+        (2, [3, 3], [1, 1]),
+        (8, [0], [1]),
+    ],
+)
+def test_workers_without_a_file_lend_their_threads(jobs: int, sizes: list[int], threads: list[int]) -> None:
+    """Fewer large files than workers: each is packed by several threads, never more in all than there are workers."""
+    workers = FakeWorkers(jobs)
+    list(run(scanned(candidates([size * BUNDLE_BYTES for size in sizes])), workers, Options(), StopRequest()))
+    assert workers.threads[: len(threads)] == threads

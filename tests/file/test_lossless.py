@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exrbatch import Compression, Status, recompress
+from exrbatch.file import job, spans
+from exrbatch.file.plan import FilePlan, Verify
 from tests.support.build import PartSpec, build
 from tests.support.explode import Exploded, explode
 from tests.support.specs import file_specs
@@ -107,3 +109,35 @@ def test_second_run_changes_nothing(tmp_path: Path) -> None:
     before = path.stat()
     assert recompress(path).status is Status.ALREADY
     assert path.stat().st_ctime_ns == before.st_ctime_ns
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(file_specs(), st.sampled_from(list(Compression)), st.integers(2, 4))
+def test_several_threads_write_the_same_file(
+    tmp_path: Path, specs: list[PartSpec], target: Compression, threads: int
+) -> None:
+    """The chunks of one file may be packed side by side; the bytes and their order are those of one thread."""
+    path = tmp_path / "frame.exr"
+    written = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spans, "SPAN_BYTES", 64)  # many spans even of a small file
+        for count in (1, threads):
+            path.write_bytes(build(specs))
+            plan = FilePlan(source=str(path), compression=target, force=True, threads=count, verify=Verify.NATIVE)
+            report = job.run(plan)
+            assert report.status in (Status.RECOMPRESSED, Status.SKIPPED), report.reason
+            written.append(path.read_bytes())
+    assert written[0] == written[1]
+
+
+def test_a_damaged_chunk_is_named_by_threads_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error in one thread ends the file with the reason, and leaves it as it was."""
+    monkeypatch.setattr(spans, "SPAN_BYTES", 64)
+    data = bytearray(build([PartSpec(window=(0, 0, 63, 255), compression=3)]))
+    data[-9] ^= 0x55
+    path = tmp_path / "frame.exr"
+    path.write_bytes(data)
+    report = job.run(FilePlan(source=str(path), compression=Compression.NONE, force=True, threads=3))
+    assert report.status is Status.FAILED
+    assert "part 0, chunk 15 at byte" in (report.reason or "")
+    assert path.read_bytes() == data
