@@ -142,6 +142,7 @@ CONTESTANTS: dict[str, Contestant] = {
     "exrbatch-native": exrbatch("--verify", "native"),
     "exrbatch-none": exrbatch("--verify", "none"),
     "exrbatch-fast": exrbatch("--effort", "fast"),
+    "exrbatch-fast-native": exrbatch("--effort", "fast", "--verify", "native"),
     "limit": limit,
     "oiiotool": oiiotool,
     "oiiotool-threads": oiiotool_threads,
@@ -180,7 +181,7 @@ def measure(corpus: Path, passes: int, jobs: int, names: list[str], target: str)
     base = names[0]
     kinds = sorted(sizes[base])
     print(f"speed and sizes against {base}; a speed above 1 is faster")
-    print(f"{'':<16}{'median s':>9}{'spread':>8}{'speed':>8}{'size':>9}" + "".join(f"{kind:>10}" for kind in kinds))
+    print(f"{'':<22}{'median s':>9}{'spread':>8}{'speed':>8}{'size':>9}" + "".join(f"{kind:>10}" for kind in kinds))
     for name in names:
         median = statistics.median(seconds[name])
         # The ratio of each pass, then their median: what the machine did meanwhile hits both sides of a pass.
@@ -188,7 +189,7 @@ def measure(corpus: Path, passes: int, jobs: int, names: list[str], target: str)
         spread = (max(seconds[name]) - min(seconds[name])) / median
         total = sum(sizes[name].values()) / sum(sizes[base].values())
         by_kind = "".join(f"{sizes[name][kind] / sizes[base][kind]:>10.4f}" for kind in kinds)
-        print(f"{name:<16}{median:>9.2f}{spread:>8.0%}{speed:>8.2f}{total:>9.4f}{by_kind}", flush=True)
+        print(f"{name:<22}{median:>9.2f}{spread:>8.0%}{speed:>8.2f}{total:>9.4f}{by_kind}", flush=True)
 
 
 def main() -> None:
