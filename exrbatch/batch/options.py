@@ -15,6 +15,10 @@ CompressionLike = str | SupportsInt
 """A name ("zip", "ZIP_COMPRESSION"), a `Compression`, an `OpenEXR.Compression` or an `Imath.Compression`."""
 
 
+MAX_JOBS = 1024
+"""More worker processes than any machine has cores are a typing error."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options(Rules):
     """The rules for every file, and what concerns the run as a whole.
@@ -35,6 +39,8 @@ class Options(Rules):
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
             raise OptionsError(f"{self.jobs} jobs: at least 1 is needed")
+        if self.jobs is not None and self.jobs > MAX_JOBS:
+            raise OptionsError(f"{self.jobs} jobs: at most {MAX_JOBS}, each is a process")
         if self.readers not in READERS:
             raise OptionsError(f"unknown readers {self.readers!r}; there are {', '.join(READERS)}")
         if self.file_timeout is not None and not self.file_timeout >= 0:

@@ -74,7 +74,9 @@ def _chunks(source: ExrFile, reader: RawReader, part: Part) -> Sample:
     grid = source.parts[part.index].grid
     count = min(grid.count, max(STRIPS, SAMPLE_BYTES // max(1, int(grid.raw_sizes.mean()))))
     chosen = sorted(set(np.linspace(0, grid.count - 1, count).astype(int).tolist()))
-    groups = [[chunk] for chunk in chosen] if part.storage.is_deep else [chosen]
+    # Several large tiles at once would be more than a small file may ask for.
+    alone = part.storage.is_deep or int(grid.raw_sizes.mean()) > SAMPLE_BYTES // STRIPS
+    groups = [[chunk] for chunk in chosen] if alone else [chosen]
     return [(part, group, reader.read(part.index, group).copy()) for group in groups]
 
 

@@ -99,6 +99,7 @@ def test_control_groups_of_both_versions(
         ({"output": "o", "backup_dir": "b"}, "all originals stay"),
         ({"output": "o", "hardlinks": "relink"}, "leave out --hardlinks"),
         ({"keep_backups": True}, "--backup-dir"),
+        ({"jobs": 100000}, "at most 1024"),
         ({"file_timeout": -1.0}, "makes no sense"),
         ({"hardlinks": "copy"}, "unknown way with hard links 'copy'; there are skip, break, relink"),
     ],
