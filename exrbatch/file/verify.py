@@ -20,6 +20,8 @@ from exrbatch.file.raw import RawReader, packed_streams
 from exrbatch.file.recompress import Progress, target_group
 from exrbatch.file.spans import Span, cut_spans
 
+NEW, OTHER = "the new file", "the other file"
+"""What the copy is called in messages: after a recompression, and in a comparison of two files of the user's."""
 CHANGED_ATTRIBUTES = ("compression", "chunkCount")
 
 
@@ -47,21 +49,20 @@ def compare(source: ExrFile, path: str, mode: Verify, progress: Progress) -> str
 
     Raises `VerificationFailed` where the file at `path` can't be read.
     """
-    with _blamed_on_the_copy("the other file"):
+    with _blamed_on_the_copy(OTHER):
         copy = open_exr(path)
     with copy:
-        with _blamed_on_the_copy("the other file"):
+        with _blamed_on_the_copy(OTHER):
             copy.parts  # noqa: B018  reads and checks the chunk tables
         difference = header_difference(source, copy)
         if difference is not None and not _is_same_picture(source, copy):
             return difference
-        with _blamed_on_the_copy("the other file"):
-            pixels = pixel_difference(source, copy, [()] * len(source.parts), mode, progress)
+        pixels = pixel_difference(source, copy, [()] * len(source.parts), mode, progress, name=OTHER)
     return "; ".join(filter(None, (difference, pixels))) or None
 
 
 @contextlib.contextmanager
-def _blamed_on_the_copy(name: str = "the new file") -> Iterator[None]:
+def _blamed_on_the_copy(name: str = NEW) -> Iterator[None]:
     """Whatever is wrong with the bytes of the new file is our fault, not the user's."""
     try:
         yield
@@ -145,6 +146,8 @@ def pixel_difference(
     mode: Verify,
     progress: Progress,
     threads: int = 1,
+    *,
+    name: str = NEW,
 ) -> str | None:
     """Say where the raw bytes of two files with equal pictures differ first; None if they don't.
 
@@ -158,7 +161,7 @@ def pixel_difference(
         more = [opened.enter_context(open_exr(copy.path)) for _ in range(lanes(threads) - 1)]
         judges = [_judges(copy.header.parts, mode, lossy_channels) for _ in range(lanes(threads))]
         pairs = list(zip([copy, *more], judges, strict=True))
-        for span, difference in ordered(_tasks(source, pairs, lossy_channels), threads):
+        for span, difference in ordered(_tasks(source, pairs, lossy_channels, name), threads):
             if difference is not None:
                 return difference
             done += len(span.target)
@@ -167,7 +170,10 @@ def pixel_difference(
 
 
 def _tasks(
-    source: ExrFile, pairs: Sequence[tuple[ExrFile, Sequence[Codec]]], lossy_channels: Sequence[tuple[str, ...]]
+    source: ExrFile,
+    pairs: Sequence[tuple[ExrFile, Sequence[Codec]]],
+    lossy_channels: Sequence[tuple[str, ...]],
+    name: str,
 ) -> Iterator[Callable[[], tuple[Span, str | None]]]:
     """Read span after span of both files; yield what is to be compared."""
     grids = [table.grid for table in pairs[0][0].parts]
@@ -176,9 +182,10 @@ def _tasks(
     for span, ((copy, judges), reader) in zip(cut_spans(source, grids), lane, strict=False):
         raw = reader.read(span.part, span.source)
         group = target_group(span, grids[span.part], raw)
-        with _blamed_on_the_copy():
+        with _blamed_on_the_copy(name):
             payloads = copy.read_payloads(span.part, span.target)
-        yield functools.partial(_judged, copy, span, group, raw, payloads, judges[span.part], lossy_channels[span.part])
+        judged = functools.partial(_judged, copy, span, group, raw, payloads, judges[span.part])
+        yield functools.partial(judged, lossy_channels[span.part], name)
 
 
 def _judged(
@@ -189,8 +196,9 @@ def _judged(
     payloads: Sequence[Payload],
     judge: Codec,
     lossy_channels: tuple[str, ...],
+    name: str,
 ) -> tuple[Span, str | None]:
-    with _blamed_on_the_copy():
+    with _blamed_on_the_copy(name):
         packed = packed_streams(group.grid, span.target, payloads)
         is_other_size = group.part.storage.is_deep and payloads[0].raw_size != group.sizes[1]
         if is_other_size or judge.first_difference(group, packed, raw) is not None:

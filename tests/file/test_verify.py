@@ -109,6 +109,12 @@ def test_damage_is_told_with_the_file_that_has_it(tmp_path: Path) -> None:
     assert (compare(tmp_path, data[:-3], data).reason or "").startswith("part 0, chunk")
     assert (compare(tmp_path, data, data[:-3]).reason or "").startswith("the other file is damaged: part 0, chunk")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.exr", "b.exr"]
+    chunk = bytearray(data)
+    chunk[-9] ^= 0x55  # found only when it is unpacked
+    for verify in (Verify.LIBRARY, Verify.NATIVE):
+        assert (compare(tmp_path, bytes(chunk), data, verify).reason or "").startswith("part 0, chunk 0 at byte")
+        reason = compare(tmp_path, data, bytes(chunk), verify).reason or ""
+        assert reason.startswith("the other file is damaged:"), reason
     (tmp_path / "b.exr").unlink()
     report = job.run(FilePlan(source=str(tmp_path / "a.exr"), destination=str(tmp_path / "b.exr"), compare=True))
     assert report.reason is not None
