@@ -1,19 +1,25 @@
 """Makes the benchmark's files: procedural frames, uncompressed, written by the OpenEXR library.
 
-    python -m benchmarks.corpus DIR [--scale 1] [--frames 4]
+    python -m benchmarks.corpus DIR [--scale 1] [--frames 4] [--reference IMAGES]
 
 Classes: `plate` (grainy RGBA half at 2K and 4K), `cg` (clean RGBA and 20 AOV channels, half), `depth` (one
 float channel), `deep` (deep scan lines with a few samples a pixel). `--scale 0.25` makes small ones for a quick look.
+`--reference`: also, as a class of that name, the flat scan line files below a folder, uncompressed.
 """
 
 import argparse
+import contextlib
+import shutil
 from pathlib import Path
 
 import numpy as np
 import OpenEXR
 from numpy.typing import NDArray
 
+from exrbatch import InvalidFile, Status, UnsupportedFile, recompress_many
 from exrbatch.demo import plate
+from exrbatch.exr.part import Storage
+from exrbatch.exr.reader import open_exr
 
 Channels = dict[str, NDArray[np.generic]]
 SIZES = {"2k": (2048, 1152), "4k": (3840, 2160)}
@@ -97,14 +103,29 @@ def make_corpus(folder: Path, scale: float, frames: int) -> None:
         write_deep(target / f"deep.{1001 + frame}.exr", int(512 * scale) or 1, int(288 * scale) or 1, frame)
 
 
+def add_reference(folder: Path, images: Path) -> None:
+    """Copy what every peer can read whole: flat scan line files of one part. Damaged ones lie beside the good ones."""
+    target = folder / "reference"
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(images.rglob("*.exr")):
+        with contextlib.suppress(InvalidFile, UnsupportedFile), open_exr(str(path)) as file:
+            if [part.storage for part in file.header.parts] == [Storage.SCAN_LINE] and "Damaged" not in path.parts:
+                shutil.copyfile(path, target / f"{path.parent.name}_{path.name}")
+    for report in recompress_many([target], "none", force=True, include_lossy_sources=True):
+        assert report.status in (Status.RECOMPRESSED, Status.ALREADY), report
+
+
 def main() -> None:
     """Parse arguments and write the corpus."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--frames", type=int, default=4)
+    parser.add_argument("--reference", type=Path)
     arguments = parser.parse_args()
     make_corpus(arguments.folder, arguments.scale, arguments.frames)
+    if arguments.reference is not None:
+        add_reference(arguments.folder, arguments.reference)
     size = sum(path.stat().st_size for path in arguments.folder.rglob("*.exr"))
     print(f"{arguments.folder}: {size / 1e6:.0f} MB")
 

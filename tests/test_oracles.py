@@ -107,7 +107,7 @@ def test_openimageio_reads_every_level(tmp_path: Path, rounding: int, target: Co
 
 
 def test_our_zip_is_what_the_library_writes(tmp_path: Path) -> None:
-    """At balanced effort the file is byte for byte the one that OpenEXR itself writes as ZIP, where grain is not much."""
+    """At balanced effort the file is byte for byte what OpenEXR itself writes as ZIP, if not both grainy and large."""
     random = np.random.default_rng(1)
     pixels = {name: (random.random((100, 300)) * 0.1 + 0.5).astype(np.float16) for name in "RGBA"}
     files = {}
