@@ -104,12 +104,15 @@ def make_corpus(folder: Path, scale: float, frames: int) -> None:
 
 
 def add_reference(folder: Path, images: Path) -> None:
-    """Copy what every peer can read whole: flat scan line files of one part. Damaged ones lie beside the good ones."""
+    """Copy what every peer can copy: flat scan lines, one part, no subsampling. Damaged files lie among the good ones."""
     target = folder / "reference"
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted(images.rglob("*.exr")):
         with contextlib.suppress(InvalidFile, UnsupportedFile), open_exr(str(path)) as file:
-            if [part.storage for part in file.header.parts] == [Storage.SCAN_LINE] and "Damaged" not in path.parts:
+            part = file.header.parts[0]
+            is_plain = len(file.header.parts) == 1 and part.storage is Storage.SCAN_LINE
+            is_plain &= all((channel.x_sampling, channel.y_sampling) == (1, 1) for channel in part.channels)
+            if is_plain and "Damaged" not in path.parts:
                 shutil.copyfile(path, target / f"{path.parent.name}_{path.name}")
     for report in recompress_many([target], "none", force=True, include_lossy_sources=True):
         assert report.status in (Status.RECOMPRESSED, Status.ALREADY), report
