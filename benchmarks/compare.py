@@ -8,9 +8,7 @@ the median of the ratios of their seconds within a pass (above 1: this checkout 
 
 import argparse
 import os
-import random
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,6 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks.corpus import make_corpus
+from exrbatch.bench.passes import Figure, interleaved, paired_ratio
 
 ROOT = Path(__file__).resolve().parents[1]
 SCALE, FRAMES = 0.4, 2
@@ -31,7 +30,11 @@ JOBS: dict[str, tuple[str, ...]] = {
 """One after the other on the same files; a name with `none` begins with fresh ones."""
 
 
-def run_jobs(checkout: Path, corpus: Path, work: Path) -> dict[str, tuple[float, int]]:
+Results = dict[str, tuple[float, int]]
+"""By job: seconds and bytes."""
+
+
+def run_jobs(checkout: Path, corpus: Path, work: Path) -> Results:
     """Do all jobs with one checkout; seconds and bytes of each."""
     results = {}
     for name, options in JOBS.items():
@@ -56,20 +59,18 @@ def compare(commit: str, passes: int) -> None:
         subprocess.run(["git", "worktree", "add", "--detach", "-q", str(other), commit], cwd=ROOT, check=True)
         try:
             make_corpus(folder / "corpus", SCALE, FRAMES)
-            pairs = []
-            for _ in range(passes):
-                sides = [ROOT, other]
-                random.shuffle(sides)
-                found = {side: run_jobs(side, folder / "corpus", folder / "work") for side in sides}
-                pairs.append((found[ROOT], found[other]))
+            found: dict[Path, dict[int, Results]] = {ROOT: {}, other: {}}
+            for number, side in interleaved([ROOT, other], passes, warm_up=[]):
+                found[side][number] = run_jobs(side, folder / "corpus", folder / "work")
         finally:
             subprocess.run(["git", "worktree", "remove", "--force", str(other)], cwd=ROOT, check=True)
     print(f"this checkout against {commit}; above 1 is slower, or larger")
+    numbers = sorted(found[ROOT])
     for name in JOBS:
-        times = [ours[name][0] / theirs[name][0] for ours, theirs in pairs]
-        size = pairs[0][0][name][1] / pairs[0][1][name][1]
-        spread = f"{min(times):.2f} to {max(times):.2f}"
-        print(f"{name:<20}time {statistics.median(times):.2f} ({spread})   size {size:.4f}")
+        ours, theirs = ([found[side][number][name] for number in numbers] for side in (ROOT, other))
+        time_ratio = paired_ratio([seconds for seconds, _ in ours], [seconds for seconds, _ in theirs])
+        spread = max(Figure.of([seconds for seconds, _ in side]).spread for side in (ours, theirs))
+        print(f"{name:<20}time {time_ratio:.2f} (spread {spread:.0%})   size {ours[0][1] / theirs[0][1]:.4f}")
 
 
 def main() -> None:

@@ -104,7 +104,7 @@ def make_corpus(folder: Path, scale: float, frames: int) -> None:
 
 
 def add_reference(folder: Path, images: Path) -> None:
-    """Copy what every peer can copy: flat scan lines, one part, no subsampling. Damaged files lie among the good ones."""
+    """Copy what every peer can: flat scan lines, one part, no subsampling. Damaged files lie among the good ones."""
     target = folder / "reference"
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted(images.rglob("*.exr")):

@@ -7,12 +7,12 @@ CORPUS is a folder made by benchmarks.corpus. Each contestant gets a fresh copy 
 replaces in place, synced and verified; the peers write beside and rename, neither syncing nor verifying. `limit` is
 no contestant: the seconds that the bare deflate library needs for the same filtered chunks in as many processes,
 with no reading, no filtering and no writing. exrmetrics takes part where it is on PATH.
-Figures: median seconds, median ratio of speeds within a pass, bytes in total and by class.
+Figures, by the same code as `exrbatch bench`: median seconds and spread (distance of the quartiles), median ratio of
+speeds within a pass; bytes in total and by class.
 """
 
 import argparse
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -23,6 +23,7 @@ from pathlib import Path
 
 import deflate
 
+from exrbatch.bench.passes import Figure, interleaved, paired_ratio
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.predictor import Predictor
 from exrbatch.codecs.zip import LIBDEFLATE_LEVEL
@@ -163,33 +164,35 @@ def prepared(corpus: Path, source: str, classes: str) -> Path:
 
 def measure(corpus: Path, passes: int, jobs: int, names: list[str], target: str) -> None:
     """Run the passes and print the table."""
-    seconds: dict[str, list[float]] = {name: [] for name in names}
+    seconds: dict[str, dict[int, float]] = {name: {} for name in names}
     sizes: dict[str, dict[str, int]] = {name: {} for name in names}
     work = corpus.parent / f"{corpus.name}.work"
-    for _ in range(passes):
-        for name in names:
-            shutil.rmtree(work, ignore_errors=True)
-            shutil.copytree(corpus, work)
-            subprocess.run(["sync"], check=True)
-            paths = sorted(work.rglob("*.exr"))
-            start = time.perf_counter()
-            own = CONTESTANTS[name](paths, jobs, target)
-            seconds[name].append(time.perf_counter() - start if own is None else own)
-            for folder in work.iterdir():
-                sizes[name][folder.name] = sum(path.stat().st_size for path in folder.iterdir())
+    for number, name in interleaved(names, passes, warm_up=[]):
+        shutil.rmtree(work, ignore_errors=True)
+        shutil.copytree(corpus, work)
+        subprocess.run(["sync"], check=True)
+        paths = sorted(work.rglob("*.exr"))
+        start = time.perf_counter()
+        own = CONTESTANTS[name](paths, jobs, target)
+        seconds[name][number] = time.perf_counter() - start if own is None else own
+        for folder in work.iterdir():
+            sizes[name][folder.name] = sum(path.stat().st_size for path in folder.iterdir())
     shutil.rmtree(work, ignore_errors=True)
-    base = names[0]
+    print_table({name: [taken for _, taken in sorted(seconds[name].items())] for name in names}, sizes)
+
+
+def print_table(seconds: dict[str, list[float]], sizes: dict[str, dict[str, int]]) -> None:
+    """Print speeds and sizes against the first contestant."""
+    base = next(iter(seconds))
     kinds = sorted(sizes[base])
     print(f"speed and sizes against {base}; a speed above 1 is faster")
     print(f"{'':<22}{'median s':>9}{'spread':>8}{'speed':>8}{'size':>9}" + "".join(f"{kind:>10}" for kind in kinds))
-    for name in names:
-        median = statistics.median(seconds[name])
-        # The ratio of each pass, then their median: what the machine did meanwhile hits both sides of a pass.
-        speed = statistics.median(a / b for a, b in zip(seconds[base], seconds[name], strict=True))
-        spread = (max(seconds[name]) - min(seconds[name])) / median
+    for name, taken in seconds.items():
+        figure = Figure.of(taken)
+        speed = paired_ratio(seconds[base], taken)
         total = sum(sizes[name].values()) / sum(sizes[base].values())
         by_kind = "".join(f"{sizes[name][kind] / sizes[base][kind]:>10.4f}" for kind in kinds)
-        print(f"{name:<22}{median:>9.2f}{spread:>8.0%}{speed:>8.2f}{total:>9.4f}{by_kind}", flush=True)
+        print(f"{name:<22}{figure.median:>9.2f}{figure.spread:>8.0%}{speed:>8.2f}{total:>9.4f}{by_kind}", flush=True)
 
 
 def main() -> None:

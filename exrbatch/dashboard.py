@@ -13,6 +13,7 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.pool import Running
 from exrbatch.batch.report import BatchReport
 from exrbatch.batch.run import Run
+from exrbatch.file.plan import Task
 from exrbatch.file.report import FileReport, Status
 from exrbatch.text import shortened, shown_duration, shown_path, shown_size
 
@@ -28,6 +29,7 @@ STYLES = {
     Status.FAILED: "bold red",
     Status.PLANNED: "green",
     Status.EQUAL: "green",
+    Status.MEASURED: "green",
 }
 
 
@@ -70,7 +72,7 @@ class Dashboard:
 
 
 def _doing(options: Options) -> str:
-    if options.compare:
+    if options.task is Task.COMPARE:
         return f"comparing with {shown_path(options.output or '')}"
     verb = "planning" if options.dry_run else "recompressing"
     target = options.compression.name if options.compression is not None else f"the best for {options.prefer}"

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "exrbatch"
 FLOORS = {
     "errors": 0, "version": 0, "text": 0, "exr": 1, "codecs": 2, "file": 3, "batch": 4,
-    "api": 5, "demo": 5, "dashboard": 6, "cli": 7, "__main__": 8, "__init__": 9,
+    "api": 5, "bench": 5, "demo": 5, "dashboard": 6, "cli": 7, "__main__": 8, "__init__": 9,
 }  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -26,6 +26,23 @@ def automatic_jobs() -> int:
     return max(1, math.floor(min([*limits, memory / WORKER_BYTES])))
 
 
+def total_memory() -> int:
+    """Return the bytes of memory of the machine."""
+    return psutil.virtual_memory().total
+
+
+def physical_cores() -> int:
+    """Return the cores of the machine, not counting what SMT adds."""
+    return psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+
+
+def file_system(path: str) -> str:
+    """Name the kind of file system that a path lies on, empty where that can't be told."""
+    real = os.path.realpath(path)
+    mounts = [each for each in psutil.disk_partitions(all=True) if Path(real).is_relative_to(each.mountpoint)]
+    return max(mounts, key=lambda mount: len(mount.mountpoint)).fstype if mounts else ""
+
+
 def _affinity() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -8,7 +8,7 @@ from exrbatch.batch.candidate import Candidate
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
-from exrbatch.file.plan import READERS, FilePlan, Hardlinks, Prefer, Rules, Verify
+from exrbatch.file.plan import READERS, FilePlan, Hardlinks, Prefer, Rules, Task, Verify
 
 _Name = TypeVar("_Name", Effort, Verify, Prefer, Hardlinks)
 CompressionLike = str | SupportsInt
@@ -49,7 +49,7 @@ class Options(Rules):
             raise OptionsError(
                 "backups are for files that are replaced in place; with an output folder all originals stay"
             )
-        if self.output is not None and self.hardlinks is not Hardlinks.SKIP and not self.compare:
+        if self.output is not None and self.hardlinks is not Hardlinks.SKIP and self.task is not Task.COMPARE:
             raise OptionsError(
                 "hard links stay what they are where files go to an output folder; leave out --hardlinks"
             )

@@ -49,7 +49,11 @@ class Pool:
     """Workers that each do one file at a time."""
 
     def __init__(self, jobs: int, time_limit: Callable[[int], float]) -> None:
-        """`time_limit`: seconds that a file may take, by its size in bytes."""
+        """`time_limit`: seconds that a file may take, by its size in bytes.
+
+        `started`: the monotonic time when the first file was handed out.
+        """
+        self.started: float | None = None
         warm_up()
         context = start_context()
         self._time_limit = time_limit
@@ -83,6 +87,7 @@ class Pool:
     def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
         """Give files to a free worker, which does them one after the other."""
         slot = self._idle.pop()
+        self.started = self.started or time.monotonic()
         future = slot.submit(bundle, plans)
         future.add_done_callback(lambda done: self._finished.put((slot, done)))
 

@@ -13,7 +13,7 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.pool import Pool, Running
 from exrbatch.batch.scheduler import Scheduler, StopRequest
 from exrbatch.errors import RunStopped
-from exrbatch.file.plan import Hardlinks
+from exrbatch.file.plan import Hardlinks, Task
 from exrbatch.file.report import FileReport, Status
 
 
@@ -31,6 +31,11 @@ class Run:
     def running(self) -> list[Running]:
         """List the files in flight."""
         return list(self._pool.running()) if self._pool is not None else []
+
+    @property
+    def started(self) -> float | None:
+        """The monotonic time when the first file was handed to a worker; None before that."""
+        return self._pool.started if self._pool is not None else None
 
     def events(self) -> Iterator[FileReport | None]:
         """Drive the run: yield each file's report as the file ends, and None when a while passed without one.
@@ -64,17 +69,17 @@ class Run:
 
 def _found(paths: Sequence[str], options: Options) -> Iterator[Candidate | FileReport]:
     """Set up the scan. Raises `OptionsError` at once for folders that can't be."""
-    mirror = None
+    mirror, compares = None, options.task is Task.COMPARE
     if options.mirror_root is not None:
         name = "backup" if options.backup_dir is not None else "output"
-        mirror = Mirror(options.mirror_root, paths, written_as=None if options.compare else name)
-        if not options.compare:
+        mirror = Mirror(options.mirror_root, paths, written_as=None if compares else name)
+        if not compares:
             mirror.check_writable(paths)
     selection = Selection(options.include, options.exclude)
-    sweep = not (options.dry_run or options.compare)
+    sweep = not (options.dry_run or options.task is not Task.RECOMPRESS)
     relink = options.hardlinks is Hardlinks.RELINK
     found = discover(paths, mirror, selection, sweep=sweep, relink=relink)
-    if options.compare and mirror is not None:
+    if compares and mirror is not None:
         return map(_not_compared, itertools.chain(found, only_in_mirror(paths, mirror, selection)))
     return found
 

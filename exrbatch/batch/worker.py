@@ -8,13 +8,14 @@ import pickle
 import signal
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from multiprocessing.connection import wait
 
 from exrbatch.batch import process
 from exrbatch.batch.start import STOP_SIGNALS
 from exrbatch.codecs.capture import capture_all
 from exrbatch.file import job
-from exrbatch.file.plan import FilePlan
+from exrbatch.file.plan import FilePlan, Task
 from exrbatch.file.report import FileReport, failed
 
 
@@ -84,7 +85,13 @@ def work(plans: Sequence[FilePlan]) -> list[FileReport]:
 def _work(plan: FilePlan) -> FileReport:
     """Do one file. No exception leaves: one that can't be unpickled would break the whole executor."""
     try:
-        return job.run(plan, _set_done)
+        if plan.task is not Task.MEASURE:
+            return job.run(plan, _set_done)
+        process.reset_peak_memory()
+        report = job.run(plan, _set_done)
+        if report.measurement is None:
+            return report
+        return replace(report, measurement=replace(report.measurement, peak_memory=process.peak_memory()))
     except BaseException as error:  # noqa: BLE001
         return failed(plan, f"internal error: {type(error).__name__}: {error}")
 

@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
     _add_recompress(commands)
     _add_verify(commands)
+    _add_bench(commands)
     _add_demo(commands)
     commands.add_parser(
         "compressions",
@@ -50,6 +51,10 @@ def main(arguments: Sequence[str]) -> int:
             from exrbatch.cli.demo import run_demo
 
             return run_demo(options)
+        if options.command == "bench":
+            from exrbatch.cli.bench import run_bench
+
+            return run_bench(options)
         if options.command == "verify":
             from exrbatch.cli.verify import run_verify
 
@@ -194,6 +199,51 @@ def _add_verify(commands: Any) -> None:
     _add_jobs(command)
     _add_timeout(command)
     _add_reporting(command)
+
+
+def _add_bench(commands: Any) -> None:
+    command = commands.add_parser(
+        "bench",
+        help="compare compressions on your own files and machine",
+        description="Measure compressions on a sample of the files: size, speed of packing and unpacking, whole runs"
+        " with disk by number of jobs. Says which to take. The files themselves are only read.",
+        formatter_class=_help_formatter,
+    )
+    command.add_argument("paths", metavar="PATH", nargs="+", help="a file, a folder or a frame sequence")
+    command.add_argument(
+        "-c",
+        "--compression",
+        default="zips,zip,piz,zstd,htj2k32,htj2k256",
+        metavar="LIST",
+        help="names separated by commas, or all (that keep half floats exactly; a lossy one must be named)"
+        " (default: %(default)s)",
+    )
+    command.add_argument(
+        "--effort", default="balanced", metavar="LIST", help="fast, balanced, max (default: %(default)s)"
+    )
+    command.add_argument(
+        "-j", "--jobs", metavar="LIST", help="numbers of workers (default: 1, 2, 4 and so on, up to all)"
+    )
+    command.add_argument("--passes", type=int, default=5, metavar="N", help="counted passes (default: %(default)s)")
+    command.add_argument(
+        "--cache",
+        default="warm",
+        metavar="STATE",
+        help="memory (no disk takes part), warm (files are read from the page cache) or cold (from the disk, Linux)"
+        " (default: %(default)s)",
+    )
+    command.add_argument(
+        "--sample", type=int, default=12, metavar="N", help="how many files to measure (default: %(default)s)"
+    )
+    _add_selection(command)
+    command.add_argument(
+        "--work-dir", metavar="DIR", help="copy the sample and write new files below DIR (default: the temp folder)"
+    )
+    command.add_argument("--baseline", metavar="RUN.json", help="print ratios against an earlier run's --json")
+    command.add_argument("--json", metavar="FILE", help="write each trial as a line of JSON, as it ends")
+    command.add_argument("--csv", metavar="FILE", help="write all figures as a table")
+    command.add_argument("--html", metavar="FILE", help="write a page with plots (needs the extra: exrbatch[plot])")
+    command.add_argument("-n", "--dry-run", action="store_true", help="only tell what would be measured, and how long")
 
 
 def _add_demo(commands: Any) -> None:

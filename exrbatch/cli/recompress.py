@@ -21,14 +21,14 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.scheduler import StopRequest
 from exrbatch.batch.start import STOP_SIGNALS
 from exrbatch.cli.console import lasting_console
+from exrbatch.cli.outputs import open_output
 from exrbatch.cli.summary import file_line, release_note, summary_lines
 from exrbatch.dashboard import STOPPING, Dashboard, plain_line
-from exrbatch.errors import OptionsError
 from exrbatch.file.report import FileReport
 
 Sink = Callable[[FileReport], None]
 """Gets each file's report as the file ends."""
-REPORT_BEGINNING = b'{"type": "file"'
+REPORT_BEGINNING = '{"type": "file"'
 """How every report begins."""
 PLAIN_SECONDS = 30.0
 """Between two lines when the output is no terminal."""
@@ -66,7 +66,7 @@ def show_run(run: Run, arguments: argparse.Namespace) -> int:
         console.print(note)
     guarded: list[GuardedSink] = []
     if arguments.report is not None:
-        records = open_report(arguments.report)
+        records = open_output(arguments.report, REPORT_BEGINNING, "--report")
         guarded.append(GuardedSink(RecordFile(records).add, lambda _report: records.close()))
     if arguments.json:
         document = JsonDocument(sys.stdout)
@@ -168,24 +168,6 @@ class JsonDocument:
         opening = self._separator if self._separator.startswith("{") else "\n"
         self._stream.write(f'{opening}], "summary": {json.dumps(report.to_json())}}}\n')
         self._stream.flush()
-
-
-def open_report(path: str) -> TextIO:
-    """Open the file of --report, over an earlier report but never over anything else.
-
-    A pattern that the shell expands after --report would make the first frame the report.
-    """
-    try:
-        if os.path.lexists(path):
-            beginning = b""
-            if os.path.isfile(path):
-                with open(path, "rb") as file:
-                    beginning = file.read(len(REPORT_BEGINNING))
-            if beginning not in (b"", REPORT_BEGINNING):
-                raise OptionsError(f"{path} is no earlier report; --report does not write over it")
-        return open(path, "w", encoding="utf-8")
-    except OSError as error:
-        raise OptionsError(f"can't write the report {path}: {error.strerror}") from None
 
 
 @contextlib.contextmanager

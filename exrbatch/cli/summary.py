@@ -74,6 +74,7 @@ _WORDS = {
     Status.FAILED: "failed",
     Status.PLANNED: "would be recompressed",
     Status.EQUAL: "equal",
+    Status.MEASURED: "measured",
 }
 
 

@@ -7,6 +7,7 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.cli.recompress import show_run
 from exrbatch.errors import OptionsError
+from exrbatch.file.plan import Task
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
@@ -19,7 +20,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
     options = Options.parse(
         compression="none",  # plays no part
         verify=arguments.verify,
-        compare=True,
+        task=Task.COMPARE,
         output=arguments.b,
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),

@@ -20,8 +20,9 @@ from exrbatch.errors import (
 )
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.file.choose import choose_by_sample
+from exrbatch.file.measure import measure
 from exrbatch.file.mirror import backed_up, copy_whole, is_mirrored, make_folder_of
-from exrbatch.file.plan import FilePlan, Targets, Verify, check_source, check_targets, choose_targets
+from exrbatch.file.plan import FilePlan, Targets, Task, Verify, check_source, check_targets, choose_targets
 from exrbatch.file.recompress import Progress, recompress
 from exrbatch.file.replace import Replacement
 from exrbatch.file.replaceable import check_replaceable, check_space
@@ -40,7 +41,7 @@ def run(plan: FilePlan, progress: Progress = lambda _done: None) -> FileReport:
     """
     wall, cpu = time.perf_counter(), time.process_time()
     try:
-        report = _compare(plan, progress) if plan.compare else _run(plan, progress)
+        report = _TASKS[plan.task](plan, progress)
     except (UnsupportedFile, SourceChanged) as error:
         report = replace(failed(plan, str(error), _size(plan.source)), status=Status.SKIPPED)
     except NoSpace as error:
@@ -59,7 +60,7 @@ def run(plan: FilePlan, progress: Progress = lambda _done: None) -> FileReport:
         report = failed(plan, f"can't read it: {error.strerror}", _size(plan.source))
     except Exception as error:  # noqa: BLE001  a bug of ours must not cost the other files of the batch
         report = failed(plan, f"internal error: {type(error).__name__}: {error}", _size(plan.source))
-    if plan.compare and report.status is Status.SKIPPED:
+    if plan.task is Task.COMPARE and report.status is Status.SKIPPED:
         report = replace(report, status=Status.FAILED)  # what was not compared is not equal
     return replace(report, seconds=time.perf_counter() - wall, cpu_seconds=time.process_time() - cpu)
 
@@ -80,13 +81,36 @@ def _compare(plan: FilePlan, progress: Progress) -> FileReport:
         )
 
 
+def _measure(plan: FilePlan, progress: Progress) -> FileReport:
+    """Pack and unpack the source in memory."""
+    with open_exr(plan.source) as source:
+        targets = _targets(source, plan)
+        check_source(source.header, plan)
+        check_targets(source.header, targets, plan)
+        size = source.stat.st_size
+        return FileReport(
+            path=plan.source,
+            status=Status.MEASURED,
+            notes=targets.notes,
+            size_before=size,
+            size_after=size,
+            compressions_before=tuple(part.compression.name for part in source.header.parts),
+            compressions_after=tuple(target.name for target in targets.compressions),
+            lossy_channels=tuple(name for names in targets.lossy_channels for name in names),
+            measurement=measure(source, targets, plan.effort, progress),
+        )
+
+
+def _targets(source: ExrFile, plan: FilePlan) -> Targets:
+    if plan.compression is not None:
+        return choose_targets(source.header, plan.compression)
+    check_source(source.header, plan)
+    return choose_by_sample(source, plan)
+
+
 def _run(plan: FilePlan, progress: Progress) -> FileReport:
     with open_exr(plan.source) as source:
-        if plan.compression is None:
-            check_source(source.header, plan)
-            targets = choose_by_sample(source, plan)
-        else:
-            targets = choose_targets(source.header, plan.compression)
+        targets = _targets(source, plan)
         before = tuple(part.compression.name for part in source.header.parts)
         after = tuple(target.name for target in targets.compressions)
         size = source.stat.st_size
@@ -113,6 +137,9 @@ def _run(plan: FilePlan, progress: Progress) -> FileReport:
         if plan.dry_run:
             return replace(report, status=Status.PLANNED, compressions_after=after)
         return _recompress(source, plan, targets, replace(report, compressions_after=after), progress)
+
+
+_TASKS = {Task.RECOMPRESS: _run, Task.COMPARE: _compare, Task.MEASURE: _measure}
 
 
 def _recompress(

@@ -36,6 +36,17 @@ class Verify(enum.StrEnum):
     NONE = "none"
 
 
+class Task(enum.StrEnum):
+    """What to do with a file.
+
+    COMPARE: only with the file at the destination. MEASURE: pack and unpack it in memory, and write nothing.
+    """
+
+    RECOMPRESS = "recompress"
+    COMPARE = "compare"
+    MEASURE = "measure"
+
+
 class Hardlinks(enum.StrEnum):
     """What to do with a file that has several names.
 
@@ -57,9 +68,10 @@ class Rules:
     destination. `dry_run`: decide, but write nothing. `allow_lossy`: let a target change samples;
     `include_lossy_sources`: take files whose compression has done so; `allow_aces`: take ACES containers.
     `verify_cold`: read the new file from the disk, not from the page cache, to verify it. `keep_backups`: of the files
-    that have a place for one. `compare`: only compare the source with the file at the destination.
+    that have a place for one.
     """
 
+    task: Task = Task.RECOMPRESS
     compression: Compression | None = Compression.ZIP
     prefer: Prefer = Prefer.SIZE
     readers: str = DEFAULT_READERS
@@ -73,7 +85,6 @@ class Rules:
     verify_cold: bool = False
     hardlinks: Hardlinks = Hardlinks.SKIP
     keep_backups: bool = False
-    compare: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from exrbatch.text import shown_path
 class Status(enum.StrEnum):
     """A file ends as exactly one of these.
 
-    PLANNED occurs in a dry run only: it would be recompressed. EQUAL occurs in a comparison only.
+    PLANNED occurs in a dry run only: it would be recompressed. EQUAL occurs in a comparison only, MEASURED in a
+    benchmark only.
     """
 
     RECOMPRESSED = "recompressed"
@@ -23,6 +24,24 @@ class Status(enum.StrEnum):
     FAILED = "failed"
     PLANNED = "planned"
     EQUAL = "equal"
+    MEASURED = "measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What it takes to pack and unpack one file in memory.
+
+    `raw_size`: bytes of its raw chunks; `new_size`: bytes that the new file would have. `pack_seconds`,
+    `unpack_seconds`: wall time; `cpu_seconds`: of packing. `peak_memory`: resident bytes of the worker at most, 0 where
+    that can't be told.
+    """
+
+    raw_size: int
+    new_size: int
+    pack_seconds: float
+    unpack_seconds: float
+    cpu_seconds: float
+    peak_memory: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +54,7 @@ class FileReport:
     where the header could not be read. `lossy_channels`: those whose samples changed, as was allowed. `trials`:
     for an automatic choice, by part, packed over raw bytes of the sample. `seconds`: wall time in the worker;
     `cpu_seconds`: of its process. `disk_is_full`: it failed for want of space, as the next one would.
+    `measurement`: of MEASURED.
     """
 
     path: str
@@ -52,6 +72,7 @@ class FileReport:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     disk_is_full: bool = False
+    measurement: Measurement | None = None
 
     @property
     def saved(self) -> int:

@@ -18,6 +18,8 @@ from exrbatch.exr.reader import ExrFile
 
 SPAN_BYTES = 4 << 20
 """Raw bytes of a span, unless one common chunk is larger: few calls for small chunks, yet within the cache."""
+MANY_RUNS, TINY_RUN = 100, 1 << 18
+"""Of parts that alternate: from how many pieces on it counts, and raw bytes of a piece below which it is tiny."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,14 @@ def cut_spans(source: ExrFile, targets: Sequence[ChunkGrid]) -> Iterator[Span]:
 
     The order is the source's own where no part changes its chunks; a single scan line part is written
     as `lineOrder` says, because readers before OpenEXR 3.3 rely on it. Where a part of a multi-part file is
-    cut anew, its parts follow one another, which every reader takes.
+    cut anew, or its parts alternate in tiny pieces, they follow one another, which every reader takes.
     """
     pairs = [(table.grid, target) for table, target in zip(source.parts, targets, strict=True)]
     same = all(old.count == new.count and _is_aligned(old) for old, new in pairs)
     is_single_scan_line = len(pairs) == 1 and not pairs[0][0].part.storage.is_tiled
-    if same and not is_single_scan_line:
-        yield from _in_file_order(source)
+    if same and not is_single_scan_line and (runs := _runs_in_file(source)) is not None:
+        for index, chunks in runs:
+            yield from _one_to_one(index, source.parts[index].grid, chunks)
         return
     for index, (old, new) in enumerate(pairs):
         if old.part.storage.is_tiled or old.part.storage.is_deep:
@@ -60,15 +63,20 @@ def _is_aligned(grid: ChunkGrid) -> bool:
     return grid.part.tiles is not None or all(lines % channel.y_sampling == 0 for channel in grid.part.channels)
 
 
-def _in_file_order(source: ExrFile) -> Iterator[Span]:
+def _runs_in_file(source: ExrFile) -> list[tuple[int, NDArray[np.int64]]] | None:
+    """List the runs of chunks of one part, in the order in which they lie in the file; None for too many tiny ones.
+
+    Parts that alternate line by line would be read, packed and unpacked line by line, ten times as slowly.
+    """
     parts = np.concatenate([np.full(table.grid.count, index) for index, table in enumerate(source.parts)])
     chunks = np.concatenate([np.arange(table.grid.count) for table in source.parts])
     order = np.argsort(np.concatenate([table.offsets for table in source.parts]))
     parts, chunks = parts[order], chunks[order]
     borders = np.flatnonzero(np.diff(parts)) + 1
-    for run in np.split(np.arange(len(parts)), borders):
-        index = int(parts[run[0]])
-        yield from _one_to_one(index, source.parts[index].grid, chunks[run])
+    raw_size = sum(int(table.grid.raw_sizes.sum()) for table in source.parts)
+    if len(borders) > MANY_RUNS and raw_size < TINY_RUN * len(borders):
+        return None
+    return [(int(parts[run[0]]), chunks[run]) for run in np.split(np.arange(len(parts)), borders)]
 
 
 def _part_order(source: ExrFile, index: int) -> NDArray[np.int64]:

@@ -128,14 +128,16 @@ def _wrong_targets(copy: ExrFile, compressions: Sequence[Compression]) -> str | 
     return None
 
 
-def _judges(parts: Sequence[Part], mode: Verify, lossy_channels: Sequence[tuple[str, ...]]) -> list[Codec]:
+def choose_judges(
+    parts: Sequence[Part], compressions: Sequence[Compression], mode: Verify, lossy_channels: Sequence[tuple[str, ...]]
+) -> list[Codec]:
     """Choose who unpacks each part: the library, unless the user or the kind of the part says otherwise."""
-    judges = codecs_for([part.compression for part in parts], Effort.BALANCED)
-    for index, (part, lossy) in enumerate(zip(parts, lossy_channels, strict=True)):
+    judges = codecs_for(compressions, Effort.BALANCED)
+    for index, (part, compression, lossy) in enumerate(zip(parts, compressions, lossy_channels, strict=True)):
         by_library = mode is Verify.LIBRARY and not part.storage.is_deep and not strange_names(part)
         if lossy or by_library:
             with contextlib.suppress(UnsupportedFile):  # older than the compression, which our own code knows
-                judges[index] = LibraryCodec(part.compression, lossy)
+                judges[index] = LibraryCodec(compression, lossy)
     return judges
 
 
@@ -159,7 +161,9 @@ def pixel_difference(
     with contextlib.ExitStack() as opened:
         # Each lane has a copy of its own, as what is read from a file is good until the next reading only.
         more = [opened.enter_context(open_exr(copy.path)) for _ in range(lanes(threads) - 1)]
-        judges = [_judges(copy.header.parts, mode, lossy_channels) for _ in range(lanes(threads))]
+        parts = copy.header.parts
+        compressions = [part.compression for part in parts]
+        judges = [choose_judges(parts, compressions, mode, lossy_channels) for _ in range(lanes(threads))]
         pairs = list(zip([copy, *more], judges, strict=True))
         for span, difference in ordered(_tasks(source, pairs, lossy_channels, name), threads):
             if difference is not None:

@@ -101,6 +101,18 @@ def test_tiles_and_interleaved_parts_keep_their_order(tmp_path: Path) -> None:
         assert [part.order for part in explode(path.read_bytes())] == [part.order for part in explode(data)]
 
 
+def test_parts_that_alternate_line_by_line_come_apart(tmp_path: Path) -> None:
+    """Many tiny pieces are not done one by one: the parts follow one another, with the same pixels, in order."""
+    spec = PartSpec(window=(0, 0, 9, 119), compression=Compression.ZIPS)
+    path = tmp_path / "frame.exr"
+    data = build([spec, spec], interleave=True)
+    path.write_bytes(data)
+    force(path, Compression.RLE)
+    before, after = explode(data), explode(path.read_bytes())
+    assert [part.raw for part in after] == [part.raw for part in before]
+    assert all(part.order == sorted(part.order) for part in after)
+
+
 def test_second_run_changes_nothing(tmp_path: Path) -> None:
     """A finished file ends as ALREADY and is not even touched."""
     path = tmp_path / "frame.exr"

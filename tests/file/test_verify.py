@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exrbatch import FileReport, Status
 from exrbatch.file import job
-from exrbatch.file.plan import FilePlan, Verify
+from exrbatch.file.plan import FilePlan, Task, Verify
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
 from tests.support.specs import file_specs
@@ -22,7 +22,7 @@ def compare(folder: Path, data: bytes, other: bytes, verify: Verify = Verify.LIB
     a, b = folder / "a.exr", folder / "b.exr"
     a.write_bytes(data)
     b.write_bytes(other)
-    return job.run(FilePlan(source=str(a), destination=str(b), compare=True, verify=verify))
+    return job.run(FilePlan(source=str(a), destination=str(b), task=Task.COMPARE, verify=verify))
 
 
 def flipped(data: bytes, place: int) -> bytes:
@@ -116,5 +116,5 @@ def test_damage_is_told_with_the_file_that_has_it(tmp_path: Path) -> None:
         reason = compare(tmp_path, data, bytes(chunk), verify).reason or ""
         assert reason.startswith("the other file is damaged:"), reason
     (tmp_path / "b.exr").unlink()
-    report = job.run(FilePlan(source=str(tmp_path / "a.exr"), destination=str(tmp_path / "b.exr"), compare=True))
+    report = job.run(FilePlan(source=str(tmp_path / "a.exr"), destination=str(tmp_path / "b.exr"), task=Task.COMPARE))
     assert report.reason is not None

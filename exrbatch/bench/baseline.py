@@ -1,0 +1,54 @@
+"""Figures against those of an earlier benchmark: a new OpenEXR, a new machine, a new disk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exrbatch.bench.figures import TOTAL, Row, make_rows
+from exrbatch.bench.passes import Figure
+from exrbatch.bench.result import Results
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One way to pack, now against then: above 1 is larger, or faster. None where one of them has no such figure."""
+
+    name: str
+    size: float
+    pack: float | None
+    unpack: float | None
+    rates: dict[int, float]
+
+
+def changes(rows: Sequence[Row], earlier: Results) -> list[Change]:
+    """Compare the rows about the whole sample with those of an earlier benchmark that has them, too."""
+    before = {row.packing.name: row for row in make_rows(earlier) if row.content == TOTAL}
+    found = []
+    for row in rows:
+        if row.content == TOTAL and (old := before.get(row.packing.name)) is not None:
+            rates = {jobs: row.rates[jobs].median / old.rates[jobs].median for jobs in row.rates if jobs in old.rates}
+            ratio = row.ratio / max(1e-12, old.ratio)
+            found.append(
+                Change(row.packing.name, ratio, _ratio(row.pack, old.pack), _ratio(row.unpack, old.unpack), rates)
+            )
+    return found
+
+
+def _ratio(now: Figure | None, then: Figure | None) -> float | None:
+    return None if now is None or then is None else now.median / then.median
+
+
+def differences(now: Results, then: Results) -> list[str]:
+    """Say what else differs between two benchmarks: the ratios are of all of it together."""
+    found = [
+        f"{name}: {then.machine.get(name, 'unknown')} then, {value} now"
+        for name, value in now.machine.items()
+        if then.machine.get(name) != value
+    ]
+    if [file.sha256 for file in now.sample.files] != [file.sha256 for file in then.sample.files]:
+        found.append("the samples are not the same files: sizes and speeds are of other pictures")
+    found += [
+        f"{name}: {then.settings.get(name)} then, {value} now"
+        for name, value in now.settings.items()
+        if then.settings.get(name) != value
+    ]
+    return found

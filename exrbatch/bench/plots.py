@@ -1,0 +1,105 @@
+"""Rows of figures -> plots as SVG text. The only door to matplotlib, which is an extra of the package."""
+
+import io
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from exrbatch.bench.figures import Row
+from exrbatch.errors import OptionsError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
+"""The palette of Okabe and Ito, which all kinds of colour vision can tell apart; shapes differ, too."""
+MARKERS = "osD^vPX*<>hp"
+SIZE = (7.2, 4.6)
+"""Inches of a plot."""
+
+
+def check_matplotlib() -> None:
+    """Raise `OptionsError` where matplotlib is missing."""
+    if find_spec("matplotlib") is None:
+        raise OptionsError("the plots of --html need matplotlib: pip install 'exrbatch[plot]'")
+
+
+ROOM = 1.08
+"""Of the axes beyond the last point, whose marker would else be cut."""
+
+
+def size_against_speed(rows: Sequence[Row], speed: str) -> str:
+    """Plot size against the speed of "pack" or "unpack": a point for each way to pack, those not beaten joined."""
+
+    def draw(axes: "Axes") -> None:
+        points = [(getattr(row, speed), row) for row in rows]
+        drawn = [(figure.median / 1e9, 100 * row.ratio, row) for figure, row in points if figure is not None]
+        for index, (x, y, row) in enumerate(drawn):
+            colour, marker = _style(index)
+            face = "white" if row.is_lossy else colour
+            axes.plot([x], [y], marker, color=colour, markerfacecolor=face, markersize=9, label=_label(row))
+        joined = sorted(
+            (x, y) for x, y, _ in drawn if not any(a > x and b <= y or a >= x and b < y for a, b, _ in drawn)
+        )
+        axes.plot([x for x, _ in joined], [y for _, y in joined], "-", color="#BBBBBB", zorder=0)
+        axes.set_xlabel(f"{speed}ing, GB/s of raw bytes, one core (right is faster)")
+        axes.set_ylabel("size, % of raw bytes (down is smaller)")
+        axes.set_xlim(0, ROOM * max(x for x, _, _ in drawn))
+        axes.set_ylim(0, ROOM * max(y for _, y, _ in drawn))
+
+    return _svg(draw, f"Size against the speed of {speed}ing")
+
+
+def rate_against_jobs(rows: Sequence[Row], jobs: Sequence[int]) -> str:
+    """Plot files per second against jobs; dashed, what as many times one job's would be for the first row."""
+
+    def draw(axes: "Axes") -> None:
+        for index, row in enumerate(rows):
+            colour, marker = _style(index)
+            rates = sorted(row.rates.items())
+            axes.plot(
+                [number for number, _ in rates],
+                [rate.median for _, rate in rates],
+                f"{marker}-",
+                color=colour,
+                label=_label(row),
+            )
+        fewest, base = min(rows[0].rates.items())
+        ideal = [base.median * number / fewest for number in jobs]
+        axes.plot(jobs, ideal, "--", color="#555555", label=f"ideal ({_label(rows[0])})")
+        axes.set_xticks(list(jobs), [str(number) for number in jobs])
+        axes.set_xlabel("jobs")
+        axes.set_ylabel("files per second, end to end")
+        axes.set_ylim(bottom=0)
+
+    return _svg(draw, "Throughput against jobs")
+
+
+def _style(index: int) -> tuple[str, str]:
+    return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+
+
+def _label(row: Row) -> str:
+    return row.packing.name + (" (lossy)" if row.is_lossy else "")
+
+
+def _svg(draw: "Callable[[Axes], None]", title: str) -> str:
+    """Draw one plot with its legend outside, where it can't hide a point."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    # Text stays text: it can be searched, and the page's reader chooses the size. A fixed salt: same data, same bytes.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "exrbatch", "font.size": 10, "font.family": "sans-serif"}):
+        figure = Figure(figsize=SIZE, layout="constrained")
+        axes: Any = figure.add_subplot()
+        draw(axes)
+        axes.set_title(title)
+        axes.grid(visible=True, color="#E5E5E5")
+        axes.set_axisbelow(True)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    text = stream.getvalue()
+    return text[text.index("<svg") :]

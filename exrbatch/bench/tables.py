@@ -1,0 +1,92 @@
+"""Rows of figures -> cells, for the terminal, the page and the CSV file alike."""
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from typing import TextIO
+
+from exrbatch.bench.figures import Row
+from exrbatch.bench.passes import Figure
+from exrbatch.text import shown_size
+
+COLUMNS: dict[str, Callable[[Row], str]] = {
+    "compression": lambda row: row.packing.name + (" (lossy)" if row.is_lossy else ""),
+    "of raw": lambda row: f"{100 * row.ratio:.1f} %",
+    "of current": lambda row: f"{100 * row.change:.1f} %",
+    "pack GB/s": lambda row: _speed(row.pack),
+    "unpack GB/s": lambda row: _speed(row.unpack),
+    "files/s": lambda row: _best_rate(row),
+    "CPU s/GB": lambda row: f"{row.cpu_per_byte * 1e9:.1f}",
+    "memory": lambda row: shown_size(row.peak_memory) if row.peak_memory else "",
+    "saved/CPU h": lambda row: shown_size(row.saved_per_cpu_hour),
+    "files": lambda row: f"{row.files}" if row.is_whole else f"{row.files} of {row.asked}",
+}
+"""Heading -> what stands below it."""
+CSV_HEADER = (
+    "content,compression,effort,lossy,files,asked,raw_bytes,current_bytes,new_bytes,jobs,figure,unit,median,spread,min"
+)
+
+
+def marked(figure: Figure, text: str) -> str:
+    """Mark what varies too much to be trusted."""
+    return f"{text} ~" if figure.is_wide else text
+
+
+def _speed(figure: Figure | None) -> str:
+    return "" if figure is None else marked(figure, f"{figure.median / 1e9:.3f}")
+
+
+def _best_rate(row: Row) -> str:
+    if not row.rates:
+        return ""
+    best = max(row.rates.values(), key=lambda rate: rate.median)
+    return marked(best, f"{best.median:.1f}")
+
+
+def jobs_cells(row: Row, jobs: Sequence[int]) -> list[str]:
+    """Files per second and parallel efficiency for each number of jobs."""
+    return [
+        marked(row.rates[each], f"{row.rates[each].median:.1f}") + f" ({100 * row.efficiency[each]:.0f} %)"
+        if each in row.rates
+        else ""
+        for each in jobs
+    ]
+
+
+def all_jobs(rows: Iterable[Row]) -> list[int]:
+    """List the numbers of jobs that were measured."""
+    return sorted({jobs for row in rows for jobs in row.rates})
+
+
+def shown_ratio(ratio: float) -> str:
+    """Show how many times as much something is as before."""
+    return f"{ratio:.3f}"
+
+
+def write_csv(rows: Sequence[Row], stream: TextIO) -> None:
+    """Write every figure on a line of its own; speeds in bytes or files per second, sizes in bytes."""
+    stream.write(CSV_HEADER + "\n")
+    writer = csv.writer(stream, lineterminator="\n")
+    for row in rows:
+        packing = row.packing
+        start = [row.content, packing.compression.name.lower(), str(packing.effort), int(row.is_lossy), row.files]
+        start += [row.asked, row.raw_size, row.old_size, row.new_size]
+        for jobs, name, unit, figure in _figures(row):
+            writer.writerow(
+                [*start, jobs, name, unit, f"{figure.median:.6g}", f"{figure.spread:.4f}", f"{figure.low:.6g}"]
+            )
+
+
+def _figures(row: Row) -> Iterable[tuple[int | str, str, str, Figure]]:
+    for name, figure in (("pack", row.pack), ("unpack", row.unpack)):
+        if figure is not None:
+            yield "", name, "raw bytes/s", figure
+    for name, unit, value in (
+        ("cpu", "CPU s/raw byte", row.cpu_per_byte),
+        ("peak memory", "bytes", float(row.peak_memory)),
+        ("saved per CPU hour", "bytes", row.saved_per_cpu_hour),
+    ):
+        yield "", name, unit, Figure(value, 0.0, value)
+    for jobs, rate in row.rates.items():
+        yield jobs, "end to end", "files/s", rate
+    for jobs, share in row.efficiency.items():
+        yield jobs, "efficiency", "1", Figure(share, 0.0, share)

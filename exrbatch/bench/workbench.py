@@ -1,0 +1,122 @@
+"""Does trials: the same engine as a real run, on copies of the sample in a folder of its own.
+
+The user's files are only read. Each trial of an end-to-end run writes a fresh output tree and removes it.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from exrbatch.batch.options import Options
+from exrbatch.batch.run import Run
+from exrbatch.bench import cache
+from exrbatch.bench.matrix import Trial
+from exrbatch.bench.result import FileResult, TrialResult
+from exrbatch.bench.sample import SampleFile
+from exrbatch.errors import OptionsError
+from exrbatch.file.plan import Task
+from exrbatch.file.report import FileReport
+
+FILES_PER_JOB = 2
+"""With fewer, most of what an end-to-end trial shows would be workers that wait for the last one."""
+SPARE_BYTES = 1_000_000_000
+CACHES = ("memory", "warm", "cold")
+"""memory: no disk takes part; warm: sources come from the page cache; cold: from the disk."""
+
+
+class Workbench:
+    """Copies of the sample, as a context manager that removes them."""
+
+    def __init__(self, files: Sequence[SampleFile], most_jobs: int, cache_state: str, folder: str | None) -> None:
+        """`most_jobs`: of any trial: the sample is copied several times if it is too small for so many.
+
+        `folder`: where to make the copies; None for the system's temp folder. Raises `OptionsError` if there is no
+        room.
+        """
+        self._files = files
+        self._cache = cache_state
+        self._copies = max(1, -(-FILES_PER_JOB * most_jobs // max(1, len(files)))) if most_jobs else 1
+        self.parent = folder or tempfile.gettempdir()
+        if not os.path.isdir(self.parent):
+            raise OptionsError(f"no such folder to work in: {self.parent}")
+        needed = sum(file.size for file in files) * self._copies + sum(file.raw_size for file in files) * self._copies
+        free = shutil.disk_usage(self.parent).free
+        if needed + SPARE_BYTES > free:
+            raise OptionsError(f"the sample needs {needed} bytes below {self.parent}; {free} are free (--work-dir)")
+
+    def __enter__(self) -> "Workbench":
+        self._folder = tempfile.mkdtemp(prefix="exrbatch-bench-", dir=self.parent)
+        self._source = os.path.join(self._folder, "source")
+        self._one_copy = os.path.join(self._source, "000")
+        try:
+            for copy in range(self._copies):
+                folder = os.path.join(self._source, f"{copy:03}")
+                os.makedirs(folder)
+                for index, file in enumerate(self._files):
+                    shutil.copyfile(file.path, os.path.join(folder, f"{index:04}.exr"))
+        except OSError as error:
+            self._remove()
+            raise OptionsError(f"can't copy the sample to {self._folder}: {error.strerror}") from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._remove()
+
+    def _remove(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def run(self, trial: Trial, number: int) -> TrialResult:
+        """Do one trial, as part of that pass. Failures of files are in its result."""
+        held = None
+        if trial.jobs:
+            sources = [os.path.join(folder, name) for folder, _, names in os.walk(self._source) for name in names]
+            if self._cache == "cold":
+                held = cache.empty(sources)
+            else:
+                cache.fill(sources)
+        output = os.path.join(self._folder, "output")
+        try:
+            run = Run([self._source if trial.jobs else self._one_copy], _options(trial, output))
+            seconds, reports = _drive(run)
+        finally:
+            shutil.rmtree(output, ignore_errors=True)
+        files = [FileResult.of(_index(report.path), report) for report in reports]
+        return TrialResult(trial=trial, number=number, seconds=seconds, files=files, held=held)
+
+
+def _index(path: str) -> int:
+    return int(os.path.basename(path).partition(".")[0])
+
+
+def _options(trial: Trial, output: str) -> Options:
+    return Options(
+        task=Task.RECOMPRESS if trial.jobs else Task.MEASURE,
+        compression=trial.packing.compression,
+        effort=trial.packing.effort,
+        output=output if trial.jobs else None,
+        force=True,
+        jobs=trial.jobs or 1,
+        allow_lossy=trial.packing.is_named,
+        include_lossy_sources=True,
+        allow_aces=True,
+    )
+
+
+def _drive(run: Run) -> tuple[float, list[FileReport]]:
+    """Drive a run; return the seconds from when the first file was handed out to the last report, and all reports."""
+    reports: list[FileReport] = []
+    last = 0.0
+    try:
+        for report in run.events():
+            if report is not None:
+                reports.append(report)
+                last = time.monotonic()
+    except BaseException:
+        run.kill()
+        raise
+    return (last - run.started if reports and run.started is not None else 0.0), reports

@@ -1,0 +1,165 @@
+"""`exrbatch bench`: take a sample, measure it, tell."""
+
+import argparse
+import contextlib
+import sys
+import time
+from types import TracebackType
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from exrbatch.batch.discover import Selection, check_paths
+from exrbatch.batch.machine import automatic_jobs
+from exrbatch.bench import page, plots
+from exrbatch.bench.figures import make_rows
+from exrbatch.bench.machine import describe_machine
+from exrbatch.bench.matrix import Trial, make_trials, parse_jobs, parse_packings
+from exrbatch.bench.passes import WARM_UP
+from exrbatch.bench.result import BEGINNING, ResultFile, Results, read_results
+from exrbatch.bench.sample import take_sample
+from exrbatch.bench.session import Session
+from exrbatch.bench.tables import CSV_HEADER, write_csv
+from exrbatch.bench.workbench import CACHES, Workbench
+from exrbatch.cli.bench_report import print_corpus, print_results
+from exrbatch.cli.console import lasting_console
+from exrbatch.cli.outputs import open_output
+from exrbatch.cli.recompress import PLAIN_SECONDS
+from exrbatch.errors import OptionsError
+from exrbatch.text import shown_duration
+
+EXIT_INTERRUPTED = 130
+
+
+def run_bench(arguments: argparse.Namespace) -> int:
+    """Run `exrbatch bench`; return the exit code."""
+    _check(arguments)
+    packings = parse_packings(arguments.compression, arguments.effort)
+    jobs = parse_jobs(arguments.jobs, automatic_jobs()) if arguments.cache != "memory" else []
+    paths = check_paths(arguments.paths)
+    baseline = _read_baseline(arguments.baseline) if arguments.baseline is not None else None
+    if arguments.html is not None:
+        plots.check_matplotlib()
+    console = lasting_console(sys.stdout)
+    console.print(Text("looking for files of every kind", style="dim"))
+    sample = take_sample(paths, arguments.sample, Selection(arguments.include, arguments.exclude), automatic_jobs())
+    print_corpus(console, sample)
+    if not sample.files:
+        raise OptionsError("no file that can be measured")
+    trials = make_trials(packings, jobs)
+    session = Session(trials, arguments.passes, sample)
+    console.print(_announcement(session, trials))
+    if arguments.dry_run:
+        return int(bool(sample.failures))
+    with contextlib.ExitStack() as stack:
+        outputs = _open_outputs(arguments, stack)
+        workbench = stack.enter_context(
+            Workbench(sample.files, max(jobs, default=0), arguments.cache, arguments.work_dir)
+        )
+        results = Results(describe_machine(workbench.parent), _settings(arguments), sample, [])
+        is_whole = _measure(session, workbench, results, outputs.get("json"), console)
+        print_results(console, results, baseline)
+        _write_outputs(outputs, results, baseline)
+    if not is_whole:
+        console.print(Text("stopped before the end: the figures are of what there was", style="yellow"))
+        return EXIT_INTERRUPTED
+    return int(bool(sample.failures))
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.cache not in CACHES:
+        raise OptionsError(f"unknown state of the cache {arguments.cache!r}; there are {', '.join(CACHES)}")
+    for value, name in ((arguments.passes, "passes"), (arguments.sample, "files in the sample")):
+        if value < 1:
+            raise OptionsError(f"{value} {name}: at least 1 is needed")
+
+
+def _read_baseline(path: str) -> Results:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return read_results(file, path)
+    except OSError as error:
+        raise OptionsError(f"can't read the baseline {path}: {error.strerror}") from None
+
+
+def _open_outputs(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> dict[str, TextIO]:
+    beginnings = {"json": BEGINNING, "csv": CSV_HEADER, "html": page.BEGINNING}
+    asked = {name: getattr(arguments, name) for name in beginnings if getattr(arguments, name) is not None}
+    return {name: stack.enter_context(open_output(asked[name], beginnings[name], f"--{name}")) for name in asked}
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {"passes": arguments.passes, "cache": arguments.cache}
+
+
+def _announcement(session: Session, trials: list[Trial]) -> Text:
+    each = f"{len(trials)} trials, a warm-up and {session.passes} pass{'es' * (session.passes > 1)}"
+    return Text(f"{each}: about {shown_duration(session.total_seconds)}", style="bold")
+
+
+def _measure(session: Session, workbench: Workbench, results: Results, stream: TextIO | None, console: Console) -> bool:
+    """Do all trials; add each to the results, and to the file, as it ends. False if the user stopped it."""
+    file = ResultFile(stream) if stream is not None else None
+    if file is not None:
+        file.begin(results)
+    try:
+        with _Shown(session, console) as shown:
+            for result in session.run(workbench):
+                results.trials.append(result)
+                if file is not None:
+                    file.add(result)
+                shown.update()
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+class _Shown:
+    """What is being done and how long the rest takes: a bar on a terminal, else a line now and then."""
+
+    def __init__(self, session: Session, console: Console) -> None:
+        self._session = session
+        self._console = console
+        self._is_live = console.is_terminal and not console.is_dumb_terminal
+        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]} left")
+        self._bar = Progress(*columns, console=console)
+        self._task = self._bar.add_task(self._doing(), total=session.total_seconds, left=self._left())
+        self._next_line = time.monotonic() + PLAIN_SECONDS
+
+    def __enter__(self) -> "_Shown":
+        if self._is_live:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def update(self) -> None:
+        """Tell that a trial has ended."""
+        total = self._session.total_seconds
+        done = total - self._session.remaining_seconds
+        self._bar.update(self._task, description=self._doing(), total=total, completed=done, left=self._left())
+        if not self._is_live and time.monotonic() >= self._next_line:
+            self._next_line += PLAIN_SECONDS
+            self._console.print(Text(f"{self._doing()}, {self._left()} left"))
+
+    def _left(self) -> str:
+        return shown_duration(self._session.remaining_seconds)
+
+    def _doing(self) -> str:
+        if self._session.current is None:
+            return "done"
+        number, trial = self._session.current
+        return f"{'warm-up' if number == WARM_UP else f'pass {number} of {self._session.passes}'}: {trial.name}"
+
+
+def _write_outputs(outputs: dict[str, TextIO], results: Results, baseline: Results | None) -> None:
+    rows = make_rows(results)
+    if "csv" in outputs:
+        write_csv(rows, outputs["csv"])
+    if "html" in outputs:
+        outputs["html"].write(page.make_page(results, rows, baseline))

@@ -1,0 +1,120 @@
+"""What a benchmark says on the terminal: the sample, the tables, the advice."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from exrbatch.bench.advice import advise, in_order, pareto, total_rows
+from exrbatch.bench.baseline import changes, differences
+from exrbatch.bench.figures import Row, make_rows, unmeasured
+from exrbatch.bench.result import Results
+from exrbatch.bench.sample import Sample
+from exrbatch.bench.tables import COLUMNS, all_jobs, jobs_cells, shown_ratio
+from exrbatch.cli.summary import MAX_LISTED
+from exrbatch.text import shortened, shown_path, shown_size
+
+WIDE = 110
+"""Columns of a terminal that has room for everything."""
+NARROW_COLUMNS = ("compression", "of raw", "of current", "pack GB/s", "unpack GB/s", "files/s")
+HASH_SHOWN = 12
+"""Digits of a hash that tell files apart; the others are in the file of --json."""
+
+
+def print_corpus(console: Console, sample: Sample) -> None:
+    """Say what there is, and which files stand for it."""
+    table = _table("content", "file", "size", "sha256")
+    for file in sample.files:
+        name = shortened(shown_path(file.path), max(16, console.width - 70))
+        table.add_row(Text(file.content), Text(name), shown_size(file.size), file.sha256[:HASH_SHOWN])
+    console.print(Text(f"{sample.found} files found, {sample.looked_at} looked at; the sample:", style="bold"))
+    console.print(table)
+    for failure in sample.failures[:MAX_LISTED]:
+        line = Text("failed: ", style="bold red")
+        console.print(line.append(f"{shown_path(failure.path)}: {failure.reason}", "not bold default"))
+    if (more := len(sample.failures) - MAX_LISTED) > 0:
+        console.print(Text(f"and {more} more failures; --json FILE lists them all", style="red"))
+
+
+def print_results(console: Console, results: Results, baseline: Results | None) -> None:
+    """Print the tables and the advice."""
+    rows = make_rows(results)
+    totals = in_order(total_rows(rows))
+    if not totals:
+        console.print(Text("nothing was measured", style="yellow"))
+        return
+    best = pareto(totals)
+    console.print(_main_table(totals, best, COLUMNS if console.width >= WIDE else NARROW_COLUMNS))
+    console.print(
+        Text("* no other is at once as small, as fast to pack and to unpack;  ~ varies by more than 5 %", "dim")
+    )
+    if len(all_jobs(totals)) > 1:
+        console.print(_jobs_table(totals))
+    if len(rows) > len(totals):
+        console.print(_content_table(rows, is_wide=console.width >= WIDE))
+    if baseline is not None:
+        _print_changes(console, rows, results, baseline)
+    _print_problems(console, totals, results)
+    for line in advise(rows):
+        console.print(Text(line, style="bold green"))
+
+
+def _main_table(rows: Sequence[Row], best: Sequence[Row], columns: Iterable[str]) -> Table:
+    table = _table("", *columns)
+    for row in rows:
+        table.add_row("*" if row in best else "", *(Text(COLUMNS[name](row)) for name in columns))
+    return table
+
+
+def _jobs_table(rows: Sequence[Row]) -> Table:
+    """Files per second by jobs, and how much of the ideal that is."""
+    jobs = all_jobs(rows)
+    table = _table("files/s (of ideal)", *(f"{number} job{'s' * (number > 1)}" for number in jobs), "knee")
+    for row in rows:
+        table.add_row(row.packing.name, *map(Text, jobs_cells(row, jobs)), f"{row.knee or ''}")
+    return table
+
+
+def _content_table(rows: Sequence[Row], *, is_wide: bool) -> Table:
+    """By content: what would be taken, and how its figures are."""
+    names = ("compression", "of raw", "of current", "pack GB/s", "unpack GB/s")[: 5 if is_wide else 3]
+    table = _table("content", *("take" if name == "compression" else name for name in names))
+    contents = dict.fromkeys(row.content for row in rows)
+    for content in list(contents)[1:]:
+        row = in_order([row for row in rows if row.content == content])[0]
+        table.add_row(Text(content), *(Text(COLUMNS[name](row)) for name in names))
+    return table
+
+
+def _print_changes(console: Console, rows: Sequence[Row], results: Results, baseline: Results) -> None:
+    table = _table("against the baseline", "size", "pack", "unpack", "files/s")
+    for change in changes(rows, baseline):
+        speeds = ["" if ratio is None else shown_ratio(ratio) for ratio in (change.pack, change.unpack)]
+        rates = ", ".join(f"{shown_ratio(ratio)} ({jobs})" for jobs, ratio in change.rates.items())
+        table.add_row(change.name, shown_ratio(change.size), *speeds, rates)
+    console.print(table)
+    console.print(Text("ratios: above 1 is larger, or faster; in brackets the jobs", style="dim"))
+    for difference in differences(results, baseline):
+        console.print(Text(f"note: {difference}", style="dim"))
+
+
+def _print_problems(console: Console, totals: Sequence[Row], results: Results) -> None:
+    for row in totals:
+        for problem in row.problems:
+            console.print(Text("warning: ", style="yellow").append(f"{row.packing.name}: {problem}", "default"))
+    lost = unmeasured(results)
+    for packing, file in lost[:MAX_LISTED]:
+        name = shown_path(results.sample.files[file.index].path)
+        console.print(Text("left out: ", style="yellow").append(f"{packing.name}: {name}: {file.reason}", "default"))
+    if (more := len(lost) - MAX_LISTED) > 0:
+        console.print(Text(f"and {more} more left out; --json FILE lists them all", style="yellow"))
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for index, heading in enumerate(headings):
+        is_text = not heading or index == 0 or heading in ("compression", "file", "take")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading in ("file",))
+    return table

@@ -1,0 +1,1 @@
+"""Tests of the benchmark: what it chooses, counts, keeps and advises. No time is judged."""

@@ -1,0 +1,70 @@
+"""What the axes are made of, and what makes no sense."""
+
+import pytest
+
+from exrbatch import Compression, Effort, OptionsError
+from exrbatch.bench.matrix import Packing, Trial, expected_seconds, make_trials, parse_jobs, parse_packings
+from tests.bench.made import PIZ, ZIP, sample
+
+
+def test_all_means_all_that_keep_half_floats() -> None:
+    """Lossy compressions take part only when they are named."""
+    names = {packing.compression.name for packing in parse_packings("all", "balanced")}
+    assert names == {"RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "HTJ2K256", "HTJ2K32", "ZSTD"}
+    dwaa = parse_packings("all,dwaa", "balanced")[-1]
+    assert dwaa == Packing(Compression.DWAA, Effort.BALANCED, is_named=True)
+    assert not any(packing.is_named for packing in parse_packings("all", "balanced"))
+
+
+def test_effort_is_an_axis_only_where_it_changes_something() -> None:
+    """Two rows of PIZ that are the same would only take time."""
+    names = [packing.name for packing in parse_packings("zip,piz", "fast,max")]
+    assert names == ["zip fast", "zip max", "piz"]
+
+
+@pytest.mark.parametrize(("allowed", "expected"), [(1, [1]), (2, [1, 2]), (6, [1, 2, 4, 6]), (8, [1, 2, 4, 8])])
+def test_jobs_double_up_to_all(allowed: int, expected: list[int]) -> None:
+    """The last one is all that the machine allows, whatever that is."""
+    assert parse_jobs(None, allowed) == expected
+
+
+def test_jobs_that_are_named() -> None:
+    """In their order, each once."""
+    assert parse_jobs("4, 1,4", 2) == [1, 4]
+
+
+@pytest.mark.parametrize("words", ["zop", "", ",", "zip,,zop"])
+def test_unknown_compressions_are_named(words: str) -> None:
+    """A typing error is told before anything is measured."""
+    with pytest.raises(OptionsError):
+        parse_packings(words, "balanced")
+
+
+def test_other_nonsense() -> None:
+    """Efforts and jobs, too."""
+    for jobs in ("two", "0", "1,-1", "100000", ""):
+        with pytest.raises(OptionsError):
+            parse_jobs(jobs, 2)
+    with pytest.raises(OptionsError, match="unknown effort 'hard'"):
+        parse_packings("zip", "hard")
+
+
+def test_trials_are_in_memory_and_for_each_number_of_jobs() -> None:
+    """Without a disk only the first are left."""
+    assert make_trials([ZIP], [1, 2]) == [Trial(ZIP, 0), Trial(ZIP, 1), Trial(ZIP, 2)]
+    assert make_trials([ZIP, PIZ], []) == [Trial(ZIP, 0), Trial(PIZ, 0)]
+    assert [trial.name for trial in make_trials([ZIP], [1, 2])] == [
+        "zip balanced, in memory",
+        "zip balanced, 1 job",
+        "zip balanced, 2 jobs",
+    ]
+
+
+def test_expected_time_grows_with_work_and_falls_with_jobs() -> None:
+    """The prediction of --dry-run has the right shape."""
+    files = sample("a", "b", "c", "d")
+    files.seconds_per_byte = 0.1
+    one, two = (expected_seconds(Trial(ZIP, jobs), files) for jobs in (1, 2))
+    assert one > two
+    hard = Packing(Compression.ZIP, Effort.MAX)
+    assert expected_seconds(Trial(hard, 1), files) > 10 * one
