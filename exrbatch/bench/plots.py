@@ -37,10 +37,10 @@ def size_against_speed(rows: Sequence[Row], speed: str) -> str:
         for index, (x, y, row) in enumerate(drawn):
             colour, marker = _style(index)
             face = "white" if row.is_lossy else colour
-            axes.plot([x], [y], marker, color=colour, markerfacecolor=face, markersize=9, label=_label(row))
-        joined = sorted(
-            (x, y) for x, y, _ in drawn if not any(a > x and b <= y or a >= x and b < y for a, b, _ in drawn)
-        )
+            # Half transparent: two that are nearly the same are both to be seen.
+            axes.plot([x], [y], marker, color=colour, mfc=face, markersize=9, alpha=0.8, label=_label(row))
+        best = [(x, y) for x, y, _ in drawn if not any((a > x and b <= y) or (a >= x and b < y) for a, b, _ in drawn)]
+        joined = sorted(best)
         axes.plot([x for x, _ in joined], [y for _, y in joined], "-", color="#BBBBBB", zorder=0)
         axes.set_xlabel(f"{speed}ing, GB/s of raw bytes, one core (right is faster)")
         axes.set_ylabel("size, % of raw bytes (down is smaller)")

@@ -2,10 +2,12 @@
 
 import argparse
 import contextlib
+import signal
 import sys
 import time
-from types import TracebackType
-from typing import Any, TextIO
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -13,13 +15,14 @@ from rich.text import Text
 
 from exrbatch.batch.discover import Selection, check_paths
 from exrbatch.batch.machine import automatic_jobs
+from exrbatch.batch.start import STOP_SIGNALS
 from exrbatch.bench import page, plots
 from exrbatch.bench.figures import make_rows
 from exrbatch.bench.machine import describe_machine
 from exrbatch.bench.matrix import Trial, make_trials, parse_jobs, parse_packings
 from exrbatch.bench.passes import WARM_UP
-from exrbatch.bench.result import BEGINNING, ResultFile, Results, read_results
-from exrbatch.bench.sample import take_sample
+from exrbatch.bench.result import BEGINNING, ResultFile, Results, TrialResult, read_results
+from exrbatch.bench.sample import Sample, take_sample
 from exrbatch.bench.session import Session
 from exrbatch.bench.tables import CSV_HEADER, write_csv
 from exrbatch.bench.workbench import CACHES, Workbench
@@ -29,8 +32,6 @@ from exrbatch.cli.outputs import open_output
 from exrbatch.cli.recompress import PLAIN_SECONDS
 from exrbatch.errors import OptionsError
 from exrbatch.text import shown_duration
-
-EXIT_INTERRUPTED = 130
 
 
 def run_bench(arguments: argparse.Namespace) -> int:
@@ -43,29 +44,71 @@ def run_bench(arguments: argparse.Namespace) -> int:
     if arguments.html is not None:
         plots.check_matplotlib()
     console = lasting_console(sys.stdout)
+    with _Interrupts() as interrupts:
+        sample = _sample(arguments, paths, console)
+        trials = make_trials(packings, jobs)
+        session = Session(trials, arguments.passes, sample)
+        console.print(_announcement(session, trials))
+        if arguments.dry_run:
+            return int(bool(sample.failures))
+        with contextlib.ExitStack() as stack:
+            outputs = _Outputs(arguments, stack)
+            workbench = stack.enter_context(
+                Workbench(sample.files, max(jobs, default=0), arguments.cache, arguments.work_dir)
+            )
+            results = Results(describe_machine(workbench.parent), _settings(arguments), sample, [])
+            with interrupts.caught():
+                _measure(session, workbench, results, outputs, console)
+            print_results(console, results, baseline)
+            outputs.finish(results, baseline)
+        if interrupts.number is not None:
+            console.print(Text("stopped before the end: the figures are of what there was", style="yellow"))
+        return interrupts.exit_code or int(bool(sample.failures) or outputs.failed)
+    return interrupts.exit_code
+
+
+class _Interrupts:
+    """Ctrl-C, SIGTERM and SIGHUP end the measuring, or what comes before it, and nothing is left behind."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "_Interrupts":
+        heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._handle) for number in heard}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        return isinstance(error, KeyboardInterrupt)
+
+    @contextlib.contextmanager
+    def caught(self) -> Iterator[None]:
+        """Go on behind this after a signal."""
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+
+    @property
+    def exit_code(self) -> int:
+        """128 and the number of the signal; 0 if there was none."""
+        return 0 if self.number is None else 128 + self.number
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self.number = number
+        raise KeyboardInterrupt
+
+
+def _sample(arguments: argparse.Namespace, paths: list[str], console: Console) -> Sample:
     console.print(Text("looking for files of every kind", style="dim"))
     sample = take_sample(paths, arguments.sample, Selection(arguments.include, arguments.exclude), automatic_jobs())
     print_corpus(console, sample)
     if not sample.files:
         raise OptionsError("no file that can be measured")
-    trials = make_trials(packings, jobs)
-    session = Session(trials, arguments.passes, sample)
-    console.print(_announcement(session, trials))
-    if arguments.dry_run:
-        return int(bool(sample.failures))
-    with contextlib.ExitStack() as stack:
-        outputs = _open_outputs(arguments, stack)
-        workbench = stack.enter_context(
-            Workbench(sample.files, max(jobs, default=0), arguments.cache, arguments.work_dir)
-        )
-        results = Results(describe_machine(workbench.parent), _settings(arguments), sample, [])
-        is_whole = _measure(session, workbench, results, outputs.get("json"), console)
-        print_results(console, results, baseline)
-        _write_outputs(outputs, results, baseline)
-    if not is_whole:
-        console.print(Text("stopped before the end: the figures are of what there was", style="yellow"))
-        return EXIT_INTERRUPTED
-    return int(bool(sample.failures))
+    return sample
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -84,10 +127,44 @@ def _read_baseline(path: str) -> Results:
         raise OptionsError(f"can't read the baseline {path}: {error.strerror}") from None
 
 
-def _open_outputs(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> dict[str, TextIO]:
-    beginnings = {"json": BEGINNING, "csv": CSV_HEADER, "html": page.BEGINNING}
-    asked = {name: getattr(arguments, name) for name in beginnings if getattr(arguments, name) is not None}
-    return {name: stack.enter_context(open_output(asked[name], beginnings[name], f"--{name}")) for name in asked}
+class _Outputs:
+    """The files that the user asked for. One that can't be written is told of, and costs no figure. `failed`: if so."""
+
+    def __init__(self, arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
+        beginnings = {"json": BEGINNING, "csv": CSV_HEADER, "html": page.BEGINNING}
+        asked = {name: getattr(arguments, name) for name in beginnings if getattr(arguments, name) is not None}
+        self._streams = {name: open_output(asked[name], beginnings[name], f"--{name}") for name in asked}
+        for stream in self._streams.values():
+            stack.callback(self._try, stream.close)
+        self._json = ResultFile(self._streams["json"]) if "json" in asked else None
+        self.failed = False
+
+    def begin(self, results: Results) -> None:
+        """Write what is known before the first trial."""
+        if self._json is not None:
+            self._try(self._json.begin, results)
+
+    def add(self, result: TrialResult) -> None:
+        """Write one trial."""
+        if self._json is not None and not self.failed:
+            self._try(self._json.add, result)
+
+    def finish(self, results: Results, baseline: Results | None) -> None:
+        """Write what is made of all of them."""
+        rows = make_rows(results)
+        if "csv" in self._streams:
+            self._try(write_csv, rows, self._streams["csv"])
+        if "html" in self._streams:
+            self._try(self._streams["html"].write, page.make_page(results, rows, baseline))
+        for stream in self._streams.values():
+            self._try(stream.flush)
+
+    def _try(self, step: Callable[..., object], *arguments: object) -> None:
+        try:
+            step(*arguments)
+        except OSError as error:
+            self.failed = True
+            print(f"exrbatch: can't write a file of results any more: {error.strerror}", file=sys.stderr)
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -99,21 +176,14 @@ def _announcement(session: Session, trials: list[Trial]) -> Text:
     return Text(f"{each}: about {shown_duration(session.total_seconds)}", style="bold")
 
 
-def _measure(session: Session, workbench: Workbench, results: Results, stream: TextIO | None, console: Console) -> bool:
-    """Do all trials; add each to the results, and to the file, as it ends. False if the user stopped it."""
-    file = ResultFile(stream) if stream is not None else None
-    if file is not None:
-        file.begin(results)
-    try:
-        with _Shown(session, console) as shown:
-            for result in session.run(workbench):
-                results.trials.append(result)
-                if file is not None:
-                    file.add(result)
-                shown.update()
-    except KeyboardInterrupt:
-        return False
-    return True
+def _measure(session: Session, workbench: Workbench, results: Results, outputs: _Outputs, console: Console) -> None:
+    """Do all trials; add each to the results, and to the file, as it ends."""
+    outputs.begin(results)
+    with _Shown(session, console) as shown:
+        for result in session.run(workbench):
+            results.trials.append(result)
+            outputs.add(result)
+            shown.update()
 
 
 class _Shown:
@@ -155,11 +225,3 @@ class _Shown:
             return "done"
         number, trial = self._session.current
         return f"{'warm-up' if number == WARM_UP else f'pass {number} of {self._session.passes}'}: {trial.name}"
-
-
-def _write_outputs(outputs: dict[str, TextIO], results: Results, baseline: Results | None) -> None:
-    rows = make_rows(results)
-    if "csv" in outputs:
-        write_csv(rows, outputs["csv"])
-    if "html" in outputs:
-        outputs["html"].write(page.make_page(results, rows, baseline))

@@ -1,0 +1,96 @@
+"""Does `exrbatch bench` order packers as a plain clock around the OpenEXR library does?
+
+    python -m benchmarks.agreement IMAGES [-c piz,pxr24,...] [--passes 5]
+
+Packs the flat scan line files of one part below IMAGES both ways, in the same interleaved passes: in memory as the
+benchmark does it, and by `OpenEXR.File` into a stream in memory, its pixels read before. Prints CPU seconds, in order.
+"""
+
+import argparse
+import io
+import time
+from pathlib import Path
+
+import OpenEXR
+
+from exrbatch.bench.passes import Figure, interleaved
+from exrbatch.codecs.effort import Effort
+from exrbatch.errors import ExrbatchError
+from exrbatch.exr.compression import Compression
+from exrbatch.exr.part import Storage
+from exrbatch.exr.reader import open_exr
+from exrbatch.file import job
+from exrbatch.file.plan import FilePlan, Task
+
+
+def plain_files(folder: Path) -> list[str]:
+    """List files that `OpenEXR.File` can write again: flat scan lines, one part, nothing subsampled."""
+    found = []
+    for path in sorted(folder.rglob("*.exr")):
+        try:
+            with open_exr(str(path)) as file:
+                channels = file.header.parts[0].channels
+                storages = [part.storage for part in file.header.parts]
+        except ExrbatchError:
+            continue
+        if storages == [Storage.SCAN_LINE] and all(each.x_sampling == each.y_sampling == 1 for each in channels):
+            found.append(str(path))
+    return found
+
+
+def bench_seconds(paths: list[str], compression: Compression) -> float:
+    """Pack as the benchmark does."""
+    seconds = 0.0
+    for path in paths:
+        plan = FilePlan(
+            source=path,
+            task=Task.MEASURE,
+            compression=compression,
+            effort=Effort.BALANCED,
+            include_lossy_sources=True,
+            allow_lossy=True,
+        )
+        measurement = job.run(plan).measurement
+        assert measurement is not None, f"{path}: {job.run(plan).reason}"
+        seconds += measurement.cpu_seconds
+    return seconds
+
+
+def library_seconds(paths: list[str], compression: Compression) -> float:
+    """Pack with nothing but the library."""
+    seconds = 0.0
+    for path in paths:
+        with OpenEXR.File(path, separate_channels=True) as file:
+            part = file.parts[0]
+            part.header["compression"] = OpenEXR.Compression(int(compression))
+            start = time.process_time()
+            file.write(io.BytesIO())
+            seconds += time.process_time() - start
+    return seconds
+
+
+def main() -> None:
+    """Parse arguments, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("images", type=Path)
+    parser.add_argument("-c", "--compressions", default="piz,pxr24,htj2k32,htj2k256,b44,dwaa")
+    parser.add_argument("--passes", type=int, default=5)
+    arguments = parser.parse_args()
+    compressions = [Compression[name.upper()] for name in arguments.compressions.split(",")]
+    paths = plain_files(arguments.images)
+    ways = {"bench": bench_seconds, "library": library_seconds}
+    trials = [(way, compression) for way in ways for compression in compressions]
+    seconds: dict[tuple[str, Compression], list[float]] = {trial: [] for trial in trials}
+    for number, (way, compression) in interleaved(trials, arguments.passes, warm_up=trials):
+        taken = ways[way](paths, compression)
+        if number:
+            seconds[way, compression].append(taken)
+    print(f"{len(paths)} files, median CPU seconds of {arguments.passes} passes")
+    for way in ways:
+        figures = {each: Figure.of(seconds[way, each]) for each in compressions}
+        order = sorted(figures, key=lambda each: figures[each].median)
+        print(f"{way:<10}" + "  <  ".join(f"{each.name} {figures[each].median:.3f}" for each in order))
+
+
+if __name__ == "__main__":
+    main()

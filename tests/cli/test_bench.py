@@ -1,0 +1,189 @@
+"""`exrbatch bench` as a user runs it: what it says, writes, leaves alone, and survives. No time is judged."""
+
+import csv
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenEXR
+import pytest
+
+from exrbatch import Status, recompress
+from tests.cli.test_recompress import exrbatch, identities
+from tests.support.build import PartSpec, build
+
+QUICK = ("--passes", 1, "-c", "zip,piz", "-j", "1,2")
+
+
+@pytest.fixture
+def show(tmp_path: Path) -> Path:
+    """Two sequences of plates and one of renders, of three frames each, and a deep file."""
+    folder = tmp_path / "show"
+    random = np.random.default_rng(1)
+    y, x = np.mgrid[0:90, 0:120]
+    for name, channels in {
+        "a/plate": {each: random.random((90, 120)).astype(np.float16) for each in "RGB"},
+        "b/plate": {each: random.random((90, 120)).astype(np.float16) for each in "RGB"},
+        "cg/beauty": {each: (x // 9 + y // 7).astype(np.float16) for each in "RGBA"},
+    }.items():
+        path = folder / name
+        path.parent.mkdir(parents=True)
+        for frame in (1001, 1002, 1003):
+            with OpenEXR.File({"compression": OpenEXR.NO_COMPRESSION, "type": OpenEXR.scanlineimage}, channels) as file:
+                file.write(f"{path}.{frame}.exr")
+    (folder / "deep").mkdir()
+    (folder / "deep" / "fog.exr").write_bytes(build([PartSpec(storage="deepscanline", window=(0, 0, 63, 63))]))
+    return folder
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_the_whole_of_it(show: Path, tmp_path: Path) -> None:
+    """Every kind of content is in the sample, with true hashes; all outputs are written; no frame changes."""
+    before = identities(show)
+    outputs = {name: tmp_path / f"run.{name}" for name in ("json", "csv", "html")}
+    options = [word for name, path in outputs.items() for word in (f"--{name}", path)]
+    done = exrbatch("bench", show, *QUICK, *options, "--sample", 4, "--work-dir", tmp_path)
+    assert identities(show) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.csv", "run.html", "run.json", "show"]
+    assert "10 files found" in done.stdout
+    assert "Take " in done.stdout
+
+    head, *trials = records(outputs["json"])
+    files = head["sample"]["files"]
+    assert {file["content"] for file in files} == {
+        "scan lines, RGB half, grainy",
+        "scan lines, RGBA half, clean",
+        "deep scan lines, R half, grainy",
+    }
+    assert {Path(file["path"]).name for file in files} == {"plate.1002.exr", "beauty.1002.exr", "fog.exr"}
+    for file in files:
+        assert file["sha256"] == hashlib.sha256(Path(file["path"]).read_bytes()).hexdigest()
+    assert {"cpu", "cores", "smt", "memory", "file_system", "OpenEXR"} <= set(head["machine"])
+    # Warm-up in memory, then one pass of (memory, 1 job, 2 jobs).
+    assert [trial["pass"] for trial in trials] == [0] * 2 + [1] * 6
+    assert {(trial["compression"], trial["jobs"]) for trial in trials[2:]} == {
+        (name, jobs) for name in ("zip", "piz") for jobs in (0, 1, 2)
+    }
+
+    rows = list(csv.DictReader(outputs["csv"].read_text().splitlines()))
+    assert {row["figure"] for row in rows} == {
+        "pack", "unpack", "cpu", "peak memory", "saved per CPU hour", "end to end", "efficiency"
+    }  # fmt: skip
+    page = outputs["html"].read_text()
+    assert page.count("<svg") == 3
+    assert not re.findall(r"""(?:src|href)=["']?(?!#)[^"'> ]""", page.replace("xlink:href", "href"))
+
+
+def test_sizes_are_those_of_a_real_run(show: Path, tmp_path: Path) -> None:
+    """Every size, in memory and end to end, is that of the file that `recompress` makes."""
+    exrbatch("bench", show, *QUICK, "--json", tmp_path / "run.json")
+    head, *trials = records(tmp_path / "run.json")
+    for trial in trials:
+        for each in trial["files"]:
+            source = Path(head["sample"]["files"][each["index"]]["path"])
+            new = tmp_path / "new.exr"
+            report = recompress(source, trial["compression"], output=new, force=True)
+            assert report.status is Status.RECOMPRESSED
+            assert each["new_size"] == new.stat().st_size
+            new.unlink()
+
+
+def test_a_damaged_file_is_a_row_not_the_end(show: Path, tmp_path: Path) -> None:
+    """Whether its header or its pixels are wrong: it is named, the others are measured, the exit code is 1."""
+    (show / "a" / "broken.exr").write_bytes(b"v/1\x01 and no more")
+    data = bytearray((show / "cg" / "beauty.1002.exr").read_bytes())
+    path = show / "z" / "hurt.exr"
+    path.parent.mkdir()
+    path.write_bytes(data)
+    assert recompress(path).status is Status.RECOMPRESSED
+    data = bytearray(path.read_bytes())
+    data[-40:-20] = bytes(20)
+    path.write_bytes(data)
+    done = exrbatch("bench", show, *QUICK, "--cache", "memory", code=1)
+    assert re.search(r"failed: .*broken\.exr: ", done.stdout)
+    assert re.search(r"failed: .*hurt\.exr: part 0, chunk ", done.stdout)
+    assert "Take " in done.stdout
+
+
+def test_lossy_ones_take_part_when_named_and_are_marked(show: Path) -> None:
+    """And they are never advised, however small."""
+    done = exrbatch("bench", show, "--passes", 1, "-c", "zip,dwaa", "--cache", "memory", COLUMNS="160")
+    assert "dwaa (lossy)" in done.stdout
+    assert "Take zip" in done.stdout
+
+
+def test_a_dry_run_only_tells(show: Path, tmp_path: Path) -> None:
+    """What would be measured, and about how long it takes; nothing is written."""
+    done = exrbatch("bench", show, *QUICK, "-n", "--json", tmp_path / "run.json", "--work-dir", tmp_path)
+    assert re.search(r"6 trials, a warm-up and 1 pass: about \d", done.stdout)
+    assert [path.name for path in tmp_path.iterdir()] == ["show"]
+
+
+def test_cold_and_baseline(show: Path, tmp_path: Path) -> None:
+    """Cold says how much of the sources was in the cache all the same; a second run is compared with the first."""
+    exrbatch("bench", show, *QUICK, "--cache", "cold", "--json", tmp_path / "run.json")
+    held = [trial["held"] for trial in records(tmp_path / "run.json")[1:] if trial["jobs"]]
+    assert all(0 <= each <= 1 for each in held)
+    done = exrbatch("bench", show, *QUICK, "--baseline", tmp_path / "run.json", COLUMNS="160")
+    assert re.search(r"piz +1\.000", done.stdout)
+    assert "note: cache: cold then, warm now" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-c", "zop"], "unknown compression 'zop'"),
+        (["--effort", "hard"], "unknown effort"),
+        (["-j", "0"], "numbers of jobs"),
+        (["--cache", "hot"], "unknown state of the cache"),
+        (["--passes", "0"], "0 passes"),
+        (["--sample", "-1"], "-1 files in the sample"),
+        (["--baseline", "none.json"], "can't read the baseline none.json"),
+        (["--work-dir", "/no/such/folder"], "no such folder"),
+    ],
+)
+def test_nonsense_is_told_in_a_line(show: Path, options: list[str], message: str) -> None:
+    """Before anything is measured."""
+    done = exrbatch("bench", show, *options, code=2)
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_outputs_write_over_nothing_else(show: Path) -> None:
+    """A pattern that the shell expands behind --json must not cost a frame."""
+    frame = show / "a" / "plate.1001.exr"
+    before = frame.read_bytes()
+    for option in ("--json", "--csv", "--html"):
+        exrbatch("bench", show, *QUICK, option, frame, code=2)
+    assert frame.read_bytes() == before
+
+
+def test_ctrl_c_keeps_what_there_is(show: Path, tmp_path: Path) -> None:
+    """The results so far are in the file and in the table; no worker, no copy stays behind; exit code 130."""
+    path = tmp_path / "run.json"
+    command = [sys.executable, "-m", "exrbatch", "bench", show, "-c", "zip,piz", "--passes", 1000, "--json", path]
+    command += ["--work-dir", tmp_path]
+    run = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "100"}
+    )
+    while not path.exists() or path.read_text().count("\n") < 8:
+        assert run.poll() is None
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "stopped before the end" in output
+    assert "zip balanced" in output
+    assert len(records(path)) >= 7
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["run.json", "show"]
