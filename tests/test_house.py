@@ -95,10 +95,11 @@ def test_readme_table_is_the_table_of_facts() -> None:
     assert markdown() in README
 
 
-def test_readme_options_are_those_of_the_help() -> None:
-    """Every option of `exrbatch recompress` is in the README."""
+@pytest.mark.parametrize("command", ["recompress", "bench"])
+def test_readme_options_are_those_of_the_help(command: str) -> None:
+    """Every option of the commands is in the README."""
     shown = subprocess.run(
-        [sys.executable, "-m", "exrbatch", "recompress", "--help"], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "exrbatch", command, "--help"], check=True, capture_output=True, text=True
     ).stdout
     for option in set(re.findall(r"--[a-z][a-z-]+", shown)) - {"--help"}:
         assert f"`{option}" in README or f"{option}`" in README, f"{option} is not in the README"
