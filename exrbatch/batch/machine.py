@@ -21,8 +21,8 @@ FARM_VARIABLES = ("CUE_THREADS", "OPENIMAGEIO_THREADS", "SLURM_CPUS_PER_TASK")
 
 def automatic_jobs() -> int:
     """Return the number of workers to use when the user names none; at least 1."""
-    limits = [float(_affinity()), *_cgroup_cores(), *_farm_cores()]
-    memory = min([psutil.virtual_memory().available, *_cgroup_memory()])
+    limits = [float(_affinity()), *cgroup_cores(), *_farm_cores()]
+    memory = min([psutil.virtual_memory().available, *(max(0, limit - used) for limit, used in cgroup_memory())])
     return max(1, math.floor(min([*limits, memory / WORKER_BYTES])))
 
 
@@ -56,7 +56,8 @@ def _farm_cores() -> Iterator[int]:
             yield int(value)
 
 
-def _cgroup_cores() -> Iterator[float]:
+def cgroup_cores() -> Iterator[float]:
+    """Yield the cores that each control group above us allows, where it sets a limit."""
     for folder in _cgroup_folders("cpu"):
         quota = _read(folder / "cpu.max").split()
         if len(quota) != 2:
@@ -65,12 +66,13 @@ def _cgroup_cores() -> Iterator[float]:
             yield max(1.0, int(quota[0]) / max(1, int(quota[1])))
 
 
-def _cgroup_memory() -> Iterator[int]:
+def cgroup_memory() -> Iterator[tuple[int, int]]:
+    """Yield the bytes that each control group above us allows, where it sets a limit, and those in use."""
     for folder in _cgroup_folders("memory"):
         for limit, usage in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
             allowed, used = _read(folder / limit), _read(folder / usage)
             if allowed.isdigit() and used.isdigit():
-                yield max(0, int(allowed) - int(used))
+                yield int(allowed), int(used)
 
 
 def _cgroup_folders(controller: str) -> Iterator[Path]:

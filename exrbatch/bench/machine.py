@@ -5,7 +5,15 @@ import platform
 import sys
 from importlib import metadata
 
-from exrbatch.batch.machine import automatic_jobs, file_system, physical_cores, total_memory
+from exrbatch.batch.machine import (
+    automatic_jobs,
+    cgroup_cores,
+    cgroup_memory,
+    file_system,
+    physical_cores,
+    total_memory,
+)
+from exrbatch.text import shown_size
 from exrbatch.version import __version__
 
 PACKAGES = ("OpenEXR", "deflate", "isal", "numpy", "zstandard")
@@ -21,6 +29,8 @@ def describe_machine(folder: str) -> Facts:
         "cores": cores,
         "logical_cores": logical,
         "smt": "on" if logical > cores else "off",
+        "cgroup_cores": min(cgroup_cores(), default="no limit"),
+        "cgroup_memory": min((limit for limit, _ in cgroup_memory()), default="no limit"),
         "jobs_allowed": automatic_jobs(),  # by affinity, control groups, farm and memory
         "memory": total_memory(),
         "file_system": file_system(folder),
@@ -29,6 +39,15 @@ def describe_machine(folder: str) -> Facts:
         "exrbatch": __version__,
     }
     return facts | {name: _version(name) for name in PACKAGES}
+
+
+def shown_facts(facts: Facts) -> dict[str, str]:
+    """Return the facts as people read them."""
+    sizes = ("memory", "cgroup_memory")
+    return {
+        name: shown_size(value) if name in sizes and not isinstance(value, str) else str(value)
+        for name, value in facts.items()
+    }
 
 
 def _processor() -> str:

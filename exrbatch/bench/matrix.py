@@ -1,10 +1,11 @@
 """The axes of a benchmark -> its trials, and how long they will take."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exrbatch.batch.options import MAX_JOBS, parse_compression
-from exrbatch.bench.sample import Sample
+from exrbatch.bench.sample import Sample, SampleFile
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.channel import PixelType
@@ -17,6 +18,8 @@ UNPACK_COST = 0.35
 EFFORT_COST = {Effort.FAST: 0.5, Effort.BALANCED: 1.0, Effort.MAX: 40.0}
 DISK_COST = 0.3
 """Of an end-to-end trial: reading, predicting, writing, syncing, against packing as ZIP."""
+FILES_PER_JOB = 2
+"""With fewer, most of what an end-to-end trial shows would be workers that wait for the last one."""
 START_SECONDS = 0.15
 """What every trial takes for its workers."""
 
@@ -92,14 +95,22 @@ def make_trials(packings: Sequence[Packing], jobs: Sequence[int]) -> list[Trial]
     return [Trial(packing, number) for packing in packings for number in (0, *jobs)]
 
 
-def expected_seconds(trial: Trial, sample: Sample) -> float:
+def copies_needed(files: Sequence[SampleFile], jobs: int) -> int:
+    """Tell how often to copy the sample, so that no worker waits for long for another one's last or largest file."""
+    sizes = [file.raw_size for file in files]
+    by_files = math.ceil(FILES_PER_JOB * jobs / len(files))
+    by_size = math.ceil(jobs * max(sizes) / max(1, sum(sizes)))
+    return max(1, by_files, by_size)
+
+
+def expected_seconds(trial: Trial, sample: Sample, copies: int) -> float:
     """Guess how long a trial takes: from the cost of ZIP on this sample and machine, and the table of compressions."""
     zip_seconds = sample.seconds_per_byte * sum(file.raw_size for file in sample.files)
     effort = EFFORT_COST[trial.packing.effort] if trial.packing.compression in WITH_EFFORT else 1.0
     work = trial.packing.compression.facts.cost * effort + UNPACK_COST
     if not trial.jobs:
         return START_SECONDS + zip_seconds * (work + UNPACK_COST / 2)
-    return START_SECONDS + zip_seconds * (work + DISK_COST) / min(trial.jobs, max(1, len(sample.files)))
+    return START_SECONDS + copies * zip_seconds * (work + DISK_COST) / trial.jobs
 
 
 def _words(text: str) -> list[str]:

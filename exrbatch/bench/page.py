@@ -8,8 +8,9 @@ from exrbatch.bench import plots
 from exrbatch.bench.advice import advise, in_order, pareto, total_rows
 from exrbatch.bench.baseline import changes, differences
 from exrbatch.bench.figures import TOTAL, Row, unmeasured
+from exrbatch.bench.machine import shown_facts
 from exrbatch.bench.result import Results
-from exrbatch.bench.tables import COLUMNS, all_jobs, jobs_cells, shown_ratio
+from exrbatch.bench.tables import COLUMNS, EXPLANATION, all_jobs, jobs_cells, shown_ratio, spread_cells
 from exrbatch.text import shown_path, shown_size
 
 BEGINNING = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>exrbatch bench</title>'
@@ -38,9 +39,8 @@ def make_page(results: Results, rows: Sequence[Row], baseline: Results | None) -
     parts += ['<div class="advice">', *(f"<div>{escape(line)}</div>" for line in advise(rows)), "</div>"]
     parts += ["<h2>Compressions</h2>", _main_table(totals, best)]
     parts.append(
-        '<p class="note">Shaded: no other is at once as small, as fast to pack and as fast to unpack. ~ varies by more'
-        " than 5 %. Packing and unpacking are timed in memory on one core, of raw bytes; files/s is a whole run with"
-        " disk and verification.</p>"
+        '<p class="note">Shaded: no other is at once as small, as fast to pack and as fast to unpack.'
+        f" {escape(EXPLANATION)}</p>"
     )
     for speed in ("pack", "unpack"):
         parts.append(f"<figure>{plots.size_against_speed(totals, speed)}</figure>")
@@ -52,6 +52,8 @@ def make_page(results: Results, rows: Sequence[Row], baseline: Results | None) -
             f"<figure>{plots.rate_against_jobs(with_rates, jobs)}</figure>",
             _jobs_table(totals, jobs),
         ]
+    spreads = _table(["", "figure", "median", "spread", "min"], ((cells, False) for cells in spread_cells(totals)), 2)
+    parts.append(f"<details><summary>Median, spread and least of the passes</summary>{spreads}</details>")
     parts += _by_content(rows)
     if baseline is not None:
         parts += _baseline(results, rows, baseline)
@@ -76,7 +78,7 @@ def _main_table(rows: Sequence[Row], best: Sequence[Row]) -> str:
 
 
 def _jobs_table(rows: Sequence[Row], jobs: Sequence[int]) -> str:
-    headings = ["files/s (of ideal)", *(f"{number} job{'s' * (number > 1)}" for number in jobs), "knee"]
+    headings = ["files/s", *(f"{number} job{'s' * (number > 1)}" for number in jobs), "knee"]
     return _table(headings, (([row.packing.name, *jobs_cells(row, jobs), f"{row.knee or ''}"], False) for row in rows))
 
 
@@ -125,6 +127,5 @@ def _sample_table(results: Results) -> str:
 
 
 def _machine_table(results: Results) -> str:
-    facts = results.machine | dict(results.settings)
-    shown = {name: shown_size(float(value)) if name == "memory" else str(value) for name, value in facts.items()}
+    shown = shown_facts(results.machine) | {name: str(value) for name, value in results.settings.items()}
     return _table(["", ""], (([name.replace("_", " "), value], False) for name, value in shown.items()), text_columns=2)

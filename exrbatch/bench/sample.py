@@ -1,7 +1,7 @@
 """The user's files -> a small sample with every kind of content in it.
 
-Files fall into content classes by what their headers say and by how grainy they are; the middle frame of a sequence
-stands for it. Headers are read here; pixels only in workers, as any of the files may be damaged.
+Files fall into content classes by what their headers say and by how grainy they are; the middle frame of a sequence,
+or of a piece of it, stands for it. Headers are read here; pixels only in workers, as any of the files may be damaged.
 """
 
 import hashlib
@@ -75,7 +75,7 @@ class Sample:
 
 @dataclass(slots=True)
 class _Sequence:
-    """Frames that belong together; the middle one stands for them."""
+    """Frames that belong together, or a piece of them; the middle one stands for them."""
 
     candidates: list[Candidate] = field(default_factory=list)
 
@@ -91,7 +91,7 @@ class _Sequence:
 def take_sample(paths: Sequence[str], size: int, selection: Selection, jobs: int) -> Sample:
     """Choose `size` files, or fewer if there are not so many sequences; packs up to three times as many once."""
     sample = Sample()
-    sequences = _sequences(paths, selection, sample)
+    sequences = _divided(_sequences(paths, selection, sample), size)
     kinds: dict[str, list[_Sequence]] = {}
     for sequence in sequences:
         try:
@@ -162,6 +162,17 @@ def _sequences(paths: Sequence[str], selection: Selection, sample: Sample) -> li
             pass
         found.setdefault(key, _Sequence()).candidates.append(each)
     return list(found.values())
+
+
+def _divided(sequences: list[_Sequence], size: int) -> list[_Sequence]:
+    """Cut sequences into pieces where there are fewer than the sample has files: a shot changes as it goes."""
+    pieces = -(-size // max(1, len(sequences)))
+    return [
+        _Sequence([sequence.candidates[index] for index in piece.tolist()])
+        for sequence in sequences
+        for piece in np.array_split(np.arange(len(sequence.candidates)), pieces)
+        if len(piece)
+    ]
 
 
 def _spread(kinds: dict[str, list[_Sequence]], count: int) -> Iterator[tuple[str, _Sequence]]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 
-from exrbatch.bench.matrix import Trial, expected_seconds
+from exrbatch.bench.matrix import Trial, copies_needed, expected_seconds
 from exrbatch.bench.passes import interleaved
 from exrbatch.bench.result import TrialResult
 from exrbatch.bench.sample import Sample
@@ -11,14 +11,18 @@ from exrbatch.bench.workbench import Workbench
 
 
 class Session:
-    """The trials of all passes, in order. Tells what is being done and how long the rest will take."""
+    """The trials of all passes, in order. Tells what is being done and how long the rest will take.
+
+    `copies`: how often the sample has to be there for end-to-end trials.
+    """
 
     def __init__(self, trials: Sequence[Trial], passes: int, sample: Sample) -> None:
         self.passes = passes
         # Packing and unpacking load all code, and find out what can't be done.
         warm_up = [trial for trial in trials if not trial.jobs]
         self._order = list(interleaved(trials, passes, warm_up))
-        self._expected = {trial: expected_seconds(trial, sample) for trial in trials}
+        self.copies = copies_needed(sample.files, max((trial.jobs for trial in trials), default=0))
+        self._expected = {trial: expected_seconds(trial, sample, self.copies) for trial in trials}
         self._taken: dict[Trial, float] = {}
         self._done = 0
 

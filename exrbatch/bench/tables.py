@@ -26,26 +26,31 @@ CSV_HEADER = (
 )
 
 
-def marked(figure: Figure, text: str) -> str:
-    """Mark what varies too much to be trusted."""
-    return f"{text} ~" if figure.is_wide else text
+EXPLANATION = (
+    "± distance of the quartiles. GB/s: of raw bytes, in memory, on one core. files/s: whole runs with disk and"
+    " verification, with the jobs that were fastest."
+)
+
+
+def _shown(figure: Figure, text: str) -> str:
+    return f"{text} ±{100 * figure.spread:.0f} %"
 
 
 def _speed(figure: Figure | None) -> str:
-    return "" if figure is None else marked(figure, f"{figure.median / 1e9:.3f}")
+    return "" if figure is None else _shown(figure, f"{figure.median / 1e9:.3f}")
 
 
 def _best_rate(row: Row) -> str:
     if not row.rates:
         return ""
     best = max(row.rates.values(), key=lambda rate: rate.median)
-    return marked(best, f"{best.median:.1f}")
+    return _shown(best, f"{best.median:.1f}")
 
 
 def jobs_cells(row: Row, jobs: Sequence[int]) -> list[str]:
     """Files per second and parallel efficiency for each number of jobs."""
     return [
-        marked(row.rates[each], f"{row.rates[each].median:.1f}") + f" ({100 * row.efficiency[each]:.0f} %)"
+        _shown(row.rates[each], f"{row.rates[each].median:.1f}") + f" ({100 * row.efficiency[each]:.0f} % of ideal)"
         if each in row.rates
         else ""
         for each in jobs
@@ -60,6 +65,17 @@ def all_jobs(rows: Iterable[Row]) -> list[int]:
 def shown_ratio(ratio: float) -> str:
     """Show how many times as much something is as before."""
     return f"{ratio:.3f}"
+
+
+def spread_cells(rows: Iterable[Row]) -> Iterable[list[str]]:
+    """Every speed that was measured: median, spread and the least of all passes."""
+    for row in rows:
+        speeds = {"packing, GB/s": row.pack, "unpacking, GB/s": row.unpack}
+        shown = {name: (figure, 1e9, 3) for name, figure in speeds.items() if figure is not None}
+        shown |= {f"{jobs} job{'s' * (jobs > 1)}, files/s": (rate, 1.0, 2) for jobs, rate in row.rates.items()}
+        for name, (figure, unit, digits) in shown.items():
+            least = f"{figure.low / unit:.{digits}f}"
+            yield [row.packing.name, name, f"{figure.median / unit:.{digits}f}", f"{100 * figure.spread:.1f} %", least]
 
 
 def write_csv(rows: Sequence[Row], stream: TextIO) -> None:

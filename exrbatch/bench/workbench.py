@@ -19,9 +19,8 @@ from exrbatch.bench.sample import SampleFile
 from exrbatch.errors import OptionsError
 from exrbatch.file.plan import Task
 from exrbatch.file.report import FileReport
+from exrbatch.text import shown_size
 
-FILES_PER_JOB = 2
-"""With fewer, most of what an end-to-end trial shows would be workers that wait for the last one."""
 SPARE_BYTES = 1_000_000_000
 CACHES = ("memory", "warm", "cold")
 """memory: no disk takes part; warm: sources come from the page cache; cold: from the disk."""
@@ -30,25 +29,30 @@ CACHES = ("memory", "warm", "cold")
 class Workbench:
     """Copies of the sample, as a context manager that removes them."""
 
-    def __init__(self, files: Sequence[SampleFile], most_jobs: int, cache_state: str, folder: str | None) -> None:
-        """`most_jobs`: of any trial: the sample is copied several times if it is too small for so many.
+    def __init__(self, files: Sequence[SampleFile], copies: int, cache_state: str, folder: str | None) -> None:
+        """`copies`: of the sample, for end-to-end trials.
 
         `folder`: where to make the copies; None for the system's temp folder. Raises `OptionsError` if there is no
         room.
         """
         self._files = files
         self._cache = cache_state
-        self._copies = max(1, -(-FILES_PER_JOB * most_jobs // max(1, len(files)))) if most_jobs else 1
+        self._copies = copies
         self.parent = folder or tempfile.gettempdir()
         if not os.path.isdir(self.parent):
             raise OptionsError(f"no such folder to work in: {self.parent}")
-        needed = sum(file.size for file in files) * self._copies + sum(file.raw_size for file in files) * self._copies
+        needed = self._copies * sum(file.size + file.raw_size for file in files)
         free = shutil.disk_usage(self.parent).free
         if needed + SPARE_BYTES > free:
-            raise OptionsError(f"the sample needs {needed} bytes below {self.parent}; {free} are free (--work-dir)")
+            raise OptionsError(
+                f"the sample needs {shown_size(needed)} below {self.parent}; {shown_size(free)} are free (--work-dir)"
+            )
 
     def __enter__(self) -> "Workbench":
-        self._folder = tempfile.mkdtemp(prefix="exrbatch-bench-", dir=self.parent)
+        try:
+            self._folder = tempfile.mkdtemp(prefix="exrbatch-bench-", dir=self.parent)
+        except OSError as error:
+            raise OptionsError(f"can't work in {self.parent}: {error.strerror} (--work-dir)") from None
         self._source = os.path.join(self._folder, "source")
         self._one_copy = os.path.join(self._source, "000")
         try:
@@ -57,9 +61,11 @@ class Workbench:
                 os.makedirs(folder)
                 for index, file in enumerate(self._files):
                     shutil.copyfile(file.path, os.path.join(folder, f"{index:04}.exr"))
-        except OSError as error:
+        except BaseException as error:
             self._remove()
-            raise OptionsError(f"can't copy the sample to {self._folder}: {error.strerror}") from None
+            if isinstance(error, OSError):
+                raise OptionsError(f"can't copy the sample to {self._folder}: {error.strerror}") from None
+            raise
         return self
 
     def __exit__(

@@ -53,9 +53,8 @@ def run_bench(arguments: argparse.Namespace) -> int:
             return int(bool(sample.failures))
         with contextlib.ExitStack() as stack:
             outputs = _Outputs(arguments, stack)
-            workbench = stack.enter_context(
-                Workbench(sample.files, max(jobs, default=0), arguments.cache, arguments.work_dir)
-            )
+            workbench = Workbench(sample.files, session.copies, arguments.cache, arguments.work_dir)
+            stack.enter_context(workbench)
             results = Results(describe_machine(workbench.parent), _settings(arguments), sample, [])
             with interrupts.caught():
                 _measure(session, workbench, results, outputs, console)

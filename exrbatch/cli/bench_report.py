@@ -10,9 +10,10 @@ from rich.text import Text
 from exrbatch.bench.advice import advise, in_order, pareto, total_rows
 from exrbatch.bench.baseline import changes, differences
 from exrbatch.bench.figures import Row, make_rows, unmeasured
+from exrbatch.bench.machine import shown_facts
 from exrbatch.bench.result import Results
 from exrbatch.bench.sample import Sample
-from exrbatch.bench.tables import COLUMNS, all_jobs, jobs_cells, shown_ratio
+from exrbatch.bench.tables import COLUMNS, EXPLANATION, all_jobs, jobs_cells, shown_ratio
 from exrbatch.cli.summary import MAX_LISTED
 from exrbatch.text import shortened, shown_path, shown_size
 
@@ -29,7 +30,8 @@ def print_corpus(console: Console, sample: Sample) -> None:
     for file in sample.files:
         name = shortened(shown_path(file.path), max(16, console.width - 70))
         table.add_row(Text(file.content), Text(name), shown_size(file.size), file.sha256[:HASH_SHOWN])
-    console.print(Text(f"{sample.found} files found, {sample.looked_at} looked at; the sample:", style="bold"))
+    sizes = ", ".join(f"{each.files} x {each.name} ({shown_size(each.size)})" for each in sample.classes)
+    console.print(Text(f"{sample.found} files found, {sample.looked_at} looked at. They stand for {sizes}."))
     console.print(table)
     for failure in sample.failures[:MAX_LISTED]:
         line = Text("failed: ", style="bold red")
@@ -46,10 +48,10 @@ def print_results(console: Console, results: Results, baseline: Results | None) 
         console.print(Text("nothing was measured", style="yellow"))
         return
     best = pareto(totals)
+    facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown_facts(results.machine).items())
+    console.print(Text(facts, "dim"))
     console.print(_main_table(totals, best, COLUMNS if console.width >= WIDE else NARROW_COLUMNS))
-    console.print(
-        Text("* no other is at once as small, as fast to pack and to unpack;  ~ varies by more than 5 %", "dim")
-    )
+    console.print(Text(f"* no other is at once as small, as fast to pack and to unpack. {EXPLANATION}", "dim"))
     if len(all_jobs(totals)) > 1:
         console.print(_jobs_table(totals))
     if len(rows) > len(totals):
@@ -71,7 +73,7 @@ def _main_table(rows: Sequence[Row], best: Sequence[Row], columns: Iterable[str]
 def _jobs_table(rows: Sequence[Row]) -> Table:
     """Files per second by jobs, and how much of the ideal that is."""
     jobs = all_jobs(rows)
-    table = _table("files/s (of ideal)", *(f"{number} job{'s' * (number > 1)}" for number in jobs), "knee")
+    table = _table("files/s", *(f"{number} job{'s' * (number > 1)}" for number in jobs), "knee")
     for row in rows:
         table.add_row(row.packing.name, *map(Text, jobs_cells(row, jobs)), f"{row.knee or ''}")
     return table

@@ -1,9 +1,19 @@
 """What the axes are made of, and what makes no sense."""
 
+from dataclasses import replace
+
 import pytest
 
 from exrbatch import Compression, Effort, OptionsError
-from exrbatch.bench.matrix import Packing, Trial, expected_seconds, make_trials, parse_jobs, parse_packings
+from exrbatch.bench.matrix import (
+    Packing,
+    Trial,
+    copies_needed,
+    expected_seconds,
+    make_trials,
+    parse_jobs,
+    parse_packings,
+)
 from tests.bench.made import PIZ, ZIP, sample
 
 
@@ -60,11 +70,19 @@ def test_trials_are_in_memory_and_for_each_number_of_jobs() -> None:
     ]
 
 
+def test_small_samples_are_copied_for_many_jobs() -> None:
+    """Two files a job; and the largest file is no more than a job's share."""
+    files = sample("a", "b", "c", "d").files
+    assert [copies_needed(files, jobs) for jobs in (0, 1, 2, 3, 16)] == [1, 1, 1, 2, 8]
+    giant = replace(files[0], raw_size=1_000_000)
+    assert copies_needed([giant, *files[1:]], 2) == 2
+
+
 def test_expected_time_grows_with_work_and_falls_with_jobs() -> None:
     """The prediction of --dry-run has the right shape."""
     files = sample("a", "b", "c", "d")
     files.seconds_per_byte = 0.1
-    one, two = (expected_seconds(Trial(ZIP, jobs), files) for jobs in (1, 2))
+    one, two = (expected_seconds(Trial(ZIP, jobs), files, 1) for jobs in (1, 2))
     assert one > two
     hard = Packing(Compression.ZIP, Effort.MAX)
-    assert expected_seconds(Trial(hard, 1), files) > 10 * one
+    assert expected_seconds(Trial(hard, 1), files, 1) > 10 * one
