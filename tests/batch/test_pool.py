@@ -76,7 +76,7 @@ class Poison(FilePlan):
     __slots__ = ()
 
     def __getattribute__(self, name: str) -> Any:
-        if name == "compare" and multiprocessing.parent_process() is not None:
+        if name == "task" and multiprocessing.parent_process() is not None:
             how = super().__getattribute__("readers")
             if how == "exit":
                 os._exit(3)
