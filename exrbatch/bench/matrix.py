@@ -13,11 +13,10 @@ from exrbatch.exr.compression import Compression
 
 WITH_EFFORT = (Compression.ZIPS, Compression.ZIP, Compression.ZSTD)
 """What packs harder on request; of the others there is one row only."""
-UNPACK_COST = 0.35
-"""CPU time of unpacking by the library against that of packing as ZIP, about; it depends little on the compression."""
+AROUND_MEMORY, AROUND_DISK = 0.9, 1.7
+"""What a trial does besides packing, in CPU time of packing as ZIP: reading, unpacking, comparing; and, end to end,
+reading twice, writing, syncing, verifying. Measured on the OpenEXR reference images."""
 EFFORT_COST = {Effort.FAST: 0.5, Effort.BALANCED: 1.0, Effort.MAX: 40.0}
-DISK_COST = 0.3
-"""Of an end-to-end trial: reading, predicting, writing, syncing, against packing as ZIP."""
 FILES_PER_JOB = 2
 """With fewer, most of what an end-to-end trial shows would be workers that wait for the last one."""
 START_SECONDS = 0.15
@@ -107,10 +106,10 @@ def expected_seconds(trial: Trial, sample: Sample, copies: int) -> float:
     """Guess how long a trial takes: from the cost of ZIP on this sample and machine, and the table of compressions."""
     zip_seconds = sample.seconds_per_byte * sum(file.raw_size for file in sample.files)
     effort = EFFORT_COST[trial.packing.effort] if trial.packing.compression in WITH_EFFORT else 1.0
-    work = trial.packing.compression.facts.cost * effort + UNPACK_COST
+    work = trial.packing.compression.facts.cost * effort
     if not trial.jobs:
-        return START_SECONDS + zip_seconds * (work + UNPACK_COST / 2)
-    return START_SECONDS + copies * zip_seconds * (work + DISK_COST) / trial.jobs
+        return START_SECONDS + zip_seconds * (work + AROUND_MEMORY)
+    return START_SECONDS + copies * zip_seconds * (work + AROUND_DISK) / trial.jobs
 
 
 def _words(text: str) -> list[str]:
