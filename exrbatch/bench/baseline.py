@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exrbatch.bench.figures import TOTAL, Row, make_rows
+from exrbatch.bench.machine import shown_facts
 from exrbatch.bench.passes import Figure
 from exrbatch.bench.result import Results
 
@@ -39,10 +40,11 @@ def _ratio(now: Figure | None, then: Figure | None) -> float | None:
 
 def differences(now: Results, then: Results) -> list[str]:
     """Say what else differs between two benchmarks: the ratios are of all of it together."""
+    facts, old_facts = shown_facts(now.machine), shown_facts(then.machine)
     found = [
-        f"{name}: {then.machine.get(name, 'unknown')} then, {value} now"
-        for name, value in now.machine.items()
-        if then.machine.get(name) != value
+        f"{name.replace('_', ' ')}: {old_facts.get(name, 'unknown')} then, {value} now"
+        for name, value in facts.items()
+        if old_facts.get(name) != value
     ]
     if [file.sha256 for file in now.sample.files] != [file.sha256 for file in then.sample.files]:
         found.append("the samples are not the same files: sizes and speeds are of other pictures")

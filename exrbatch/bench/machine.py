@@ -23,16 +23,16 @@ Facts = dict[str, str | int | float]
 
 def describe_machine(folder: str) -> Facts:
     """Describe processor, memory, the file system below `folder`, and the versions of what packs."""
-    cores, logical = physical_cores(), os.cpu_count() or 1
+    cores, logical, memory = physical_cores(), os.cpu_count() or 1, total_memory()
     facts: Facts = {
         "cpu": _processor(),
         "cores": cores,
         "logical_cores": logical,
         "smt": "on" if logical > cores else "off",
         "cgroup_cores": min(cgroup_cores(), default="no limit"),
-        "cgroup_memory": min((limit for limit, _ in cgroup_memory()), default="no limit"),
+        "cgroup_memory": min((limit for limit, _ in cgroup_memory() if limit < memory), default="no limit"),
         "jobs_allowed": automatic_jobs(),  # by affinity, control groups, farm and memory
-        "memory": total_memory(),
+        "memory": memory,
         "file_system": file_system(folder),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),

@@ -30,20 +30,24 @@ def interleaved(
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What several passes say together. `spread`: distance of the quartiles over the median; `low`: the least value."""
+    """What several passes say together. `spread`: distance of the quartiles over the median; `low`: the least value.
+
+    `count`: passes; of one there is no spread.
+    """
 
     median: float
     spread: float
     low: float
+    count: int = 1
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Figure":
         """Sum up at least one value."""
         median = statistics.median(values)
         if len(values) == 1 or not median:
-            return cls(median, 0.0, min(values))
+            return cls(median, 0.0, min(values), len(values))
         lower, _, upper = statistics.quantiles(values, n=4, method="inclusive")
-        return cls(median, (upper - lower) / median, min(values))
+        return cls(median, (upper - lower) / median, min(values), len(values))
 
     @property
     def is_wide(self) -> bool:

@@ -33,7 +33,7 @@ EXPLANATION = (
 
 
 def _shown(figure: Figure, text: str) -> str:
-    return f"{text} ±{100 * figure.spread:.0f} %"
+    return f"{text} ±{100 * figure.spread:.0f} %" if figure.count > 1 else text
 
 
 def _speed(figure: Figure | None) -> str:

@@ -26,12 +26,16 @@ HASH_SHOWN = 12
 
 def print_corpus(console: Console, sample: Sample) -> None:
     """Say what there is, and which files stand for it."""
-    table = _table("content", "file", "size", "sha256")
-    for file in sample.files:
-        name = shortened(shown_path(file.path), max(16, console.width - 70))
-        table.add_row(Text(file.content), Text(name), shown_size(file.size), file.sha256[:HASH_SHOWN])
-    sizes = ", ".join(f"{each.files} x {each.name} ({shown_size(each.size)})" for each in sample.classes)
-    console.print(Text(f"{sample.found} files found, {sample.looked_at} looked at. They stand for {sizes}."))
+    table = _table("content, and the files that stand for it", "size", "sha256")
+    room = max(20, console.width - 40)
+    for each in sample.classes:
+        count = f"{each.files} file{'s' * (each.files > 1)}"
+        table.add_row(Text(f"{each.name}: {count}", "bold"), shown_size(each.size), "")
+        for file in sample.files:
+            if file.content == each.name:
+                name = shortened(shown_path(file.path), room)
+                table.add_row(Text(f"  {name}"), shown_size(file.size), file.sha256[:HASH_SHOWN])
+    console.print(Text(f"{sample.found} files found, {sample.looked_at} looked at", style="bold"))
     console.print(table)
     for failure in sample.failures[:MAX_LISTED]:
         line = Text("failed: ", style="bold red")
@@ -49,9 +53,10 @@ def print_results(console: Console, results: Results, baseline: Results | None) 
         return
     best = pareto(totals)
     facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown_facts(results.machine).items())
-    console.print(Text(facts, "dim"))
+    _print_prose(console, Text(facts, "dim"))
     console.print(_main_table(totals, best, COLUMNS if console.width >= WIDE else NARROW_COLUMNS))
-    console.print(Text(f"* no other is at once as small, as fast to pack and to unpack. {EXPLANATION}", "dim"))
+    marks = f"* no other is at once as small, as fast to pack and to unpack. {EXPLANATION}"
+    _print_prose(console, Text(marks, "dim"))
     if len(all_jobs(totals)) > 1:
         console.print(_jobs_table(totals))
     if len(rows) > len(totals):
@@ -60,7 +65,12 @@ def print_results(console: Console, results: Results, baseline: Results | None) 
         _print_changes(console, rows, results, baseline)
     _print_problems(console, totals, results)
     for line in advise(rows):
-        console.print(Text(line, style="bold green"))
+        _print_prose(console, Text(line, style="bold green"))
+
+
+def _print_prose(console: Console, text: Text) -> None:
+    """Print sentences, broken between words: nobody will copy a path out of them."""
+    console.print(text, soft_wrap=False)
 
 
 def _main_table(rows: Sequence[Row], best: Sequence[Row], columns: Iterable[str]) -> Table:
@@ -117,6 +127,6 @@ def _print_problems(console: Console, totals: Sequence[Row], results: Results) -
 def _table(*headings: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, heading in enumerate(headings):
-        is_text = not heading or index == 0 or heading in ("compression", "file", "take")
-        table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading in ("file",))
+        is_text = not heading or index == 0 or heading in ("compression", "take")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=index > 0)
     return table
