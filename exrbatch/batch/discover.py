@@ -22,6 +22,8 @@ KEPT = (
     "left by a run that was killed; it may hold what another program wrote to a frame at that very instant:"
     " compare it with the frames in its folder, then remove it"
 )
+BENCH_FOLDER = ".exrbatch-bench-"
+"""How the folders begin in which a benchmark keeps its copies; one that was killed may have left one."""
 _SEQUENCE = re.compile(r"[#@]|%0?\d*d|\$F\d*")
 
 
@@ -225,6 +227,8 @@ def _walk(root: str, skip: str, selection: Selection, sweep: bool) -> Iterator[C
         for entry in listing:
             relative = entry.path[len(root) :].lstrip(os.sep)
             if _is_folder(entry):
+                if entry.name.startswith(BENCH_FOLDER):
+                    continue
                 if selection.takes_folder(relative) and not (skip and os.path.realpath(entry.path) == skip):
                     folders.append(entry.path)
             elif _is_exr_name(entry.name) and selection.takes_file(relative):

@@ -1,6 +1,6 @@
 """Trials -> rows of figures: for each way to pack, over the whole sample and by content class."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exrbatch.bench.matrix import Packing
@@ -17,19 +17,23 @@ WORTH_IT = 0.5
 class Row:
     """One way to pack, over one content class or all.
 
-    `files`: that came back as they were, in every pass, of `asked`. Sizes are bytes of those files. `pack`, `unpack`:
-    raw bytes per second, in memory, on one core. `cpu_per_byte`: CPU seconds for each raw byte, with disk and
-    verification where there was an end-to-end trial. `rates`: files per second end to end, by jobs; `efficiency`:
-    against as many times the rate of the fewest jobs. `problems`: what was noticed, in words.
+    `files`: that came back as they were, in every trial, of `asked`; `renamed`: those that got another compression, as
+    theirs can't have this one. Sizes are bytes of those files, each counted as often as it stands for others;
+    `kept_size`: of what a run would leave, as files that would grow stay. `pack`, `unpack`: raw bytes per second, in
+    memory, on one core. `cpu_per_byte`: CPU seconds for each raw byte, with disk and verification where there was an
+    end-to-end trial. `rates`: files per second end to end, by jobs, of the sample as it is; `efficiency`: against as
+    many times the rate of the fewest jobs. `problems`: what was noticed, in words.
     """
 
     packing: Packing
     content: str
     files: int
     asked: int
-    raw_size: int
-    old_size: int
-    new_size: int
+    renamed: int
+    raw_size: float
+    old_size: float
+    new_size: float
+    kept_size: float
     is_lossy: bool
     pack: Figure | None
     unpack: Figure | None
@@ -46,18 +50,23 @@ class Row:
 
     @property
     def change(self) -> float:
-        """New over current bytes of the files."""
-        return self.new_size / max(1, self.old_size)
+        """Bytes after a run over those before it."""
+        return self.kept_size / max(1, self.old_size)
 
     @property
     def is_whole(self) -> bool:
         """Whether every file could be packed so: else its figures can't be compared with others'."""
-        return self.files == self.asked
+        return self.files == self.asked and self.renamed < self.files
+
+    @property
+    def can_be_taken(self) -> bool:
+        """Whether it may be advised: it loses nothing and leaves nothing out."""
+        return self.is_whole and not self.is_lossy
 
     @property
     def saved_per_cpu_hour(self) -> float:
-        """Bytes saved for each hour of CPU time; negative where files grow."""
-        return (self.old_size - self.new_size) / max(1e-12, self.cpu_per_byte * self.raw_size) * 3600
+        """Bytes saved for each hour of CPU time."""
+        return (self.old_size - self.kept_size) / max(1e-12, self.cpu_per_byte * self.raw_size) * 3600
 
     @property
     def knee(self) -> int | None:
@@ -85,49 +94,55 @@ def make_rows(results: Results) -> list[Row]:
 
 def _row(results: Results, packing: Packing, content: str, asked: set[int]) -> Row | None:
     """Sum up the passes; the warm-up counts only where there is no other."""
-    mine = [result for result in results.trials if result.trial.packing == packing]
-    mine = [result for result in mine if result.number != WARM_UP] or mine
-    memory = [result for result in mine if not result.trial.jobs]
+    all_mine = [result for result in results.trials if result.trial.packing == packing]
+    in_memory = [result for result in all_mine if not result.trial.jobs]
+    in_memory = [result for result in in_memory if result.number != WARM_UP] or in_memory
+    mine = [*in_memory, *(result for result in all_mine if result.trial.jobs)]
     good = set(asked)
     for result in mine:
         good -= {file.index for file in result.files if not file.is_good}
-    if not memory or not good:
+        good &= {file.index for file in result.files}
+    if not in_memory or not good:
         return None
-    sources = [results.sample.files[index] for index in good]
-    raw_size = sum(file.raw_size for file in sources)
-    passes = [[file for file in result.files if file.index in good] for result in memory]
+    files = results.sample.files
+    weights = {index: files[index].weight for index in good}
+    passes = [[file for file in result.files if file.index in good] for result in in_memory]
+    raw_size = sum(weight * files[index].raw_size for index, weight in weights.items())
     row = Row(
         packing=packing,
         content=content,
         files=len(good),
         asked=len(asked),
+        renamed=sum(file.is_renamed for file in passes[0]),
         raw_size=raw_size,
-        old_size=sum(file.size for file in sources),
-        new_size=sum(file.new_size for file in passes[0]),
+        old_size=sum(weight * files[index].size for index, weight in weights.items()),
+        new_size=sum(weights[file.index] * file.new_size for file in passes[0]),
+        kept_size=sum(weights[file.index] * min(file.new_size, files[file.index].size) for file in passes[0]),
         is_lossy=any(file.is_lossy for file in passes[0]),
-        pack=_speed(raw_size, [sum(file.pack_seconds for file in files) for files in passes]),
-        unpack=_speed(raw_size, [sum(file.unpack_seconds for file in files) for files in passes]),
-        cpu_per_byte=_cpu_seconds(mine, good) / max(1, raw_size),
-        peak_memory=max(file.peak_memory for files in passes for file in files),
+        pack=_speed(raw_size, [sum(weights[f.index] * f.pack_seconds for f in found) for found in passes]),
+        unpack=_speed(raw_size, [sum(weights[f.index] * f.unpack_seconds for f in found) for found in passes]),
+        cpu_per_byte=_cpu_seconds(mine, weights) / max(1, raw_size),
+        peak_memory=max(file.peak_memory for found in passes for file in found),
     )
     if content == TOTAL:
         _add_rates(row, mine)
-    row.problems = [*_size_problems(mine, good), *_spread_problems(row), *_cache_problems(mine)]
+    row.problems = [*_file_problems(row, mine, good), *_spread_problems(row), *_cache_problems(mine)]
     return row
 
 
-def _speed(size: int, seconds: Sequence[float]) -> Figure | None:
+def _speed(size: float, seconds: Sequence[float]) -> Figure | None:
     return Figure.of([size / each for each in seconds]) if all(seconds) else None
 
 
-def _cpu_seconds(mine: Sequence[TrialResult], good: set[int]) -> float:
-    """Return the CPU seconds of one copy of the files, end to end with the fewest jobs; else of packing alone."""
+def _cpu_seconds(mine: Sequence[TrialResult], weights: Mapping[int, float]) -> float:
+    """Return the CPU seconds of what the files stand for, end to end with the fewest jobs; else of packing alone."""
     jobs = min((result.trial.jobs for result in mine if result.trial.jobs), default=0)
     totals = []
     for result in mine:
         if result.trial.jobs == jobs:
-            files = [file for file in result.files if file.index in good]
-            totals.append(sum(file.cpu_seconds for file in files) * len(good) / max(1, len(files)))
+            files = [file for file in result.files if file.index in weights]
+            copies = len(files) / len(weights)
+            totals.append(sum(weights[file.index] * file.cpu_seconds for file in files) / copies)
     return Figure.of(totals).median
 
 
@@ -135,8 +150,8 @@ def _add_rates(row: Row, mine: Sequence[TrialResult]) -> None:
     """Fill in files per second by jobs."""
     rates: dict[int, list[float]] = {}
     for result in mine:
-        if result.trial.jobs and result.seconds:
-            done = sum(file.is_good for file in result.files)
+        done = sum(file.is_good for file in result.files)
+        if result.trial.jobs and result.seconds and done:
             rates.setdefault(result.trial.jobs, []).append(done / result.seconds)
     row.rates = {jobs: Figure.of(values) for jobs, values in sorted(rates.items())}
     if rates:
@@ -148,7 +163,7 @@ def _add_rates(row: Row, mine: Sequence[TrialResult]) -> None:
             row.efficiency[jobs] = ratio * fewest / jobs
 
 
-def _size_problems(mine: Sequence[TrialResult], good: set[int]) -> list[str]:
+def _file_problems(row: Row, mine: Sequence[TrialResult], good: set[int]) -> list[str]:
     """A packer that gives another size each time, or another in memory than on disk, is not to be trusted."""
     sizes: dict[int, set[int]] = {}
     for result in mine:
@@ -156,7 +171,10 @@ def _size_problems(mine: Sequence[TrialResult], good: set[int]) -> list[str]:
             if file.index in good:
                 sizes.setdefault(file.index, set()).add(file.new_size)
     count = sum(len(found) > 1 for found in sizes.values())
-    return [f"{count} files differ in size from trial to trial"] if count else []
+    found = [f"{count} files differ in size from trial to trial"] if count else []
+    if row.renamed:
+        found.append(f"{row.renamed} of {row.files} files can't have it (deep data) and got ZIPS")
+    return found
 
 
 def _spread_problems(row: Row) -> list[str]:

@@ -29,7 +29,10 @@ ROOM = 1.08
 
 
 def size_against_speed(rows: Sequence[Row], speed: str) -> str:
-    """Plot size against the speed of "pack" or "unpack": a point for each way to pack, those not beaten joined."""
+    """Plot size against the speed of "pack" or "unpack": a point for each way to pack.
+
+    Those that may be advised and are beaten by none are joined.
+    """
 
     def draw(axes: "Axes") -> None:
         points = [(getattr(row, speed), row) for row in rows]
@@ -39,8 +42,8 @@ def size_against_speed(rows: Sequence[Row], speed: str) -> str:
             face = "white" if row.is_lossy else colour
             # Half transparent: two that are nearly the same are both to be seen.
             axes.plot([x], [y], marker, color=colour, mfc=face, markersize=9, alpha=0.8, label=_label(row))
-        best = [(x, y) for x, y, _ in drawn if not any((a > x and b <= y) or (a >= x and b < y) for a, b, _ in drawn)]
-        joined = sorted(best)
+        fair = [(x, y) for x, y, row in drawn if row.can_be_taken]
+        joined = sorted((x, y) for x, y in fair if not any((a > x and b <= y) or (a >= x and b < y) for a, b in fair))
         axes.plot([x for x, _ in joined], [y for _, y in joined], "-", color="#BBBBBB", zorder=0)
         axes.set_xlabel(f"{speed}ing, GB/s of raw bytes, one core (right is faster)")
         axes.set_ylabel("size, % of raw bytes (down is smaller)")

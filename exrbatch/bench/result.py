@@ -25,6 +25,7 @@ class FileResult:
     """One file in one trial. `index`: which of the sample; sizes in bytes.
 
     Of a trial in memory: seconds of packing and unpacking, and the most memory that the worker held; else 0.
+    `is_renamed`: no part of it could have the compression.
     """
 
     index: int
@@ -36,10 +37,11 @@ class FileResult:
     unpack_seconds: float = 0.0
     peak_memory: int = 0
     is_lossy: bool = False
+    is_renamed: bool = False
 
     @classmethod
-    def of(cls, index: int, report: FileReport) -> "FileResult":
-        """Keep of a report what figures are made of."""
+    def of(cls, index: int, report: FileReport, wanted: Compression) -> "FileResult":
+        """Keep of a report what figures are made of; `wanted`: the compression that was asked for."""
         measured = report.measurement
         plain = cls(
             index=index,
@@ -48,6 +50,7 @@ class FileResult:
             new_size=report.size_after,
             cpu_seconds=report.cpu_seconds,
             is_lossy=bool(report.lossy_channels),
+            is_renamed=bool(report.notes) and wanted.name not in report.compressions_after,
         )
         if measured is None:
             return plain
@@ -100,7 +103,8 @@ class ResultFile:
         """Write all that is known before the first trial."""
         sample = dataclasses.asdict(results.sample)
         sample["files"] = [each | {"path": printable(each["path"])} for each in sample["files"]]
-        sample["failures"] = [failure.to_json() for failure in results.sample.failures]
+        for name, reports in (("failures", results.sample.failures), ("skipped", results.sample.skipped)):
+            sample[name] = [report.to_json() for report in reports]
         header = {"type": "bench", "format": FORMAT, "machine": results.machine, "settings": results.settings}
         self._write(header | {"sample": sample})
 
@@ -133,6 +137,8 @@ def read_results(lines: Iterable[str], name: str) -> Results:
         first = next(records, {})
         if first.get("type") != "bench" or first.get("format") != FORMAT:
             raise OptionsError(f"{name} is no result of exrbatch bench --json (of format {FORMAT})")
+        if not isinstance(first["machine"], dict) or not isinstance(first["settings"], dict):
+            raise OptionsError(f"{name} has no machine or no settings in it")
         trials = [_trial(record) for record in records if record["type"] == "trial"]
         return Results(first["machine"], first["settings"], _sample(first["sample"]), trials)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -151,7 +157,7 @@ def _records(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 def _sample(record: dict[str, Any]) -> Sample:
     files = [SampleFile(**each) for each in record["files"]]
     classes = [ContentClass(**each) for each in record["classes"]]
-    return Sample(**(record | {"files": files, "classes": classes, "failures": []}))
+    return Sample(**(record | {"files": files, "classes": classes, "failures": [], "skipped": []}))
 
 
 def _trial(record: dict[str, Any]) -> TrialResult:

@@ -5,7 +5,7 @@ or of a piece of it, stands for it. Headers are read here; pixels only in worker
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,10 +14,9 @@ from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.discover import Selection, discover
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
+from exrbatch.bench.content import describe
 from exrbatch.errors import ExrbatchError
 from exrbatch.exr.compression import Compression
-from exrbatch.exr.header import Header
-from exrbatch.exr.part import LevelMode, Part, Storage
 from exrbatch.exr.reader import open_exr
 from exrbatch.file.plan import Task
 from exrbatch.file.report import FileReport, Status, failed
@@ -26,31 +25,31 @@ DEFAULT_SIZE = 12
 """Files in a sample, if the user does not say."""
 LOOKED_AT = 3
 """So many times the sample's size are packed once, to know their grain, before the sample is chosen."""
+TRIES = 3
+"""Frames of a sequence that are tried until one is sound."""
 GRAINY = 0.3
 """Packed as ZIP, film grain leaves more than this of the raw bytes; clean renders leave 0.02 to 0.2."""
-COLOUR_ORDER = "RGBAYXZ"
-_STORAGE_WORDS = {
-    Storage.SCAN_LINE: "scan lines",
-    Storage.TILED: "tiles",
-    Storage.DEEP_SCAN_LINE: "deep scan lines",
-    Storage.DEEP_TILED: "deep tiles",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class SampleFile:
-    """One file of the sample. `content`: its class; `sha256`: of its bytes; `raw_size`: bytes of its raw chunks."""
+    """One file of the sample.
+
+    `content`: its class; `sha256`: of its bytes; `raw_size`: bytes of its raw chunks. `weight`: how many
+    times its bytes it stands for.
+    """
 
     path: str
     content: str
     size: int
     raw_size: int
     sha256: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ContentClass:
-    """Files and bytes of the sequences that were found to be of one class."""
+    """How many of the files, and of their bytes, are about of one class."""
 
     name: str
     files: int
@@ -61,8 +60,9 @@ class ContentClass:
 class Sample:
     """What was found, and what was chosen.
 
-    `found`: all files below the paths; `looked_at`: those that were packed to know their class; `failures`: those that
-    can't be measured, among what was looked at. `seconds_per_byte`: CPU time of ZIP per raw byte, on this machine.
+    `found`: all files below the paths; `looked_at`: those that were packed to know their class. `failures`: what can't
+    be measured, and `skipped`: what no run would take, among those. `seconds_per_byte`: CPU time of ZIP per raw byte,
+    on this machine.
     """
 
     found: int = 0
@@ -70,18 +70,27 @@ class Sample:
     classes: list[ContentClass] = field(default_factory=list)
     files: list[SampleFile] = field(default_factory=list)
     failures: list[FileReport] = field(default_factory=list)
+    skipped: list[FileReport] = field(default_factory=list)
     seconds_per_byte: float = 0.0
 
 
 @dataclass(slots=True)
 class _Sequence:
-    """Frames that belong together, or a piece of them; the middle one stands for them."""
+    """Frames that belong together, or a piece of them; one stands for them.
+
+    `kind`: what it holds. `files`, `stands_for`: how many files, and bytes, it stands for.
+    """
 
     candidates: list[Candidate] = field(default_factory=list)
+    tries: int = 0
+    kind: str = ""
+    files: float = 0.0
+    stands_for: float = 0.0
 
     @property
-    def middle(self) -> Candidate:
-        return self.candidates[len(self.candidates) // 2]
+    def frame(self) -> Candidate:
+        """The middle one; the next one with each try."""
+        return self.candidates[(len(self.candidates) // 2 + self.tries) % len(self.candidates)]
 
     @property
     def size(self) -> int:
@@ -89,57 +98,57 @@ class _Sequence:
 
 
 def take_sample(paths: Sequence[str], size: int, selection: Selection, jobs: int) -> Sample:
-    """Choose `size` files, or fewer if there are not so many sequences; packs up to three times as many once."""
+    """Choose `size` files, or fewer if there are not so many; packs up to three times as many once.
+
+    Raises `RunStopped` if workers keep dying.
+    """
     sample = Sample()
     sequences = _divided(_sequences(paths, selection, sample), size)
     kinds: dict[str, list[_Sequence]] = {}
     for sequence in sequences:
-        try:
-            with open_exr(sequence.middle.path) as file:
-                kinds.setdefault(describe(file.header), []).append(sequence)
-        except (ExrbatchError, OSError) as error:
-            sample.failures.append(_failed(sequence.middle, error))
-    looked = {each.middle.path: (kind, each) for kind, each in _spread(kinds, LOOKED_AT * size)}
+        if _describe(sequence, sample):
+            kinds.setdefault(sequence.kind, []).append(sequence)
+    looked = list(_spread(kinds, LOOKED_AT * size))
+    _weigh(kinds, looked)
     sample.looked_at = len(looked)
     classes: dict[str, list[tuple[_Sequence, FileReport]]] = {}
-    for report in _looks(list(looked), jobs):
-        measured = report.measurement
-        if measured is None:
-            sample.failures.append(report)
-            continue
-        kind, sequence = looked[report.path]
-        grain = "grainy" if measured.new_size > GRAINY * measured.raw_size else "clean"
-        classes.setdefault(f"{kind}, {grain}", []).append((sequence, report))
+    for sequence, report in _looks(looked, jobs, sample):
+        assert report.measurement is not None, "only those that were measured"
+        grain = "grainy" if report.measurement.new_size > GRAINY * report.measurement.raw_size else "clean"
+        classes.setdefault(f"{sequence.kind}, {grain}", []).append((sequence, report))
     _choose(sample, classes, size)
     return sample
 
 
-def describe(header: Header) -> str:
-    """Name storage, channels and pixel types of a file in a few words."""
-    parts = header.parts
-    words = list(dict.fromkeys(_kind(part) for part in parts))
-    several = f"{len(parts)} parts, " if len(parts) > 1 else ""
-    return several + "; ".join(words[:2]) + ("; ..." if len(words) > 2 else "")
+def _describe(sequence: _Sequence, sample: Sample) -> bool:
+    """Find out what a sequence holds, by the first frame of a few that has a sound header."""
+    while True:
+        try:
+            with open_exr(sequence.frame.path) as file:
+                sequence.kind = describe(file.header)
+            return True
+        except (ExrbatchError, OSError) as error:
+            sample.failures.append(_failed(sequence.frame, error))
+        if not _try_next(sequence):
+            return False
 
 
-def _kind(part: Part) -> str:
-    storage = _STORAGE_WORDS[part.storage]
-    if part.tiles is not None and part.tiles.level_mode is not LevelMode.ONE_LEVEL:
-        storage = f"{'mip' if part.tiles.level_mode is LevelMode.MIPMAP_LEVELS else 'rip'} {storage}"
-    names = sorted((channel.name for channel in part.channels), key=lambda name: (_colour_place(name), name))
-    listed = "".join(names) if all(map(_is_colour, names)) else ",".join(names)
-    shown = listed if len(names) <= 4 and len(listed) <= 12 else f"{len(names)} channels"
-    types = "+".join(sorted({channel.pixel_type.name.lower() for channel in part.channels}))
-    sampled = any((channel.x_sampling, channel.y_sampling) != (1, 1) for channel in part.channels)
-    return f"{storage}, {shown} {types}{' subsampled' if sampled else ''}"
+def _try_next(sequence: _Sequence) -> bool:
+    sequence.tries += 1
+    return sequence.tries < min(TRIES, len(sequence.candidates))
 
 
-def _is_colour(name: str) -> bool:
-    return len(name) == 1 and name in COLOUR_ORDER
-
-
-def _colour_place(name: str) -> int:
-    return COLOUR_ORDER.index(name) if _is_colour(name) else len(COLOUR_ORDER)
+def _weigh(kinds: dict[str, list[_Sequence]], looked: list[_Sequence]) -> None:
+    """Let those that are looked at stand for all of their kind."""
+    for kind, members in kinds.items():
+        mine = [sequence for sequence in looked if sequence.kind == kind]
+        all_files, all_bytes = (
+            sum(counts) for counts in zip(*((len(m.candidates), m.size) for m in members), strict=True)
+        )
+        files, size = sum(len(sequence.candidates) for sequence in mine), sum(sequence.size for sequence in mine)
+        for sequence in mine:
+            sequence.files = len(sequence.candidates) / files * all_files
+            sequence.stands_for = sequence.size / max(1, size) * all_bytes
 
 
 def _sequences(paths: Sequence[str], selection: Selection, sample: Sample) -> list[_Sequence]:
@@ -166,7 +175,10 @@ def _sequences(paths: Sequence[str], selection: Selection, sample: Sample) -> li
 
 def _divided(sequences: list[_Sequence], size: int) -> list[_Sequence]:
     """Cut sequences into pieces where there are fewer than the sample has files: a shot changes as it goes."""
-    pieces = -(-size // max(1, len(sequences)))
+    lengths = [len(sequence.candidates) for sequence in sequences]
+    pieces = 1
+    while sum(min(pieces, length) for length in lengths) < min(size, sum(lengths)):
+        pieces += 1
     return [
         _Sequence([sequence.candidates[index] for index in piece.tolist()])
         for sequence in sequences
@@ -175,7 +187,7 @@ def _divided(sequences: list[_Sequence], size: int) -> list[_Sequence]:
     ]
 
 
-def _spread(kinds: dict[str, list[_Sequence]], count: int) -> Iterator[tuple[str, _Sequence]]:
+def _spread(kinds: dict[str, list[_Sequence]], count: int) -> Iterator[_Sequence]:
     """Take `count` sequences: in turn from each kind, that with most bytes first, and evenly spread in a kind."""
     ordered = sorted(kinds, key=lambda kind: -sum(sequence.size for sequence in kinds[kind]))
     shares = dict.fromkeys(ordered, 0)
@@ -184,44 +196,58 @@ def _spread(kinds: dict[str, list[_Sequence]], count: int) -> Iterator[tuple[str
             if shares[kind] < len(kinds[kind]) and sum(shares.values()) < count:
                 shares[kind] += 1
     for kind, share in shares.items():
-        places = np.linspace(0, len(kinds[kind]) - 1, share + 2)[1:-1] if share < len(kinds[kind]) else range(share)
-        yield from ((kind, kinds[kind][round(place)]) for place in places)
+        yield from (kinds[kind][(2 * place + 1) * len(kinds[kind]) // (2 * share)] for place in range(share))
 
 
-def _looks(paths: list[str], jobs: int) -> Iterable[FileReport]:
-    """Pack each file once, as ZIP, in workers."""
-    if not paths:
-        return []
-    options = Options(
-        task=Task.MEASURE, compression=Compression.ZIP, include_lossy_sources=True, allow_aces=True, jobs=jobs
-    )
-    return Run(paths, options).reports()
+def _looks(sequences: list[_Sequence], jobs: int, sample: Sample) -> Iterator[tuple[_Sequence, FileReport]]:
+    """Pack a frame of each sequence once, as ZIP, in workers; another frame where one can't be."""
+    options = Options(task=Task.MEASURE, compression=Compression.ZIP, jobs=jobs)
+    while sequences:
+        by_path = {sequence.frame.path: sequence for sequence in sequences}
+        sequences = []
+        for report in Run(list(by_path), options).reports():
+            sequence = by_path[report.path]
+            if report.measurement is not None:
+                yield sequence, report
+                continue
+            (sample.failures if report.status is Status.FAILED else sample.skipped).append(report)
+            if _try_next(sequence):
+                sequences.append(sequence)
 
 
 def _choose(sample: Sample, classes: dict[str, list[tuple[_Sequence, FileReport]]], size: int) -> None:
     """Fill in the sample's files and classes."""
     for members in classes.values():
         members.sort(key=lambda member: member[1].path)
-    reports = {id(sequence): report for members in classes.values() for sequence, report in members}
-    chosen = _spread({name: [sequence for sequence, _ in members] for name, members in classes.items()}, size)
-    for name, sequence in chosen:
-        report = reports[id(sequence)]
-        assert report.measurement is not None, "only what was measured is in a class"
-        raw_size = report.measurement.raw_size
-        try:
-            sample.files.append(SampleFile(report.path, name, report.size_before, raw_size, _sha256(report.path)))
-        except OSError as error:
-            sample.failures.append(_failed(sequence.middle, error))
+    reports = {id(sequence): (name, report) for name, members in classes.items() for sequence, report in members}
     for name, members in sorted(classes.items()):
-        files = sum(len(sequence.candidates) for sequence, _ in members)
-        sample.classes.append(ContentClass(name, files, sum(sequence.size for sequence, _ in members)))
-    costs = [report.measurement for report in reports.values() if report.measurement is not None]
-    raw_size = sum(cost.raw_size for cost in costs)
-    sample.seconds_per_byte = sum(cost.cpu_seconds for cost in costs) / raw_size if raw_size else 0.0
+        files, stands_for = (sum(counts) for counts in zip(*((s.files, s.stands_for) for s, _ in members), strict=True))
+        sample.classes.append(ContentClass(name, round(files), round(stands_for)))
+    chosen = list(_spread({name: [sequence for sequence, _ in members] for name, members in classes.items()}, size))
+    sizes: dict[str, int] = {}
+    for sequence in chosen:
+        name, report = reports[id(sequence)]
+        sizes[name] = sizes.get(name, 0) + report.size_before
+    totals = {each.name: each.size for each in sample.classes}
+    for sequence in chosen:
+        name, report = reports[id(sequence)]
+        assert report.measurement is not None, "only what was measured is in a class"
+        weight = totals[name] / max(1, sizes[name])
+        try:
+            sha256 = _sha256(report.path)
+        except OSError as error:
+            sample.failures.append(_failed(sequence.frame, error))
+            continue
+        raw_size = report.measurement.raw_size
+        sample.files.append(SampleFile(report.path, name, report.size_before, raw_size, sha256, weight))
+    costs = [report.measurement for _, report in reports.values() if report.measurement is not None]
+    raw_total = sum(cost.raw_size for cost in costs)
+    sample.seconds_per_byte = sum(cost.cpu_seconds for cost in costs) / raw_total if raw_total else 0.0
 
 
 def _failed(candidate: Candidate, error: Exception) -> FileReport:
-    return failed(Options(compression=Compression.ZIP).plan(candidate), str(error), candidate.size)
+    reason = f"can't read it: {error.strerror}" if isinstance(error, OSError) else str(error)
+    return failed(Options(compression=Compression.ZIP).plan(candidate), reason, candidate.size)
 
 
 def _sha256(path: str) -> str:

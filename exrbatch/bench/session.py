@@ -18,6 +18,7 @@ class Session:
 
     def __init__(self, trials: Sequence[Trial], passes: int, sample: Sample) -> None:
         self.passes = passes
+        self.trials = len(trials)
         # Packing and unpacking load all code, and find out what can't be done.
         warm_up = [trial for trial in trials if not trial.jobs]
         self._order = list(interleaved(trials, passes, warm_up))

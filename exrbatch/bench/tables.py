@@ -1,8 +1,8 @@
 """Rows of figures -> cells, for the terminal, the page and the CSV file alike."""
 
 import csv
+import io
 from collections.abc import Callable, Iterable, Sequence
-from typing import TextIO
 
 from exrbatch.bench.figures import Row
 from exrbatch.bench.passes import Figure
@@ -22,12 +22,13 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
 }
 """Heading -> what stands below it."""
 CSV_HEADER = (
-    "content,compression,effort,lossy,files,asked,raw_bytes,current_bytes,new_bytes,jobs,figure,unit,median,spread,min"
+    "content,compression,effort,lossy,files,asked,raw_bytes,current_bytes,new_bytes,kept_bytes,"
+    "jobs,figure,unit,median,spread,min"
 )
 
-
 EXPLANATION = (
-    "± distance of the quartiles. GB/s: of raw bytes, in memory, on one core. files/s: whole runs with disk and"
+    "of current: after a run, in which files that would grow stay as they are. Each file weighs as much as it stands"
+    " for. ± distance of the quartiles. GB/s: of raw bytes, in memory, on one core. files/s: whole runs with disk and"
     " verification, with the jobs that were fastest."
 )
 
@@ -78,18 +79,19 @@ def spread_cells(rows: Iterable[Row]) -> Iterable[list[str]]:
             yield [row.packing.name, name, f"{figure.median / unit:.{digits}f}", f"{100 * figure.spread:.1f} %", least]
 
 
-def write_csv(rows: Sequence[Row], stream: TextIO) -> None:
-    """Write every figure on a line of its own; speeds in bytes or files per second, sizes in bytes."""
+def make_csv(rows: Sequence[Row]) -> str:
+    """Put every figure on a line of its own; speeds in bytes or files per second, sizes in bytes."""
+    stream = io.StringIO()
     stream.write(CSV_HEADER + "\n")
     writer = csv.writer(stream, lineterminator="\n")
     for row in rows:
         packing = row.packing
         start = [row.content, packing.compression.name.lower(), str(packing.effort), int(row.is_lossy), row.files]
-        start += [row.asked, row.raw_size, row.old_size, row.new_size]
+        start += [row.asked, *(round(size) for size in (row.raw_size, row.old_size, row.new_size, row.kept_size))]
         for jobs, name, unit, figure in _figures(row):
-            writer.writerow(
-                [*start, jobs, name, unit, f"{figure.median:.6g}", f"{figure.spread:.4f}", f"{figure.low:.6g}"]
-            )
+            values = f"{figure.median:.6g}", f"{figure.spread:.4f}", f"{figure.low:.6g}"
+            writer.writerow([*start, jobs, name, unit, *values])
+    return stream.getvalue()
 
 
 def _figures(row: Row) -> Iterable[tuple[int | str, str, str, Figure]]:

@@ -10,18 +10,20 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
+from exrbatch.batch.discover import BENCH_FOLDER
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.bench import cache
 from exrbatch.bench.matrix import Trial
 from exrbatch.bench.result import FileResult, TrialResult
 from exrbatch.bench.sample import SampleFile
-from exrbatch.errors import OptionsError
+from exrbatch.errors import OptionsError, RunStopped
 from exrbatch.file.plan import Task
 from exrbatch.file.report import FileReport
 from exrbatch.text import shown_size
 
 SPARE_BYTES = 1_000_000_000
+"""Left free, as other programs write to that disk, too."""
 CACHES = ("memory", "warm", "cold")
 """memory: no disk takes part; warm: sources come from the page cache; cold: from the disk."""
 
@@ -41,16 +43,19 @@ class Workbench:
         self.parent = folder or tempfile.gettempdir()
         if not os.path.isdir(self.parent):
             raise OptionsError(f"no such folder to work in: {self.parent}")
-        needed = self._copies * sum(file.size + file.raw_size for file in files)
+        needed = copies * sum(file.size for file in files)
+        if cache_state != "memory":
+            needed += copies * sum(file.raw_size for file in files) + SPARE_BYTES
         free = shutil.disk_usage(self.parent).free
-        if needed + SPARE_BYTES > free:
+        if needed > free:
             raise OptionsError(
-                f"the sample needs {shown_size(needed)} below {self.parent}; {shown_size(free)} are free (--work-dir)"
+                f"copies, new files and some room to spare need {shown_size(needed)} below {self.parent};"
+                f" {shown_size(free)} are free (--work-dir)"
             )
 
     def __enter__(self) -> "Workbench":
         try:
-            self._folder = tempfile.mkdtemp(prefix="exrbatch-bench-", dir=self.parent)
+            self._folder = tempfile.mkdtemp(prefix=BENCH_FOLDER, dir=self.parent)
         except OSError as error:
             raise OptionsError(f"can't work in {self.parent}: {error.strerror} (--work-dir)") from None
         self._source = os.path.join(self._folder, "source")
@@ -77,7 +82,7 @@ class Workbench:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def run(self, trial: Trial, number: int) -> TrialResult:
-        """Do one trial, as part of that pass. Failures of files are in its result."""
+        """Do one trial, as part of that pass. Failures of files are in its result. Raises `RunStopped`."""
         held = None
         if trial.jobs:
             sources = [os.path.join(folder, name) for folder, _, names in os.walk(self._source) for name in names]
@@ -91,7 +96,7 @@ class Workbench:
             seconds, reports = _drive(run)
         finally:
             shutil.rmtree(output, ignore_errors=True)
-        files = [FileResult.of(_index(report.path), report) for report in reports]
+        files = [FileResult.of(_index(report.path), report, trial.packing.compression) for report in reports]
         return TrialResult(trial=trial, number=number, seconds=seconds, files=files, held=held)
 
 
@@ -108,13 +113,14 @@ def _options(trial: Trial, output: str) -> Options:
         force=True,
         jobs=trial.jobs or 1,
         allow_lossy=trial.packing.is_named,
-        include_lossy_sources=True,
-        allow_aces=True,
     )
 
 
 def _drive(run: Run) -> tuple[float, list[FileReport]]:
-    """Drive a run; return the seconds from when the first file was handed out to the last report, and all reports."""
+    """Drive a run; return the seconds from when the first file was handed out to the last report, and all reports.
+
+    Raises `RunStopped` where going on made no sense: the disk is full, or workers keep dying.
+    """
     reports: list[FileReport] = []
     last = 0.0
     try:
@@ -125,4 +131,6 @@ def _drive(run: Run) -> tuple[float, list[FileReport]]:
     except BaseException:
         run.kill()
         raise
+    if run.stop.reason is not None:
+        raise RunStopped(run.stop.reason)
     return (last - run.started if reports and run.started is not None else 0.0), reports

@@ -1,13 +1,14 @@
 """`exrbatch bench`: take a sample, measure it, tell."""
 
 import argparse
-import contextlib
+import functools
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, ClassVar, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -15,23 +16,27 @@ from rich.text import Text
 
 from exrbatch.batch.discover import Selection, check_paths
 from exrbatch.batch.machine import automatic_jobs
+from exrbatch.batch.report import EXIT_STOPPED
 from exrbatch.batch.start import STOP_SIGNALS
 from exrbatch.bench import page, plots
 from exrbatch.bench.figures import make_rows
 from exrbatch.bench.machine import describe_machine
-from exrbatch.bench.matrix import Trial, make_trials, parse_jobs, parse_packings
+from exrbatch.bench.matrix import make_trials, parse_jobs, parse_packings
 from exrbatch.bench.passes import WARM_UP
 from exrbatch.bench.result import BEGINNING, ResultFile, Results, TrialResult, read_results
 from exrbatch.bench.sample import Sample, take_sample
 from exrbatch.bench.session import Session
-from exrbatch.bench.tables import CSV_HEADER, write_csv
+from exrbatch.bench.tables import CSV_HEADER, make_csv
 from exrbatch.bench.workbench import CACHES, Workbench
 from exrbatch.cli.bench_report import print_corpus, print_results
 from exrbatch.cli.console import lasting_console
-from exrbatch.cli.outputs import open_output
+from exrbatch.cli.outputs import check_output, open_output
 from exrbatch.cli.recompress import PLAIN_SECONDS
-from exrbatch.errors import OptionsError
+from exrbatch.errors import OptionsError, RunStopped
 from exrbatch.text import shown_duration
+
+MOST = 1000
+"""Passes, or files: more would take days, for figures that are no better."""
 
 
 def run_bench(arguments: argparse.Namespace) -> int:
@@ -44,25 +49,29 @@ def run_bench(arguments: argparse.Namespace) -> int:
     if arguments.html is not None:
         plots.check_matplotlib()
     console = lasting_console(sys.stdout)
+    outputs = _Outputs(arguments)
     with _Interrupts() as interrupts:
-        sample = _sample(arguments, paths, console)
-        trials = make_trials(packings, jobs)
-        session = Session(trials, arguments.passes, sample)
-        console.print(_announcement(session, trials))
+        try:
+            sample = _sample(arguments, paths, console)
+        except RunStopped as stopped:
+            console.print(Text(f"stopped: {stopped}", style="bold red"))
+            return EXIT_STOPPED
+        session = Session(make_trials(packings, jobs), arguments.passes, sample)
+        console.print(_announcement(session))
+        code = int(bool(sample.failures))
         if arguments.dry_run:
-            return int(bool(sample.failures))
-        with contextlib.ExitStack() as stack:
-            outputs = _Outputs(arguments, stack)
-            workbench = Workbench(sample.files, session.copies, arguments.cache, arguments.work_dir)
-            stack.enter_context(workbench)
+            return code
+        with Workbench(sample.files, session.copies, arguments.cache, arguments.work_dir) as workbench:
             results = Results(describe_machine(workbench.parent), _settings(arguments), sample, [])
-            with interrupts.caught():
-                _measure(session, workbench, results, outputs, console)
-            print_results(console, results, baseline)
-            outputs.finish(results, baseline)
+            stopped_by = _measure(session, workbench, results, outputs, console)
+        outputs.finish(results, baseline)
+        print_results(console, results, baseline)
         if interrupts.number is not None:
-            console.print(Text("stopped before the end: the figures are of what there was", style="yellow"))
-        return interrupts.exit_code or int(bool(sample.failures) or outputs.failed)
+            stopped_by, code = "", interrupts.exit_code
+        if stopped_by is not None:
+            console.print(Text(f"stopped before the end{stopped_by}: the figures are of what there was", "yellow"))
+            code = code if interrupts.number is not None else EXIT_STOPPED
+        return code or int(outputs.failed)
     return interrupts.exit_code
 
 
@@ -84,12 +93,6 @@ class _Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         return isinstance(error, KeyboardInterrupt)
-
-    @contextlib.contextmanager
-    def caught(self) -> Iterator[None]:
-        """Go on behind this after a signal."""
-        with contextlib.suppress(KeyboardInterrupt):
-            yield
 
     @property
     def exit_code(self) -> int:
@@ -114,8 +117,10 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.cache not in CACHES:
         raise OptionsError(f"unknown state of the cache {arguments.cache!r}; there are {', '.join(CACHES)}")
     for value, name in ((arguments.passes, "passes"), (arguments.sample, "files in the sample")):
-        if value < 1:
-            raise OptionsError(f"{value} {name}: at least 1 is needed")
+        if not 1 <= value <= MOST:
+            raise OptionsError(f"{value} {name}: 1 to {MOST} make sense")
+    if arguments.cache == "memory" and arguments.jobs is not None:
+        raise OptionsError("without a disk there are no numbers of jobs: leave out -j, or --cache memory")
 
 
 def _read_baseline(path: str) -> Results:
@@ -127,62 +132,86 @@ def _read_baseline(path: str) -> Results:
 
 
 class _Outputs:
-    """The files that the user asked for. One that can't be written is told of, and costs no figure. `failed`: if so."""
+    """The files that the user asked for: checked at once, written when there is something to write.
 
-    def __init__(self, arguments: argparse.Namespace, stack: contextlib.ExitStack) -> None:
-        beginnings = {"json": BEGINNING, "csv": CSV_HEADER, "html": page.BEGINNING}
-        asked = {name: getattr(arguments, name) for name in beginnings if getattr(arguments, name) is not None}
-        self._streams = {name: open_output(asked[name], beginnings[name], f"--{name}") for name in asked}
-        for stream in self._streams.values():
-            stack.callback(self._try, stream.close)
-        self._json = ResultFile(self._streams["json"]) if "json" in asked else None
+    One that can't be written is told of, and costs no figure. `failed`: if so.
+    """
+
+    BEGINNINGS: ClassVar = {"json": BEGINNING, "csv": CSV_HEADER, "html": page.BEGINNING}
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
         self.failed = False
+        self._stream: TextIO | None = None
+        self._json: ResultFile | None = None
+        self._paths = {name: path for name in self.BEGINNINGS if (path := getattr(arguments, name)) is not None}
+        if len({os.path.realpath(path) for path in self._paths.values()}) < len(self._paths):
+            raise OptionsError("--json, --csv and --html need a file each")
+        for name, path in self._paths.items():
+            check_output(path, self.BEGINNINGS[name], f"--{name}")
 
     def begin(self, results: Results) -> None:
         """Write what is known before the first trial."""
-        if self._json is not None:
-            self._try(self._json.begin, results)
+        if "json" in self._paths:
+            self._stream = self._open("json")
+            self._json = ResultFile(self._stream)
+            self._try("json", self._json.begin, results)
 
     def add(self, result: TrialResult) -> None:
         """Write one trial."""
         if self._json is not None and not self.failed:
-            self._try(self._json.add, result)
+            self._try("json", self._json.add, result)
 
     def finish(self, results: Results, baseline: Results | None) -> None:
         """Write what is made of all of them."""
+        if self._stream is not None:
+            self._try("json", self._stream.close)
         rows = make_rows(results)
-        if "csv" in self._streams:
-            self._try(write_csv, rows, self._streams["csv"])
-        if "html" in self._streams:
-            self._try(self._streams["html"].write, page.make_page(results, rows, baseline))
-        for stream in self._streams.values():
-            self._try(stream.flush)
+        for name, text in (("csv", make_csv), ("html", functools.partial(page.make_page, results, baseline=baseline))):
+            if name in self._paths:
+                self._try(name, self._write, name, text(rows))
 
-    def _try(self, step: Callable[..., object], *arguments: object) -> None:
+    def _open(self, name: str) -> TextIO:
+        return open_output(self._paths[name], self.BEGINNINGS[name], f"--{name}")
+
+    def _write(self, name: str, text: str) -> None:
+        with self._open(name) as stream:
+            stream.write(text)
+
+    def _try(self, name: str, step: Callable[..., object], *arguments: object) -> None:
         try:
             step(*arguments)
-        except OSError as error:
+        except (OSError, OptionsError) as error:
             self.failed = True
-            print(f"exrbatch: can't write a file of results any more: {error.strerror}", file=sys.stderr)
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            print(f"exrbatch: can't write {self._paths[name]}: {reason}", file=sys.stderr)
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"passes": arguments.passes, "cache": arguments.cache}
 
 
-def _announcement(session: Session, trials: list[Trial]) -> Text:
-    each = f"{len(trials)} trials, a warm-up and {session.passes} pass{'es' * (session.passes > 1)}"
-    return Text(f"{each}: about {shown_duration(session.total_seconds)}", style="bold")
+def _announcement(session: Session) -> Text:
+    trials = f"{session.trials} trial{'s' * (session.trials > 1)}"
+    passes = f"a warm-up and {session.passes} pass{'es' * (session.passes > 1)}"
+    return Text(f"{trials}, {passes}: about {shown_duration(session.total_seconds)}", style="bold")
 
 
-def _measure(session: Session, workbench: Workbench, results: Results, outputs: _Outputs, console: Console) -> None:
-    """Do all trials; add each to the results, and to the file, as it ends."""
+def _measure(
+    session: Session, workbench: Workbench, results: Results, outputs: _Outputs, console: Console
+) -> str | None:
+    """Do all trials; add each to the results, and to the file, as it ends. Says why that ended early, if it did."""
     outputs.begin(results)
-    with _Shown(session, console) as shown:
-        for result in session.run(workbench):
-            results.trials.append(result)
-            outputs.add(result)
-            shown.update()
+    try:
+        with _Shown(session, console) as shown:
+            for result in session.run(workbench):
+                results.trials.append(result)
+                outputs.add(result)
+                shown.update()
+    except KeyboardInterrupt:
+        return ""
+    except RunStopped as stopped:
+        return f" ({stopped})"
+    return None
 
 
 class _Shown:

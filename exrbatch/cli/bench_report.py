@@ -35,13 +35,16 @@ def print_corpus(console: Console, sample: Sample) -> None:
             if file.content == each.name:
                 name = shortened(shown_path(file.path), room)
                 table.add_row(Text(f"  {name}"), shown_size(file.size), file.sha256[:HASH_SHOWN])
-    console.print(Text(f"{sample.found} files found, {sample.looked_at} looked at", style="bold"))
-    console.print(table)
-    for failure in sample.failures[:MAX_LISTED]:
-        line = Text("failed: ", style="bold red")
-        console.print(line.append(f"{shown_path(failure.path)}: {failure.reason}", "not bold default"))
-    if (more := len(sample.failures) - MAX_LISTED) > 0:
-        console.print(Text(f"and {more} more failures; --json FILE lists them all", style="red"))
+    count = f"{sample.found} file{'s' * (sample.found != 1)} found, {sample.looked_at} looked at"
+    console.print(Text(count, style="bold"))
+    if sample.classes:
+        console.print(table)
+    for word, style, reports in (("skipped", "yellow", sample.skipped), ("failed", "bold red", sample.failures)):
+        for report in reports[:MAX_LISTED]:
+            line = Text(f"{word}: ", style=style)
+            console.print(line.append(f"{shown_path(report.path)}: {report.reason}", "not bold default"))
+        if (more := len(reports) - MAX_LISTED) > 0:
+            console.print(Text(f"and {more} more", style=style))
 
 
 def print_results(console: Console, results: Results, baseline: Results | None) -> None:
@@ -121,7 +124,7 @@ def _print_problems(console: Console, totals: Sequence[Row], results: Results) -
         name = shown_path(results.sample.files[file.index].path)
         console.print(Text("left out: ", style="yellow").append(f"{packing.name}: {name}: {file.reason}", "default"))
     if (more := len(lost) - MAX_LISTED) > 0:
-        console.print(Text(f"and {more} more left out; --json FILE lists them all", style="yellow"))
+        console.print(Text(f"and {more} more left out", style="yellow"))
 
 
 def _table(*headings: str) -> Table:

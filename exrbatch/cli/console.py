@@ -1,6 +1,7 @@
 """Where everything is printed."""
 
 import contextlib
+import io
 from typing import Any, TextIO, cast
 
 from rich.console import Console
@@ -29,4 +30,6 @@ class LastingStream:
 
 def lasting_console(stream: TextIO) -> Console:
     """Make a console on a stream that may break."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")  # a character that the terminal does not have is no reason either
     return Console(file=cast(TextIO, LastingStream(stream)), highlight=False, soft_wrap=True)

@@ -42,6 +42,55 @@ def test_there_is_a_row_for_each_content() -> None:
     assert len(make_rows(results(trials, "plates", "plates"))) == 1
 
 
+def test_files_that_would_grow_stay() -> None:
+    """What a run leaves is what counts: it does not replace a file by a larger one."""
+    (row,) = make_rows(results([in_memory(ZIP, 1, (900, 1, 1), (400, 1, 1))], "plates", "plates"))
+    assert (row.new_size, row.kept_size, row.old_size) == (1300, 1200, 1600)
+    assert row.change == 0.75
+
+
+def test_a_file_weighs_what_it_stands_for() -> None:
+    """One photo among a hundred renders must not decide for them."""
+    found = results([in_memory(ZIP, 1, (500, 1, 1), (100, 2, 1))], "plates", "renders")
+    found.sample.files[1] = replace(found.sample.files[1], weight=9.0)
+    row = make_rows(found)[0]
+    assert row.ratio == pytest.approx((500 + 9 * 100) / (10 * RAW))
+    assert row.pack is not None
+    assert row.pack.median == pytest.approx(10 * RAW / (1 + 9 * 2))
+
+
+def test_a_file_without_a_report_is_no_good_file() -> None:
+    """A trial that lost files must not look like one that made them vanish."""
+    whole = in_memory(ZIP, 1, (500, 1, 1), (300, 1, 1))
+    (row,) = make_rows(results([whole, replace(whole, number=2, files=whole.files[:1])], "plates", "plates"))
+    assert (row.files, row.new_size, row.is_whole) == (1, 500, False)
+
+
+def test_a_compression_that_no_file_can_have_is_not_advised() -> None:
+    """Deep data gets ZIPS instead: the row says so, and is nobody's advice."""
+    (row,) = make_rows(results([in_memory(PIZ, 1, (500, 1, 1), is_renamed=True)], "fog"))
+    assert row.problems == ["1 of 1 files can't have it (deep data) and got ZIPS"]
+    assert advise([row])[0].startswith("No advice")
+
+
+def test_end_to_end_trials_alone_do_not_hide_the_warm_up() -> None:
+    """Ctrl-C in the first pass, after a run with disk: the row is still there."""
+    trials = [in_memory(ZIP, WARM_UP, (500, 1, 1)), end_to_end(ZIP, 1, 1, 1.0, 500)]
+    assert [row.new_size for row in make_rows(results(trials, "plates"))] == [500]
+
+
+def test_nothing_is_traded_for_growth() -> None:
+    """A packer that saves nothing is not taken for its speed."""
+    trials = [in_memory(PIZ, 1, (796, 2.0, 1.0)), in_memory(ZIP, 1, (801, 1.0, 1.0))]
+    assert advise(make_rows(results(trials, "plates")))[0].startswith("Take piz")
+
+
+def test_a_lossy_row_takes_no_mark_away() -> None:
+    """It beats all in every figure, and can't be taken."""
+    trials = [in_memory(PIZ, 1, (100, 0.1, 0.1), is_lossy=True), in_memory(ZIP, 1, (500, 1.0, 1.0))]
+    assert [row.packing for row in pareto(make_rows(results(trials, "plates")))] == [ZIP]
+
+
 def test_the_knee_is_where_more_jobs_stop_to_pay() -> None:
     """Steps that bring less than half of what they ideally bring are not worth it."""
     trials = [in_memory(ZIP, 1, (500, 1, 1))]
@@ -108,7 +157,7 @@ def test_lossy_rows_come_last_and_are_never_advised() -> None:
     assert in_order(rows)[-1].packing == ZIP
     assert ZIP not in [row.packing for row in pareto(rows)]
     assert advise(rows)[0].startswith(
-        "Take piz: 49.5 % of the raw bytes, -38.1 % against the files as they are; the small"
+        "Take piz: 49.5 % of the raw bytes, and a run saves 38.1 % of the files as they are; the small"
     )
 
 
@@ -122,7 +171,7 @@ def test_advice_gives_its_reason() -> None:
     """Which, how much smaller, why not the smallest, and who can read it."""
     (line,) = advise(make_rows(results(three(), "plates")))
     assert line.startswith(
-        "Take zip balanced: 50.0 % of the raw bytes, -37.5 % against the files as they are; 1.0 % larger"
+        "Take zip balanced: 50.0 % of the raw bytes, and a run saves 37.5 % of the files as they are; 1.0 % larger"
     )
     assert "packed 2.0 times as fast" in line
     small = [in_memory(ZSTD, 1, (100, 1.0, 1.0)), in_memory(ZIP, 1, (200, 1.0, 1.0))]
@@ -135,7 +184,7 @@ def test_advice_gives_its_reason() -> None:
 def test_advice_to_do_nothing() -> None:
     """Files that would grow are best left alone."""
     assert advise(make_rows(results([in_memory(ZIP, 1, (900, 1, 1))], "plates"))) == [
-        "Leave the files as they are: the best of 1, zip balanced, would make them 12.5 % larger."
+        "Leave the files as they are: none of 1 would make one of the sample smaller."
     ]
 
 

@@ -110,7 +110,7 @@ def test_a_damaged_file_is_a_row_not_the_end(show: Path, tmp_path: Path) -> None
     data = bytearray(path.read_bytes())
     data[-40:-20] = bytes(20)
     path.write_bytes(data)
-    done = exrbatch("bench", show, *QUICK, "--cache", "memory", code=1)
+    done = exrbatch("bench", show, "--passes", 1, "-c", "zip,piz", "--cache", "memory", code=1)
     assert re.search(r"failed: .*broken\.exr: ", done.stdout)
     assert re.search(r"failed: .*hurt\.exr: part 0, chunk ", done.stdout)
     assert "Take " in done.stdout
@@ -148,6 +148,10 @@ def test_cold_and_baseline(show: Path, tmp_path: Path) -> None:
         (["-j", "0"], "numbers of jobs"),
         (["--cache", "hot"], "unknown state of the cache"),
         (["--passes", "0"], "0 passes"),
+        (["--passes", "1000000"], "1000000 passes"),
+        (["--cache", "memory", "-j", "2"], "leave out -j"),
+        (["--json", "same", "--csv", "same"], "a file each"),
+        (["--json", "no/such/folder/run.json"], "no such folder"),
         (["--sample", "-1"], "-1 files in the sample"),
         (["--baseline", "none.json"], "can't read the baseline none.json"),
         (["--work-dir", "/no/such/folder"], "no such folder"),
@@ -167,6 +171,42 @@ def test_outputs_write_over_nothing_else(show: Path) -> None:
     for option in ("--json", "--csv", "--html"):
         exrbatch("bench", show, *QUICK, option, frame, code=2)
     assert frame.read_bytes() == before
+
+
+def test_an_earlier_result_stays_until_there_is_a_new_one(show: Path, tmp_path: Path) -> None:
+    """A run that can't start must not cost the last one's figures."""
+    outputs = {name: tmp_path / f"run.{name}" for name in ("json", "csv", "html")}
+    options = [word for name, path in outputs.items() for word in (f"--{name}", path)]
+    exrbatch("bench", show, *QUICK, *options, "--sample", 1)
+    before = {path: path.read_bytes() for path in outputs.values()}
+    exrbatch("bench", show, *QUICK, *options, "--work-dir", "/no/such/folder", code=2)
+    assert {path: path.read_bytes() for path in outputs.values()} == before
+
+
+def test_the_next_frame_stands_in_for_a_damaged_one(show: Path) -> None:
+    """One bad frame in the middle of a sequence is told, and does not hide the others."""
+    middle = show / "cg" / "beauty.1002.exr"
+    middle.write_bytes(middle.read_bytes()[:5000])
+    done = exrbatch("bench", show / "cg", "-n", "--sample", 1, code=1)
+    assert re.search(r"failed: .*beauty\.1002\.exr", done.stdout)
+    assert re.search(r"beauty\.1003\.exr +8", done.stdout)
+
+
+def test_every_file_at_most_once(show: Path) -> None:
+    """Whatever the sample's size: a file that is in it twice would count twice."""
+    for size in range(1, 11):
+        done = exrbatch("bench", show, "-n", "--sample", size)
+        names = re.findall(r"\S*/(?:a|b|cg|deep)/(?:plate|beauty|fog)[.0-9]*exr", done.stdout)
+        assert len(names) == len(set(names)) == size
+
+
+def test_sources_that_a_run_would_skip_are_skipped(show: Path) -> None:
+    """Lossy sources are left alone by `recompress`: no figure is made of them."""
+    header = {"compression": OpenEXR.DWAA_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with OpenEXR.File(header, {name: np.ones((64, 64), np.float16) for name in "RGB"}) as file:
+        file.write(str(show / "dwaa.exr"))
+    done = exrbatch("bench", show, "-n")
+    assert re.search(r"skipped: .*dwaa\.exr: a lossy source", done.stdout)
 
 
 def test_ctrl_c_keeps_what_there_is(show: Path, tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+"""What a file holds, in a few words: its storage, channels and pixel types."""
+
+from exrbatch.exr.header import Header
+from exrbatch.exr.part import LevelMode, Part, Storage
+from exrbatch.text import shown_path
+
+COLOUR_ORDER = "RGBAYXZ"
+_STORAGE_WORDS = {
+    Storage.SCAN_LINE: "scan lines",
+    Storage.TILED: "tiles",
+    Storage.DEEP_SCAN_LINE: "deep scan lines",
+    Storage.DEEP_TILED: "deep tiles",
+}
+
+
+def describe(header: Header) -> str:
+    """Name storage, channels and pixel types of a file in a few words."""
+    parts = header.parts
+    words = list(dict.fromkeys(_kind(part) for part in parts))
+    several = f"{len(parts)} parts, " if len(parts) > 1 else ""
+    return several + "; ".join(words[:2]) + ("; ..." if len(words) > 2 else "")
+
+
+def _kind(part: Part) -> str:
+    storage = _STORAGE_WORDS[part.storage]
+    if part.tiles is not None and part.tiles.level_mode is not LevelMode.ONE_LEVEL:
+        storage = f"{'mip' if part.tiles.level_mode is LevelMode.MIPMAP_LEVELS else 'rip'} {storage}"
+    names = sorted((channel.name for channel in part.channels), key=lambda name: (_colour_place(name), name))
+    listed = "".join(names) if all(map(_is_colour, names)) else ",".join(names)
+    shown = shown_path(listed) if len(names) <= 4 and len(listed) <= 12 else f"{len(names)} channels"
+    types = "+".join(sorted({channel.pixel_type.name.lower() for channel in part.channels}))
+    sampled = any((channel.x_sampling, channel.y_sampling) != (1, 1) for channel in part.channels)
+    return f"{storage}, {shown} {types}{' subsampled' if sampled else ''}"
+
+
+def _is_colour(name: str) -> bool:
+    return len(name) == 1 and name in COLOUR_ORDER
+
+
+def _colour_place(name: str) -> int:
+    return COLOUR_ORDER.index(name) if _is_colour(name) else len(COLOUR_ORDER)
