@@ -213,7 +213,7 @@ def _add_bench(commands: Any) -> None:
     command.add_argument(
         "-c",
         "--compression",
-        default="zips,zip,piz,zstd,htj2k32,htj2k256",
+        default="zips,zip,piz,zstd,htj2k32",
         metavar="LIST",
         help="names separated by commas, or all (that keep half floats exactly; a lossy one must be named)"
         " (default: %(default)s)",

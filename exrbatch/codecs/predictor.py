@@ -8,9 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
+Rows = NDArray[np.uint8]
 
 BLOCK = 1 << 16
 """Byte pairs that are split at a time: what is written is still in the cache when the differences are taken."""
+
+ROWS_BYTES = 1 << 17
+"""Of short chunks so many bytes are transformed at a time, a row each: a call for every one would cost more."""
 
 
 class Predictor:
@@ -22,6 +26,7 @@ class Predictor:
         # One byte more than a block: the last byte of the block before it.
         self._low, self._high = np.empty(BLOCK + 1, np.uint8), np.empty(BLOCK + 1, np.uint8)
         self._shifted = np.empty(BLOCK, np.uint16)
+        self._rows = np.empty(0, np.uint8)
 
     def forward(self, raw: Bytes) -> Bytes:
         """Return the predicted bytes of `raw` (n >= 1); the array is good until the next call."""
@@ -72,3 +77,33 @@ class Predictor:
             np.bitwise_or(block, high, out=block)
         if n % 2:
             raw[-1] = split[half]
+
+    def forward_rows(self, raw: Rows) -> Rows:
+        """Do `forward` for each row of raw bytes, shape (rows, even number of bytes); good until the next call."""
+        split, predicted = self._row_buffers(raw.shape)
+        words = raw.view("<u2")
+        half = words.shape[1]
+        np.copyto(split[:, :half], words, casting="unsafe")
+        np.copyto(split[:, half:], words >> 8, casting="unsafe")
+        np.subtract(split[:, 1:], split[:, :-1], out=predicted[:, 1:])
+        np.bitwise_xor(predicted, 0x80, out=predicted)
+        predicted[:, 0] = split[:, 0]
+        return predicted
+
+    def inverse_rows(self, predicted: Rows, raw: Rows) -> None:
+        """Do `inverse` for each row; both of shape (rows, even number of bytes)."""
+        split, _ = self._row_buffers(raw.shape)
+        np.bitwise_xor(predicted, 0x80, out=split)
+        split[:, 0] = predicted[:, 0]
+        np.add.accumulate(split, axis=1, out=split)
+        words = raw.view("<u2")
+        half = words.shape[1]
+        np.copyto(words, split[:, half:])
+        np.left_shift(words, 8, out=words)
+        np.bitwise_or(words, split[:, :half], out=words)
+
+    def _row_buffers(self, shape: tuple[int, ...]) -> tuple[Rows, Rows]:
+        size = shape[0] * shape[1]
+        if len(self._rows) < 2 * size:
+            self._rows = np.empty(2 * size, np.uint8)
+        return self._rows[:size].reshape(shape), self._rows[size : 2 * size].reshape(shape)

@@ -1,12 +1,14 @@
 """ZIP and ZIPS: the predictor, then one zlib stream. They differ only in lines per chunk."""
 
+from collections.abc import Iterator, Sequence
+
 import deflate
 import numpy as np
 from isal import isal_zlib
 
-from exrbatch.codecs.codec import Packed, Stream, StreamCodec
+from exrbatch.codecs.codec import ChunkGroup, Packed, Raw, Stream, StreamCodec
 from exrbatch.codecs.effort import Effort
-from exrbatch.codecs.predictor import Predictor
+from exrbatch.codecs.predictor import ROWS_BYTES, Predictor
 from exrbatch.errors import CorruptChunk
 
 ISAL_LEVEL = 1
@@ -33,9 +35,39 @@ class ZipCodec(StreamCodec):
         self._effort = effort
         self._predictor = Predictor()
 
+    def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:
+        """Pack each stream; short ones of equal length are predicted many at a time."""
+        if not _are_rows(group):
+            return super().pack(group, raw)
+        packed: list[Packed] = []
+        for rows in _blocks(raw, group.sizes[0]):
+            for row, predicted in zip(rows, self._predictor.forward_rows(rows), strict=True):
+                deflated = self._deflate(predicted.data)
+                packed.append(deflated if len(deflated) < len(row) else row.data)
+        return packed
+
+    def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
+        """Unpack each stream; short ones of equal length, if all of a block are packed, many at a time."""
+        if not _are_rows(group):
+            super().unpack(group, packed, raw)
+            return
+        size, start = group.sizes[0], 0
+        for rows in _blocks(raw, size):
+            streams = packed[start : start + len(rows)]
+            if max(map(len, streams)) < size:
+                inflated = [_inflated(data, size, group.chunks[start + place]) for place, data in enumerate(streams)]
+                predicted = np.frombuffer(b"".join(inflated), np.uint8).reshape(rows.shape)
+                self._predictor.inverse_rows(predicted, rows)
+            else:  # some are stored raw, or are too long
+                some = ChunkGroup(group.grid, group.chunks[start : start + len(rows)], group.sizes[: len(rows)])
+                super().unpack(some, streams, rows.reshape(-1))
+            start += len(rows)
+
     def pack_stream(self, stream: Stream) -> Packed:
         """Predict and deflate."""
-        predicted = self._predictor.forward(stream.raw).data
+        return self._deflate(self._predictor.forward(stream.raw).data)
+
+    def _deflate(self, predicted: memoryview) -> Packed:
         if self._effort is Effort.FAST:
             return isal_zlib.compress(predicted, ISAL_LEVEL)
         if self._effort is Effort.BALANCED and _begins_with_noise(predicted):
@@ -49,6 +81,27 @@ class ZipCodec(StreamCodec):
     def stream_holds(self, packed: memoryview, stream: Stream) -> bool:
         """Inflate and compare with the predicted bytes: as the predictor is one to one, equal there is equal raw."""
         return _inflate(packed, len(stream.raw)) == self._predictor.forward(stream.raw).data
+
+
+def _are_rows(group: ChunkGroup) -> bool:
+    """Whether the streams are short and of one even length, as those of ZIPS are: the lines of a picture."""
+    size = group.sizes[0]
+    is_short = 0 < size <= ROWS_BYTES // 2 and size % 2 == 0
+    return is_short and len(group.chunks) > 1 and set(group.sizes) == {size}
+
+
+def _blocks(raw: Raw, size: int) -> Iterator[Raw]:
+    """Cut raw bytes into blocks of shape (streams, size)."""
+    rows = raw.reshape(-1, size)
+    step = ROWS_BYTES // size
+    return (rows[start : start + step] for start in range(0, len(rows), step))
+
+
+def _inflated(packed: memoryview, size: int, chunk: int) -> bytearray:
+    try:
+        return _inflate(packed, size)
+    except CorruptChunk as error:
+        raise CorruptChunk(str(error), chunk) from None
 
 
 def _begins_with_noise(predicted: memoryview) -> bool:

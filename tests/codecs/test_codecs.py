@@ -133,6 +133,26 @@ def test_grain_is_packed_in_two_ways_and_read_in_one(odd: int) -> None:
     assert len(packed) < 1.003 * len(whole)
 
 
+@given(st.integers(2, 5), st.integers(1, 40), st.data())
+def test_short_streams_of_one_length(count: int, half: int, data: st.DataObject) -> None:
+    """Lines of ZIPS are done many at a time: each is what a plain decoder reads, some stored raw; damage is named."""
+    size = 2 * half
+    lines = [data.draw(st.one_of(st.binary(min_size=size, max_size=size), st.just(bytes(size)))) for _ in range(count)]
+    codec = codec_for(Compression.ZIPS, Effort.BALANCED)
+    several = ChunkGroup(_GRID, tuple(range(count)), (size,) * count)
+    raw = array(b"".join(lines))
+    packed = [bytes(each) for each in codec.pack(several, raw)]
+    assert [explode.unpack(Compression.ZIPS, each, size) for each in packed] == lines
+    out = array(bytes(len(raw)))
+    codec.unpack(several, [memoryview(each) for each in packed], out)
+    assert out.tobytes() == raw.tobytes()
+    victim = data.draw(st.integers(0, count - 1))
+    packed[victim] = packed[victim][:-1]
+    with pytest.raises(CorruptChunk) as caught:
+        codec.unpack(several, [memoryview(each) for each in packed], out)
+    assert caught.value.chunk == victim
+
+
 def test_rle_tokens_stay_in_the_library_s_limits() -> None:
     """Runs of at most 128 and literals of at most 127 bytes, as OpenEXR's own encoder writes them."""
     random = np.random.default_rng(5)

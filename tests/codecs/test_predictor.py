@@ -29,3 +29,16 @@ def test_block_borders_do_not_show() -> None:
     """A chunk of several blocks gives the bytes of the plain rule at and around each border."""
     raw = np.random.default_rng(1).integers(0, 256, 4 * BLOCK + 3, dtype=np.uint8)
     assert Predictor().forward(raw).tobytes() == predict(raw.tobytes())
+
+
+@given(st.integers(1, 9), st.integers(1, 70), st.integers(0, 99))
+def test_rows_are_the_same_as_one_by_one(count: int, half: int, seed: int) -> None:
+    """Many short chunks at a time give what each gives by itself, and come back; buffers are used again."""
+    predictor, random = Predictor(), np.random.default_rng(seed)
+    for rows in (count, 1, count + 3):
+        raw = random.integers(0, 256, (rows, 2 * half), dtype=np.uint8)
+        predicted = predictor.forward_rows(raw).copy()
+        assert [row.tobytes() for row in predicted] == [predict(row.tobytes()) for row in raw]
+        out = np.empty_like(raw)
+        predictor.inverse_rows(predicted, out)
+        assert (out == raw).all()
