@@ -12,8 +12,10 @@ from exrbatch.errors import OptionsError
 def check_output(path: str, beginning: str, option: str) -> None:
     """Raise `OptionsError` where a file whose content begins like that can't be written; change nothing."""
     try:
-        if os.path.isdir(path) or not os.path.isdir(os.path.dirname(path) or "."):
-            raise OptionsError(f"{option} {path}: no such folder, or no file")
+        if os.path.isdir(path):
+            raise OptionsError(f"can't write the report {path}: it is a folder ({option})")
+        if not os.path.isdir(os.path.dirname(path) or "."):
+            raise OptionsError(f"can't write the report {path}: no such folder ({option})")
         if os.path.isfile(path):
             with open(path, "rb") as file:
                 if file.read(len(beginning)) not in (b"", beginning.encode()):
