@@ -16,10 +16,10 @@ from rich.text import Text
 
 from exrbatch.batch.discover import Selection, check_paths
 from exrbatch.batch.machine import automatic_jobs
-from exrbatch.batch.report import EXIT_STOPPED
+from exrbatch.batch.report import EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED
 from exrbatch.batch.start import STOP_SIGNALS
 from exrbatch.bench import page, plots
-from exrbatch.bench.figures import make_rows
+from exrbatch.bench.figures import make_rows, unmeasured
 from exrbatch.bench.machine import describe_machine
 from exrbatch.bench.matrix import make_trials, parse_jobs, parse_packings
 from exrbatch.bench.passes import WARM_UP
@@ -33,6 +33,7 @@ from exrbatch.cli.console import lasting_console
 from exrbatch.cli.outputs import check_output, open_output
 from exrbatch.cli.recompress import PLAIN_SECONDS
 from exrbatch.errors import OptionsError, RunStopped
+from exrbatch.file.report import Status
 from exrbatch.text import shown_duration
 
 MOST = 1000
@@ -58,20 +59,18 @@ def run_bench(arguments: argparse.Namespace) -> int:
             return EXIT_STOPPED
         session = Session(make_trials(packings, jobs), arguments.passes, sample)
         console.print(_announcement(session))
-        code = int(bool(sample.failures))
         if arguments.dry_run:
-            return code
+            return EXIT_FAILURES if sample.failures else EXIT_DONE
         with Workbench(sample.files, session.copies, arguments.cache, arguments.work_dir) as workbench:
             results = Results(describe_machine(workbench.parent), _settings(arguments), sample, [])
             stopped_by = _measure(session, workbench, results, outputs, console)
         outputs.finish(results, baseline)
         print_results(console, results, baseline)
-        if interrupts.number is not None:
-            stopped_by, code = "", interrupts.exit_code
         if stopped_by is not None:
             console.print(Text(f"stopped before the end{stopped_by}: the figures are of what there was", "yellow"))
-            code = code if interrupts.number is not None else EXIT_STOPPED
-        return code or int(outputs.failed)
+        failed = any(file.status is Status.FAILED for _, file in unmeasured(results))
+        code = EXIT_FAILURES if failed or sample.failures or outputs.failed else EXIT_DONE
+        return interrupts.exit_code or (EXIT_STOPPED if stopped_by else code)
     return interrupts.exit_code
 
 

@@ -32,7 +32,7 @@ from exrbatch.exr.tables import parse_tables, table_counts
 
 _BLIND = frozenset((Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP))
 """What packs bytes whatever channels they are of. The library then is shown one channel: to deal bytes out to 24
-channels, and to compare each, takes a fourth of the time."""
+channels, and to compare each, takes a sixth of the time."""
 _WORDS = Channel("words", PixelType.HALF, 1, 1)
 
 
