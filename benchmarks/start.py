@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--passes", type=int, default=9)
     arguments = parser.parse_args()
+    shutil.rmtree(arguments.folder / "frames", ignore_errors=True)
     write_frames(str(arguments.folder / "frames"), 2)
     trials: dict[str, Callable[[], float]] = {
         "first file": lambda: first_file(arguments.folder),

@@ -10,7 +10,7 @@ from multiprocessing.context import BaseContext
 
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """The first of these asks a run to stop, the second stops it at once; workers never see them."""
-_PRELOADED = "exrbatch.batch.worker"
+_PRELOADED = ["exrbatch.batch.worker", "exrbatch.file.job"]
 
 
 def start_context() -> BaseContext:
@@ -23,7 +23,7 @@ def start_context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([_PRELOADED])
+    context.set_forkserver_preload(_PRELOADED)
     return context
 
 

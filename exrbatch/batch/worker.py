@@ -14,7 +14,6 @@ from multiprocessing.connection import wait
 from exrbatch.batch import process
 from exrbatch.batch.start import STOP_SIGNALS
 from exrbatch.codecs.capture import capture_all
-from exrbatch.file import job
 from exrbatch.file.plan import FilePlan, Task
 from exrbatch.file.report import FileReport, failed
 
@@ -84,6 +83,8 @@ def work(plans: Sequence[FilePlan]) -> list[FileReport]:
 
 def _work(plan: FilePlan) -> FileReport:
     """Do one file. No exception leaves: one that can't be unpickled would break the whole executor."""
+    from exrbatch.file import job  # the parent, which imports this module, too, can do without it: it starts sooner
+
     try:
         if plan.task is not Task.MEASURE:
             return job.run(plan, _set_done)
