@@ -10,7 +10,7 @@ from exrbatch.bench.baseline import changes, differences
 from exrbatch.bench.figures import TOTAL, Row, unmeasured
 from exrbatch.bench.machine import shown_facts
 from exrbatch.bench.result import Results
-from exrbatch.bench.tables import COLUMNS, EXPLANATION, all_jobs, jobs_cells, shown_ratio, spread_cells
+from exrbatch.bench.tables import COLUMNS, EXPLANATION, all_jobs, change_cells, jobs_cells, spread_cells
 from exrbatch.text import shown_path, shown_size
 
 BEGINNING = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>exrbatch bench</title>'
@@ -94,11 +94,7 @@ def _by_content(rows: Sequence[Row]) -> list[str]:
 
 
 def _baseline(results: Results, rows: Sequence[Row], baseline: Results) -> list[str]:
-    lines = []
-    for change in changes(rows, baseline):
-        speeds = ["" if ratio is None else shown_ratio(ratio) for ratio in (change.pack, change.unpack)]
-        rates = ", ".join(f"{shown_ratio(ratio)} ({jobs})" for jobs, ratio in change.rates.items())
-        lines.append(([change.name, shown_ratio(change.size), *speeds, rates], False))
+    lines = ((change_cells(change), False) for change in changes(rows, baseline))
     notes = "".join(f"<li>{escape(difference)}</li>" for difference in differences(results, baseline))
     table = _table(["above 1: larger, or faster", "size", "pack", "unpack", "files/s (jobs)"], lines)
     return ["<h2>Against the baseline</h2>", table, f'<ul class="note">{notes}</ul>']

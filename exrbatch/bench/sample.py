@@ -21,8 +21,6 @@ from exrbatch.exr.reader import open_exr
 from exrbatch.file.plan import Task
 from exrbatch.file.report import FileReport, Status, failed
 
-DEFAULT_SIZE = 12
-"""Files in a sample, if the user does not say."""
 LOOKED_AT = 3
 """So many times the sample's size are packed once, to know their grain, before the sample is chosen."""
 TRIES = 3

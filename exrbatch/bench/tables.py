@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
 
+from exrbatch.bench.baseline import Change
 from exrbatch.bench.figures import Row
 from exrbatch.bench.passes import Figure
 from exrbatch.text import shown_size
@@ -63,9 +64,11 @@ def all_jobs(rows: Iterable[Row]) -> list[int]:
     return sorted({jobs for row in rows for jobs in row.rates})
 
 
-def shown_ratio(ratio: float) -> str:
-    """Show how many times as much something is as before."""
-    return f"{ratio:.3f}"
+def change_cells(change: Change) -> list[str]:
+    """One way to pack against the baseline: name, size, packing, unpacking, files per second by jobs."""
+    speeds = ["" if ratio is None else f"{ratio:.3f}" for ratio in (change.pack, change.unpack)]
+    rates = ", ".join(f"{ratio:.3f} ({jobs})" for jobs, ratio in change.rates.items())
+    return [change.name, f"{change.size:.3f}", *speeds, rates]
 
 
 def spread_cells(rows: Iterable[Row]) -> Iterable[list[str]]:

@@ -13,7 +13,7 @@ from exrbatch.bench.figures import Row, make_rows, unmeasured
 from exrbatch.bench.machine import shown_facts
 from exrbatch.bench.result import Results
 from exrbatch.bench.sample import Sample
-from exrbatch.bench.tables import COLUMNS, EXPLANATION, all_jobs, jobs_cells, shown_ratio
+from exrbatch.bench.tables import COLUMNS, EXPLANATION, all_jobs, change_cells, jobs_cells
 from exrbatch.cli.summary import MAX_LISTED
 from exrbatch.text import shortened, shown_path, shown_size
 
@@ -106,9 +106,7 @@ def _content_table(rows: Sequence[Row], *, is_wide: bool) -> Table:
 def _print_changes(console: Console, rows: Sequence[Row], results: Results, baseline: Results) -> None:
     table = _table("against the baseline", "size", "pack", "unpack", "files/s")
     for change in changes(rows, baseline):
-        speeds = ["" if ratio is None else shown_ratio(ratio) for ratio in (change.pack, change.unpack)]
-        rates = ", ".join(f"{shown_ratio(ratio)} ({jobs})" for jobs, ratio in change.rates.items())
-        table.add_row(change.name, shown_ratio(change.size), *speeds, rates)
+        table.add_row(*change_cells(change))
     console.print(table)
     console.print(Text("ratios: above 1 is larger, or faster; in brackets the jobs", style="dim"))
     for difference in differences(results, baseline):
