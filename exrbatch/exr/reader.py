@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
+import numpy as np
+
 from exrbatch.errors import CorruptChunk, InvalidFile, UnsupportedFile
 from exrbatch.exr.header import Header, MoreBytesNeeded, parse_header
 from exrbatch.exr.tables import PartChunks, parse_tables, table_counts
@@ -126,7 +128,15 @@ class ExrFile:
             starts = extents.cumsum() - extents
             for offset, extent, start in zip(offsets.tolist(), extents.tolist(), starts.tolist(), strict=True):
                 self._read_into(view[start : start + extent], offset)
-        return [self._payload(table, chunk, start) for chunk, start in zip(indices, starts.tolist(), strict=True)]
+        if table.leader.is_deep:
+            return [
+                self._deep_payload(table, chunk, start) for chunk, start in zip(indices, starts.tolist(), strict=True)
+            ]
+        leader_bytes = starts[:, np.newaxis] + np.arange(table.leader.size)
+        sizes = table.check_flat_leaders(indices, np.frombuffer(self._buffer, np.uint8)[leader_bytes])
+        starts += table.leader.size
+        ends = (starts + sizes).tolist()
+        return [Payload(view[start:end]) for start, end in zip(starts.tolist(), ends, strict=True)]
 
     def read_uncompressed(self, part: int, chunks: Sequence[int], raw: memoryview) -> bool:
         """Read chunks that are stored raw and lie side by side straight into `raw`, without a copy in between.
@@ -140,12 +150,11 @@ class ExrFile:
         if not hasattr(os, "preadv") or (offsets[1:] != offsets[:-1] + extents[:-1]).any():
             return False
         leader_size = table.leader.size
-        leaders = bytearray(leader_size * len(indices))
-        leader_view = memoryview(leaders)
+        leaders = np.empty((len(indices), leader_size), np.uint8)
         views: list[memoryview] = []
         end = 0
-        for index, size in enumerate((extents - leader_size).tolist()):
-            views += [leader_view[index * leader_size : (index + 1) * leader_size], raw[end : end + size]]
+        for leader, size in zip(leaders, (extents - leader_size).tolist(), strict=True):
+            views += [leader.data, raw[end : end + size]]
             end += size
         position = int(offsets[0])
         for first in range(0, len(views), _IOV_MAX):
@@ -154,18 +163,14 @@ class ExrFile:
             if os.preadv(self.fd, some, position) != size:
                 return False
             position += size
-        for index, chunk in enumerate(indices):
-            table.check_leader(chunk, leaders, index * leader_size)
+        table.check_flat_leaders(indices, leaders)
         return end == len(raw)
 
-    def _payload(self, table: PartChunks, chunk: int, start: int) -> Payload:
-        sizes = table.check_leader(chunk, self._buffer, start)
+    def _deep_payload(self, table: PartChunks, chunk: int, start: int) -> Payload:
+        table_size, data_size, raw_size = table.check_leader(chunk, self._buffer, start)
         start += table.leader.size
         view = memoryview(self._buffer)
-        if not table.leader.is_deep:
-            return Payload(view[start : start + sizes[0]])
-        table_size, data_size, raw_size = sizes
-        table.check_deep_sizes(chunk, *sizes)
+        table.check_deep_sizes(chunk, table_size, data_size, raw_size)
         split = start + table_size
         return Payload(view[split : split + data_size], view[start:split], raw_size)
 

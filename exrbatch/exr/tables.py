@@ -5,6 +5,7 @@ known from the offsets alone, before a leader is read or anything is allocated: 
 byte or a cut shows as a leader that disagrees with its room.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,24 @@ class PartChunks:
         if not self.grid.part.storage.is_deep:
             bad |= room > raw
         return int(bad.argmax()) if bad.any() else None
+
+    def check_flat_leaders(self, chunks: Sequence[int], leaders: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Check the leaders of flat chunks, shape (chunks, `leader.size`), all at once; return their payload sizes.
+
+        Raises `CorruptChunk` as `check_leader` does, for the first that is wrong.
+        """
+        indices = np.asarray(chunks, np.int64)
+        fields = leaders.view("<i4")
+        expected = np.empty(fields.shape, np.int64)
+        numbers = len(self.leader.part_number)
+        expected[:, :numbers] = self.leader.part_number
+        expected[:, numbers:-1] = self.grid.coordinates[indices]
+        expected[:, -1] = self.extents[indices] - self.leader.size
+        same = fields == expected
+        if not same.all():
+            place = int(same.all(axis=1).argmin())
+            self.check_leader(int(indices[place]), leaders[place].tobytes(), 0)
+        return expected[:, -1]
 
     def check_leader(self, chunk: int, data: bytes | bytearray, start: int) -> tuple[int, ...]:
         """Check the leader at data[start] against the chunk's place and room; return its size fields.
