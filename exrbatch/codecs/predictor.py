@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 Rows = NDArray[np.uint8]
 
-BLOCK = 1 << 16
+BLOCK = 1 << 17
 """Byte pairs that are split at a time: what is written is still in the cache when the differences are taken."""
 
 ROWS_BYTES = 1 << 17
