@@ -16,8 +16,9 @@ from exrbatch.exr.chunks import chunk_grid
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import Part
 from exrbatch.exr.reader import ExrFile
-from exrbatch.file.plan import FilePlan, Prefer, Targets, exact_compressions
+from exrbatch.file.plan import FilePlan, Prefer
 from exrbatch.file.raw import RawReader
+from exrbatch.file.targets import Targets, exact_compressions
 
 STRIPS, STRIP_LINES = 4, 32
 """Of scan lines: how many strips, evenly spread, and about how many lines each."""

@@ -22,12 +22,13 @@ from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.file.choose import choose_by_sample
 from exrbatch.file.measure import measure
 from exrbatch.file.mirror import backed_up, copy_whole, is_mirrored, make_folder_of
-from exrbatch.file.plan import FilePlan, Targets, Task, Verify, check_source, check_targets, choose_targets
+from exrbatch.file.plan import FilePlan, Task, Verify
 from exrbatch.file.recompress import Progress, recompress
 from exrbatch.file.replace import Replacement
 from exrbatch.file.replaceable import check_replaceable, check_space
 from exrbatch.file.report import FileReport, Status, failed
 from exrbatch.file.swap import Original
+from exrbatch.file.targets import Targets, check_source, check_targets, choose_targets
 from exrbatch.file.verify import compare, verify
 
 PACK_SHARE = 0.75

@@ -10,11 +10,12 @@ from exrbatch.codecs.table import codecs_for
 from exrbatch.errors import VerificationFailed
 from exrbatch.exr.leader import LeaderLayout
 from exrbatch.exr.reader import ExrFile
-from exrbatch.file.plan import Targets, Verify
+from exrbatch.file.plan import Verify
 from exrbatch.file.raw import RawReader
 from exrbatch.file.recompress import Progress, target_grids, target_group
 from exrbatch.file.report import Measurement
 from exrbatch.file.spans import cut_spans
+from exrbatch.file.targets import Targets
 from exrbatch.file.verify import choose_judges
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from exrbatch.errors import ExrbatchError, ReplaceFailed, UnsupportedFile, VerificationFailed
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.file import disk
-from exrbatch.file.plan import Targets
 from exrbatch.file.replace import Replacement
 from exrbatch.file.swap import Original, identity, identity_at
+from exrbatch.file.targets import Targets
 
 _PIECE = 1 << 20
 

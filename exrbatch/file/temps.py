@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Iterable
 
 from exrbatch.errors import ExrbatchError
-from exrbatch.exr.reader import open_exr
 from exrbatch.file import disk
 
 _PREFIX = ".exrbatch-"
@@ -89,6 +88,8 @@ def _is_dispensable(directory: str, names: Iterable[str], old: re.Match[str]) ->
 
 
 def _is_whole(path: str) -> bool:
+    from exrbatch.exr.reader import open_exr  # seldom needed, and it takes numpy with it: a run starts sooner
+
     try:
         with open_exr(path) as successor:
             return len(successor.parts) > 0

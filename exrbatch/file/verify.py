@@ -15,10 +15,11 @@ from exrbatch.exr.part import Attribute, Part
 from exrbatch.exr.reader import ExrFile, Payload, open_exr
 from exrbatch.file.locate import first_different_pixel
 from exrbatch.file.ordered import lanes, ordered
-from exrbatch.file.plan import Targets, Verify, strange_names
+from exrbatch.file.plan import Verify
 from exrbatch.file.raw import RawReader, packed_streams
 from exrbatch.file.recompress import Progress, target_group
 from exrbatch.file.spans import Span, cut_spans
+from exrbatch.file.targets import Targets, strange_names
 
 NEW, OTHER = "the new file", "the other file"
 """What the copy is called in messages: after a recompression, and in a comparison of two files of the user's."""

@@ -292,3 +292,9 @@ def test_module_and_help_load_no_interface() -> None:
     code = "import sys, exrbatch; sys.exit(bool({'OpenEXR', 'numpy', 'rich', 'psutil', 'argparse'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert "recompress" in exrbatch("--help").stdout
+
+
+def test_the_parent_of_a_run_loads_no_numpy() -> None:
+    """What only workers need would keep the first file waiting: it is not loaded by the process that starts them."""
+    code = "import sys, exrbatch.cli.recompress; sys.exit(bool({'OpenEXR', 'numpy', 'deflate'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True)

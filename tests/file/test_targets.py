@@ -11,7 +11,8 @@ import pytest
 from exrbatch import Compression, Status, UnsupportedFile, recompress
 from exrbatch.codecs.planes import to_planes
 from exrbatch.exr.header import parse_header
-from exrbatch.file.plan import FilePlan, Targets, check_targets, choose_targets
+from exrbatch.file.plan import FilePlan
+from exrbatch.file.targets import Targets, check_targets, choose_targets
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
 from tests.test_oracles import read_with_library
