@@ -64,13 +64,10 @@ class LibraryCodec:
         return packed
 
     def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
-        """Unpack a group; one that fails is tried again chunk by chunk, to name the damaged one."""
+        """Unpack a group."""
         streams = group.split(raw)
         for run in _runs(group):
-            try:
-                planes = self._read(group, run, packed)
-            except CorruptChunk as error:
-                raise CorruptChunk(str(error), self._culprit(group, run, packed)) from None
+            planes = self._unpack_run(group, run, packed)
             strip = self._strip(group, run)
             if len(run) == len(streams):
                 from_planes(strip, planes, raw)
@@ -82,15 +79,22 @@ class LibraryCodec:
             ):
                 streams[index].raw[:] = piece
 
+    def unpacked(self, group: ChunkGroup, packed: Sequence[memoryview]) -> Raw:
+        """Return the raw bytes of a group; where the library lays them out as a file does, without copying them."""
+        runs = list(_runs(group))
+        if len(runs) == 1 and self._strip(group, runs[0]).part.channels == (_WORDS,):
+            plane = self._unpack_run(group, runs[0], packed)[_WORDS.name]
+            return np.ascontiguousarray(plane).view(np.uint8).reshape(-1)
+        raw = np.empty(group.raw_size, np.uint8)
+        self.unpack(group, packed, raw)
+        return raw
+
     def first_difference(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> int | None:
         """Unpack and compare channel by channel; what differs is named by the first chunk of its tiny file."""
         streams = group.split(raw)
         for run in _runs(group):
             data = raw if len(run) == len(streams) else np.concatenate([streams[index].raw for index in run])
-            try:
-                planes = self._read(group, run, packed)
-            except CorruptChunk as error:
-                raise CorruptChunk(str(error), self._culprit(group, run, packed)) from None
+            planes = self._unpack_run(group, run, packed)
             if not same_planes(self._strip(group, run), planes, data, self._lossy_channels):
                 return group.chunks[run[0]]
         return None
@@ -108,6 +112,13 @@ class LibraryCodec:
         if is_blind and all((channel.x_sampling, channel.y_sampling) == (1, 1) for channel in part.channels):
             return Strip(_as_words(part), width * part.bytes_per_pixel // _WORDS.pixel_type.size, lines)
         return Strip(part, width, lines)
+
+    def _unpack_run(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> dict[str, Plane]:
+        """Unpack a run; one that fails is tried again in pieces, to name the damaged chunk."""
+        try:
+            return self._read(group, run, packed)
+        except CorruptChunk as error:
+            raise CorruptChunk(str(error), self._culprit(group, run, packed)) from None
 
     def _read(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> dict[str, Plane]:
         strip = self._strip(group, run)

@@ -20,6 +20,7 @@ from exrbatch.errors import (
 )
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.file.choose import choose_by_sample
+from exrbatch.file.digests import Digests
 from exrbatch.file.measure import measure
 from exrbatch.file.mirror import backed_up, copy_whole, is_mirrored, make_folder_of
 from exrbatch.file.plan import FilePlan, Task, Verify
@@ -162,12 +163,13 @@ def _replace(
     check_space(plan, source.stat.st_size)
     with Replacement(original, plan.destination) as temp:
         first, second = _part(progress, 0.0, PACK_SHARE), _part(progress, PACK_SHARE, 1.0)
-        recompress(source, targets.compressions, plan.effort, temp.write, first, plan.threads)
+        digests = Digests() if plan.verify is Verify.LIBRARY else None
+        recompress(source, targets.compressions, plan.effort, temp.write, first, plan.threads, digests)
         new_size = temp.size
         if new_size < source.stat.st_size or plan.force:
             temp.sync(drop_cache=plan.verify_cold)
             if plan.verify is not Verify.NONE:
-                verify(source, temp.path, targets, plan.verify, second, plan.threads)
+                verify(source, temp.path, targets, plan.verify, second, plan.threads, digests)
             with backed_up(original, plan.backup, keep=plan.keep_backups):
                 notes = [*report.notes, *temp.commit(overwrite=plan.force, twins=plan.twins)]
             source.was_replaced = plan.destination is None

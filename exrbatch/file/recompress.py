@@ -11,6 +11,7 @@ from exrbatch.exr.chunks import ChunkGrid, chunk_grid
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import ExrFile
 from exrbatch.exr.writer import ExrWriter, Write
+from exrbatch.file.digests import Digests
 from exrbatch.file.ordered import lanes, ordered
 from exrbatch.file.raw import RawReader
 from exrbatch.file.spans import Span, cut_spans
@@ -31,18 +32,19 @@ def recompress(
     write: Write,
     progress: Progress,
     threads: int = 1,
+    digests: Digests | None = None,
 ) -> None:
     """Write the source, with each part packed anew, to an empty file.
 
-    Holds one span at a time (about 4 MB of raw bytes, or one chunk common to both compressions); with several
-    threads, which pack, one more than there are.
+    `digests` is given the raw bytes of each span to remember. Holds one span at a time (about 4 MB of raw bytes, or
+    one chunk common to both compressions); with several threads, which pack, one more than there are.
     """
     grids = target_grids(source, compressions)
     header = source.header.recompressed(compressions, [grid.count for grid in grids])
     writer = ExrWriter(write, source.header, header, grids)
     total = sum(grid.count for grid in grids)
     done = 0
-    for span, group, packed in ordered(_tasks(source, grids, compressions, effort, threads), threads):
+    for span, group, packed in ordered(_tasks(source, grids, compressions, effort, threads, digests), threads):
         _write_span(writer, span, group, packed)
         done += len(span.target)
         progress(done / total)
@@ -50,12 +52,19 @@ def recompress(
 
 
 def _tasks(
-    source: ExrFile, grids: Sequence[ChunkGrid], compressions: Sequence[Compression], effort: Effort, threads: int
+    source: ExrFile,
+    grids: Sequence[ChunkGrid],
+    compressions: Sequence[Compression],
+    effort: Effort,
+    threads: int,
+    digests: Digests | None,
 ) -> Iterator[Callable[[], tuple[Span, ChunkGroup, list[Packed]]]]:
     """Unpack span after span; yield what is to be packed. Reader and codecs own buffers: a set for each lane."""
     sets = [(RawReader(source), codecs_for(compressions, effort)) for _ in range(lanes(threads))]
     for span, (reader, codecs) in zip(cut_spans(source, grids), itertools.cycle(sets), strict=False):
         raw = reader.read(span.part, span.source)
+        if digests is not None:
+            digests.add(raw)
         group = target_group(span, grids[span.part], raw)
         yield functools.partial(_pack, span, group, codecs[span.part], raw)
 

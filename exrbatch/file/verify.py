@@ -13,6 +13,7 @@ from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import Attribute, Part
 from exrbatch.exr.reader import ExrFile, Payload, open_exr
+from exrbatch.file.digests import Digests
 from exrbatch.file.locate import first_different_pixel
 from exrbatch.file.ordered import lanes, ordered
 from exrbatch.file.plan import Verify
@@ -26,13 +27,21 @@ NEW, OTHER = "the new file", "the other file"
 CHANGED_ATTRIBUTES = ("compression", "chunkCount")
 
 
-def verify(source: ExrFile, path: str, targets: Targets, mode: Verify, progress: Progress, threads: int = 1) -> None:
+def verify(
+    source: ExrFile,
+    path: str,
+    targets: Targets,
+    mode: Verify,
+    progress: Progress,
+    threads: int = 1,
+    digests: Digests | None = None,
+) -> None:
     """Prove that the file at `path` is `source` with other compressions, or raise `VerificationFailed`.
 
-    Opens the file anew, compares the headers attribute by attribute, then reads the source a second time
-    and compares every raw byte of every chunk. Channels that were allowed to change are passed over; all
-    others must be exact. With `Verify.LIBRARY` flat data is unpacked by the OpenEXR library: a mistake in our
-    own codecs can't hide behind itself.
+    Opens the file anew, compares the headers attribute by attribute, then every raw byte of every chunk with the
+    source, which is read a second time, or with `digests` of what was read the first time. Channels that were allowed
+    to change are passed over; all others must be exact. With `Verify.LIBRARY` flat data is unpacked by the OpenEXR
+    library: a mistake in our own codecs can't hide behind itself.
     """
     with _blamed_on_the_copy():
         copy = open_exr(path)
@@ -40,7 +49,9 @@ def verify(source: ExrFile, path: str, targets: Targets, mode: Verify, progress:
         with _blamed_on_the_copy():
             copy.parts  # noqa: B018  reads and checks the chunk tables
         difference = header_difference(source, copy) or _wrong_targets(copy, targets.compressions)
-        difference = difference or pixel_difference(source, copy, targets.lossy_channels, mode, progress, threads)
+        difference = difference or pixel_difference(
+            source, copy, targets.lossy_channels, mode, progress, threads, digests=digests
+        )
     if difference is not None:
         raise VerificationFailed(f"the new file differs: {difference}")
 
@@ -150,12 +161,13 @@ def pixel_difference(
     progress: Progress,
     threads: int = 1,
     *,
+    digests: Digests | None = None,
     name: str = NEW,
 ) -> str | None:
     """Say where the raw bytes of two files with equal pictures differ first; None if they don't.
 
     Holds one span of each at a time, or one more than there are threads. `lossy_channels`: by part, those that may
-    differ.
+    differ. `digests`: of the source, which then is read again only where the library is not the judge.
     """
     total = sum(table.grid.count for table in copy.parts)
     done = 0
@@ -166,9 +178,9 @@ def pixel_difference(
         compressions = [part.compression for part in parts]
         judges = [choose_judges(parts, compressions, mode, lossy_channels) for _ in range(lanes(threads))]
         pairs = list(zip([copy, *more], judges, strict=True))
-        for span, difference in ordered(_tasks(source, pairs, lossy_channels, name), threads):
-            if difference is not None:
-                return difference
+        for span, is_equal in ordered(_tasks(source, pairs, lossy_channels, digests, name), threads):
+            if not is_equal:
+                return _place(source, copy, span, lossy_channels[span.part], name)
             done += len(span.target)
             progress(done / total)
     return None
@@ -178,43 +190,54 @@ def _tasks(
     source: ExrFile,
     pairs: Sequence[tuple[ExrFile, Sequence[Codec]]],
     lossy_channels: Sequence[tuple[str, ...]],
+    digests: Digests | None,
     name: str,
-) -> Iterator[Callable[[], tuple[Span, str | None]]]:
-    """Read span after span of both files; yield what is to be compared."""
+) -> Iterator[Callable[[], tuple[Span, bool]]]:
+    """Read span after span of both files; yield what tells whether they are equal."""
     grids = [table.grid for table in pairs[0][0].parts]
-    readers = [RawReader(source) for _ in pairs]
-    lane = itertools.cycle(zip(pairs, readers, strict=True))
-    for span, ((copy, judges), reader) in zip(cut_spans(source, grids), lane, strict=False):
-        raw = reader.read(span.part, span.source)
-        group = target_group(span, grids[span.part], raw)
-        with _blamed_on_the_copy(name):
-            payloads = copy.read_payloads(span.part, span.target)
-        judged = functools.partial(_judged, copy, span, group, raw, payloads, judges[span.part])
-        yield functools.partial(judged, lossy_channels[span.part], name)
+    lane = itertools.cycle([(copy, judges, RawReader(source)) for copy, judges in pairs])
+    for index, (span, (copy, judges, reader)) in enumerate(zip(cut_spans(source, grids), lane, strict=False)):
+        grid, judge = grids[span.part], judges[span.part]
+        if digests is not None and isinstance(judge, LibraryCodec) and not lossy_channels[span.part]:
+            payloads = _payloads(copy, span, name)
+            group = ChunkGroup.of(grid, span.target)
+            check = functools.partial(_holds_digest, judge, group, payloads, digests, index)
+        else:
+            raw = reader.read(span.part, span.source)
+            payloads = _payloads(copy, span, name)
+            check = functools.partial(_holds_raw, judge, target_group(span, grid, raw), payloads, raw)
+        yield functools.partial(_judged, span, check, name)
 
 
-def _judged(
-    copy: ExrFile,
-    span: Span,
-    group: ChunkGroup,
-    raw: Raw,
-    payloads: Sequence[Payload],
-    judge: Codec,
-    lossy_channels: tuple[str, ...],
-    name: str,
-) -> tuple[Span, str | None]:
+def _payloads(copy: ExrFile, span: Span, name: str) -> list[Payload]:
     with _blamed_on_the_copy(name):
-        packed = packed_streams(group.grid, span.target, payloads)
-        is_other_size = group.part.storage.is_deep and payloads[0].raw_size != group.sizes[1]
-        if is_other_size or judge.first_difference(group, packed, raw) is not None:
-            return span, _place(copy, span, group, raw, lossy_channels)
-    return span, None
+        return copy.read_payloads(span.part, span.target)
 
 
-def _place(copy: ExrFile, span: Span, group: ChunkGroup, raw: Raw, lossy_channels: tuple[str, ...]) -> str:
+def _judged(span: Span, check: Callable[[], bool], name: str) -> tuple[Span, bool]:
+    with _blamed_on_the_copy(name):
+        return span, check()
+
+
+def _holds_digest(
+    judge: LibraryCodec, group: ChunkGroup, payloads: Sequence[Payload], digests: Digests, index: int
+) -> bool:
+    return digests.holds(index, judge.unpacked(group, packed_streams(group.grid, group.chunks, payloads)))
+
+
+def _holds_raw(judge: Codec, group: ChunkGroup, payloads: Sequence[Payload], raw: Raw) -> bool:
+    if group.part.storage.is_deep and payloads[0].raw_size != group.sizes[1]:
+        return False
+    return judge.first_difference(group, packed_streams(group.grid, group.chunks, payloads), raw) is None
+
+
+def _place(source: ExrFile, copy: ExrFile, span: Span, lossy_channels: tuple[str, ...], name: str) -> str:
     """Say where in the picture a span of the copy differs."""
-    other = RawReader(copy).read(span.part, span.target)
+    raw = RawReader(source).read(span.part, span.source)
+    with _blamed_on_the_copy(name):
+        other = RawReader(copy).read(span.part, span.target)
+    group = target_group(span, copy.parts[span.part].grid, raw)
     place = first_different_pixel(group, raw, other, lossy_channels)
     if place is None:
-        return f"{copy.parts[span.part].where(span.target[0])} or after: OpenEXR and our own code disagree about it"
+        return f"{copy.parts[span.part].where(span.target[0])} or after: OpenEXR unpacks something else than was packed"
     return place

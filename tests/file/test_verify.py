@@ -9,8 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exrbatch import FileReport, Status
-from exrbatch.file import job
+from exrbatch.codecs.codec import ChunkGroup, Packed, Raw
+from exrbatch.codecs.zip import ZipCodec
+from exrbatch.file import job, spans
 from exrbatch.file.plan import FilePlan, Task, Verify
+from exrbatch.file.raw import RawReader
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
 from tests.support.specs import file_specs
@@ -118,3 +121,51 @@ def test_damage_is_told_with_the_file_that_has_it(tmp_path: Path) -> None:
     (tmp_path / "b.exr").unlink()
     report = job.run(FilePlan(source=str(tmp_path / "a.exr"), destination=str(tmp_path / "b.exr"), task=Task.COMPARE))
     assert report.reason is not None
+
+
+class TestWhatWasReadOnce:
+    """A recompression compares the new file with digests of what was read, span by span."""
+
+    SPEC = PartSpec(channels=CHANNELS, window=(0, 0, 15, 199), noise=0.5)
+
+    @pytest.fixture(autouse=True)
+    def small_spans(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(spans, "SPAN_BYTES", 16 * LINE)
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_a_packer_that_errs_is_found_and_placed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+    ) -> None:
+        """One wrong bit in one of many spans fails the file, names the pixel, and keeps the original."""
+        pack = ZipCodec.pack
+
+        def err(codec: ZipCodec, group: ChunkGroup, raw: Raw) -> list[Packed]:
+            wrong = raw.copy()
+            if 7 in group.chunks:
+                wrong[3 * LINE + 16 * 2] ^= 1  # the first byte of Z in the fourth line of chunk 7
+            return pack(codec, group, wrong)
+
+        monkeypatch.setattr(ZipCodec, "pack", err)
+        data, frame = build([self.SPEC]), tmp_path / "a.exr"
+        frame.write_bytes(data)
+        report = job.run(FilePlan(source=str(frame), threads=threads))
+        assert report.status is Status.FAILED
+        assert report.reason == "the new file differs: part 0, chunk 7, channel Z, pixel x 0 y 115"
+        assert frame.read_bytes() == data
+
+    @pytest.mark.parametrize(("verify", "times"), [(Verify.LIBRARY, 1), (Verify.NATIVE, 2)])
+    def test_the_source_is_unpacked_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verify: Verify, times: int
+    ) -> None:
+        """What takes long to unpack is unpacked once; our own judge, which compares predicted bytes, reads again."""
+        frame, read = tmp_path / "a.exr", RawReader.read
+        frame.write_bytes(build([self.SPEC]))
+        seen: list[tuple[int, ...]] = []
+
+        def count(reader: RawReader, part: int, chunks: tuple[int, ...]) -> Raw:
+            seen.append(chunks)
+            return read(reader, part, chunks)
+
+        monkeypatch.setattr(RawReader, "read", count)
+        assert job.run(FilePlan(source=str(frame), verify=verify)).status is Status.RECOMPRESSED
+        assert sorted(chunk for chunks in seen for chunk in chunks) == sorted([*range(200)] * times)
