@@ -27,6 +27,7 @@ class Predictor:
         self._low, self._high = np.empty(BLOCK + 1, np.uint8), np.empty(BLOCK + 1, np.uint8)
         self._shifted = np.empty(BLOCK, np.uint16)
         self._rows = np.empty(0, np.uint8)
+        self._sums = _RunningSums()
 
     def forward(self, raw: Bytes) -> Bytes:
         """Return the predicted bytes of `raw` (n >= 1); the array is good until the next call."""
@@ -66,7 +67,7 @@ class Predictor:
         evens = n - half
         np.bitwise_xor(predicted, 0x80, out=split)
         split[0] = predicted[0]
-        np.add.accumulate(split, out=split)
+        self._sums.accumulate(split)
         words = raw[: 2 * half].view("<u2")
         for start in range(0, half, BLOCK):
             block = words[start : start + BLOCK]
@@ -95,7 +96,9 @@ class Predictor:
         split, _ = self._row_buffers(raw.shape)
         np.bitwise_xor(predicted, 0x80, out=split)
         split[:, 0] = predicted[:, 0]
-        np.add.accumulate(split, axis=1, out=split)
+        self._sums.accumulate(split.reshape(-1))
+        ends = split[:-1, -1].copy()  # what the rows above have added to each row
+        np.subtract(split[1:], ends[:, np.newaxis], out=split[1:])
         words = raw.view("<u2")
         half = words.shape[1]
         np.copyto(words, split[:, half:])
@@ -107,3 +110,59 @@ class Predictor:
         if len(self._rows) < 2 * size:
             self._rows = np.empty(2 * size, np.uint8)
         return self._rows[:size].reshape(shape), self._rows[size : 2 * size].reshape(shape)
+
+
+SUMMED_WORDS = 1 << 14
+"""Words of 8 bytes that are summed at a time: the work buffers stay in the cache."""
+_BYTES = np.uint64(0x00FF00FF00FF00FF)
+_ONES = np.uint64(0x0001000100010001)
+
+
+class _RunningSums:
+    """`np.add.accumulate` for bytes, 2 to 3 times as fast: that waits for each sum before it begins the next.
+
+    The bytes of a word of 8 are dealt out to lanes of 16 bits, the even ones to one word and the odd ones to another;
+    a multiplication by 1, 1, 1, 1 makes the running sums of four lanes, too small to spill into one another.
+    """
+
+    def __init__(self) -> None:
+        self._even, self._odd, self._both = (np.empty(SUMMED_WORDS, np.uint64) for _ in range(3))
+        self._totals = np.empty(SUMMED_WORDS + 1, np.uint8)
+
+    def accumulate(self, data: Bytes) -> None:
+        """Replace each byte by the sum of all up to it, modulo 256."""
+        whole = len(data) // 8 * 8
+        words = data[:whole].view("<u8")
+        for start in range(0, len(words), SUMMED_WORDS):
+            before = data[8 * start - 1] if start else 0
+            self._accumulate_words(words[start : start + SUMMED_WORDS], before)
+        rest = data[max(0, whole - 1) :]
+        np.add.accumulate(rest, out=rest)
+
+    def _accumulate_words(self, words: NDArray[np.uint64], before: int) -> None:
+        """`before`: the sum of all bytes in front of these words, modulo 256."""
+        size = len(words)
+        even, odd, both = self._even[:size], self._odd[:size], self._both[:size]
+        np.bitwise_and(words, _BYTES, out=even)
+        np.right_shift(words, 8, out=odd)
+        np.bitwise_and(odd, _BYTES, out=odd)
+        np.multiply(even, _ONES, out=even)
+        np.multiply(odd, _ONES, out=odd)
+        # The last lanes are the sums of whole words; what lies in front of each word is added to all its lanes.
+        np.add(even, odd, out=both)
+        np.right_shift(both, 48, out=both)
+        totals = self._totals[: size + 1]
+        totals[0] = before
+        np.copyto(totals[1:], both, casting="unsafe")
+        np.add.accumulate(totals, out=totals)
+        np.copyto(both, totals[:size])
+        np.multiply(both, _ONES, out=both)
+        np.add(even, both, out=even)
+        # An even byte's sum lacks the odd byte that follows it; an odd byte's sum has all up to it.
+        np.add(even, odd, out=both)
+        np.left_shift(odd, 16, out=odd)
+        np.add(even, odd, out=even)
+        np.bitwise_and(even, _BYTES, out=even)
+        np.bitwise_and(both, _BYTES, out=both)
+        np.left_shift(both, 8, out=both)
+        np.bitwise_or(even, both, out=words)
