@@ -10,7 +10,8 @@ from exrbatch.codecs.table import codecs_for
 from exrbatch.errors import CorruptChunk, UnsupportedFile
 from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.compression import Compression
-from exrbatch.exr.reader import ExrFile, Payload
+from exrbatch.exr.payloads import Payload, PayloadReader
+from exrbatch.exr.reader import ExrFile
 from exrbatch.exr.tables import MAX_RAW_CHUNK
 
 SMALL = 64 * 1000 * 1000
@@ -23,11 +24,12 @@ ROW_BYTES = 12
 
 
 class RawReader:
-    """Unpacks chunks of one open file."""
+    """Unpacks chunks of one open file; each thread that does needs a reader of its own."""
 
     def __init__(self, file: ExrFile) -> None:
         """Raises `UnsupportedFile` if a part's compression needs a newer OpenEXR."""
         self._file = file
+        self._payloads = PayloadReader(file)
         self._codecs = codecs_for([part.compression for part in file.header.parts], Effort.BALANCED)
         self._most = min(max(SMALL, MOST_PER_BYTE * file.stat.st_size), MAX_RAW_CHUNK)
         self._buffer = np.empty(0, np.uint8)
@@ -44,9 +46,9 @@ class RawReader:
         self._check_size(part, ChunkGroup.of(grid, chunks))
         if grid.part.compression is Compression.NONE and not grid.part.storage.is_deep:
             raw = self._reserve(ChunkGroup.of(grid, chunks).raw_size)
-            if self._file.read_uncompressed(part, chunks, raw.data):
+            if self._payloads.read_uncompressed(part, chunks, raw.data):
                 return raw
-        payloads = self._file.read_payloads(part, chunks)
+        payloads = self._payloads.read(part, chunks)
         group = ChunkGroup.of(grid, chunks, payloads[0].raw_size)
         self._check_size(part, group)
         raw = self._reserve(group.raw_size)

@@ -3,6 +3,7 @@
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from exrbatch.codecs.codec import ChunkGroup, Codec, Packed, Raw
 from exrbatch.codecs.effort import Effort
@@ -11,7 +12,7 @@ from exrbatch.exr.chunks import ChunkGrid, chunk_grid
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import ExrFile
 from exrbatch.exr.writer import ExrWriter, Write
-from exrbatch.file.digests import Digests
+from exrbatch.file.digests import Digests, digest
 from exrbatch.file.ordered import lanes, ordered
 from exrbatch.file.raw import RawReader
 from exrbatch.file.spans import Span, cut_spans
@@ -36,7 +37,7 @@ def recompress(
 ) -> None:
     """Write the source, with each part packed anew, to an empty file.
 
-    `digests` is given the raw bytes of each span to remember. Holds one span at a time (about 4 MB of raw bytes, or
+    `digests` gets that of each span's raw bytes. Holds one span at a time (about 4 MB of raw bytes, or
     one chunk common to both compressions); with several threads, which pack, one more than there are.
     """
     grids = target_grids(source, compressions)
@@ -44,11 +45,24 @@ def recompress(
     writer = ExrWriter(write, source.header, header, grids)
     total = sum(grid.count for grid in grids)
     done = 0
-    for span, group, packed in ordered(_tasks(source, grids, compressions, effort, threads, digests), threads):
-        _write_span(writer, span, group, packed)
-        done += len(span.target)
+    tasks = _tasks(source, grids, compressions, effort, threads, with_digests=digests is not None)
+    for done_span in ordered(tasks, threads):
+        _write_span(writer, done_span.span, done_span.group, done_span.packed)
+        if digests is not None:
+            digests.append(done_span.digest)
+        done += len(done_span.span.target)
         progress(done / total)
     writer.finish()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PackedSpan:
+    """A span that is ready to be written; the digest is empty where none was asked for."""
+
+    span: Span
+    group: ChunkGroup
+    packed: Sequence[Packed]
+    digest: bytes
 
 
 def _tasks(
@@ -57,20 +71,20 @@ def _tasks(
     compressions: Sequence[Compression],
     effort: Effort,
     threads: int,
-    digests: Digests | None,
-) -> Iterator[Callable[[], tuple[Span, ChunkGroup, list[Packed]]]]:
-    """Unpack span after span; yield what is to be packed. Reader and codecs own buffers: a set for each lane."""
+    *,
+    with_digests: bool,
+) -> Iterator[Callable[[], _PackedSpan]]:
+    """Yield what is to be done for each span. Reader and codecs own buffers: a set for each lane."""
     sets = [(RawReader(source), codecs_for(compressions, effort)) for _ in range(lanes(threads))]
     for span, (reader, codecs) in zip(cut_spans(source, grids), itertools.cycle(sets), strict=False):
-        raw = reader.read(span.part, span.source)
-        if digests is not None:
-            digests.add(raw)
-        group = target_group(span, grids[span.part], raw)
-        yield functools.partial(_pack, span, group, codecs[span.part], raw)
+        yield functools.partial(_pack, span, grids[span.part], reader, codecs[span.part], with_digests)
 
 
-def _pack(span: Span, group: ChunkGroup, codec: Codec, raw: Raw) -> tuple[Span, ChunkGroup, list[Packed]]:
-    return span, group, codec.pack(group, raw)
+def _pack(span: Span, grid: ChunkGrid, reader: RawReader, codec: Codec, with_digest: bool) -> _PackedSpan:
+    raw = reader.read(span.part, span.source)
+    known = digest(raw) if with_digest else b""
+    group = target_group(span, grid, raw)
+    return _PackedSpan(span, group, codec.pack(group, raw), known)
 
 
 def _write_span(writer: ExrWriter, span: Span, group: ChunkGroup, packed: Sequence[Packed]) -> None:

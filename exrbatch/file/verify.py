@@ -5,15 +5,16 @@ import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 
-from exrbatch.codecs.codec import ChunkGroup, Codec, Raw
+from exrbatch.codecs.codec import ChunkGroup, Codec
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.library import LibraryCodec
 from exrbatch.codecs.table import codecs_for
 from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import Attribute, Part
-from exrbatch.exr.reader import ExrFile, Payload, open_exr
-from exrbatch.file.digests import Digests
+from exrbatch.exr.payloads import PayloadReader
+from exrbatch.exr.reader import ExrFile, open_exr
+from exrbatch.file.digests import Digests, digest
 from exrbatch.file.locate import first_different_pixel
 from exrbatch.file.ordered import lanes, ordered
 from exrbatch.file.plan import Verify
@@ -169,66 +170,66 @@ def pixel_difference(
     Holds one span of each at a time, or one more than there are threads. `lossy_channels`: by part, those that may
     differ. `digests`: of the source, which then is read again only where the library is not the judge.
     """
-    total = sum(table.grid.count for table in copy.parts)
+    grids = [table.grid for table in copy.parts]
+    total = sum(grid.count for grid in grids)
     done = 0
-    with contextlib.ExitStack() as opened:
-        # Each lane has a copy of its own, as what is read from a file is good until the next reading only.
-        more = [opened.enter_context(open_exr(copy.path)) for _ in range(lanes(threads) - 1)]
-        parts = copy.header.parts
-        compressions = [part.compression for part in parts]
-        judges = [choose_judges(parts, compressions, mode, lossy_channels) for _ in range(lanes(threads))]
-        pairs = list(zip([copy, *more], judges, strict=True))
-        for span, is_equal in ordered(_tasks(source, pairs, lossy_channels, digests, name), threads):
-            if not is_equal:
-                return _place(source, copy, span, lossy_channels[span.part], name)
-            done += len(span.target)
-            progress(done / total)
+    for span, is_equal in ordered(_tasks(source, copy, lossy_channels, mode, threads, digests, name), threads):
+        if not is_equal:
+            return _place(source, copy, span, lossy_channels[span.part], name)
+        done += len(span.target)
+        progress(done / total)
     return None
 
 
 def _tasks(
     source: ExrFile,
-    pairs: Sequence[tuple[ExrFile, Sequence[Codec]]],
+    copy: ExrFile,
     lossy_channels: Sequence[tuple[str, ...]],
+    mode: Verify,
+    threads: int,
     digests: Digests | None,
     name: str,
 ) -> Iterator[Callable[[], tuple[Span, bool]]]:
-    """Read span after span of both files; yield what tells whether they are equal."""
-    grids = [table.grid for table in pairs[0][0].parts]
-    lane = itertools.cycle([(copy, judges, RawReader(source)) for copy, judges in pairs])
-    for index, (span, (copy, judges, reader)) in enumerate(zip(cut_spans(source, grids), lane, strict=False)):
-        grid, judge = grids[span.part], judges[span.part]
-        if digests is not None and isinstance(judge, LibraryCodec) and not lossy_channels[span.part]:
-            payloads = _payloads(copy, span, name)
-            group = ChunkGroup.of(grid, span.target)
-            check = functools.partial(_holds_digest, judge, group, payloads, digests, index)
-        else:
-            raw = reader.read(span.part, span.source)
-            payloads = _payloads(copy, span, name)
-            check = functools.partial(_holds_raw, judge, target_group(span, grid, raw), payloads, raw)
-        yield functools.partial(_judged, span, check, name)
+    """Yield what tells whether a span is equal. Readers and judges own buffers: a set for each lane."""
+    parts = copy.header.parts
+    compressions = [part.compression for part in parts]
+    sets = [
+        _Comparer(source, copy, choose_judges(parts, compressions, mode, lossy_channels), name)
+        for _ in range(lanes(threads))
+    ]
+    grids = [table.grid for table in copy.parts]
+    for index, (span, comparer) in enumerate(zip(cut_spans(source, grids), itertools.cycle(sets), strict=False)):
+        known = None if digests is None or lossy_channels[span.part] else digests[index]
+        yield functools.partial(comparer.compare, span, known)
 
 
-def _payloads(copy: ExrFile, span: Span, name: str) -> list[Payload]:
-    with _blamed_on_the_copy(name):
-        return copy.read_payloads(span.part, span.target)
+class _Comparer:
+    """Compares spans of two open files; each thread that does needs one of its own."""
 
+    def __init__(self, source: ExrFile, copy: ExrFile, judges: Sequence[Codec], name: str) -> None:
+        self._raw, self._payloads = RawReader(source), PayloadReader(copy)
+        self._grids = [table.grid for table in copy.parts]
+        self._judges = judges
+        self._name = name
 
-def _judged(span: Span, check: Callable[[], bool], name: str) -> tuple[Span, bool]:
-    with _blamed_on_the_copy(name):
-        return span, check()
+    def compare(self, span: Span, known: bytes | None) -> tuple[Span, bool]:
+        """Say whether a span is equal; `known`: the digest of the source's raw bytes, for a judge that can use it."""
+        judge = self._judges[span.part]
+        if known is not None and isinstance(judge, LibraryCodec):
+            with _blamed_on_the_copy(self._name):
+                packed, _ = self._packed(span)
+                return span, digest(judge.unpacked(ChunkGroup.of(self._grids[span.part], span.target), packed)) == known
+        raw = self._raw.read(span.part, span.source)
+        group = target_group(span, self._grids[span.part], raw)
+        with _blamed_on_the_copy(self._name):
+            packed, samples_size = self._packed(span)
+            is_other_size = group.part.storage.is_deep and samples_size != group.sizes[1]
+            return span, not is_other_size and judge.first_difference(group, packed, raw) is None
 
-
-def _holds_digest(
-    judge: LibraryCodec, group: ChunkGroup, payloads: Sequence[Payload], digests: Digests, index: int
-) -> bool:
-    return digests.holds(index, judge.unpacked(group, packed_streams(group.grid, group.chunks, payloads)))
-
-
-def _holds_raw(judge: Codec, group: ChunkGroup, payloads: Sequence[Payload], raw: Raw) -> bool:
-    if group.part.storage.is_deep and payloads[0].raw_size != group.sizes[1]:
-        return False
-    return judge.first_difference(group, packed_streams(group.grid, group.chunks, payloads), raw) is None
+    def _packed(self, span: Span) -> tuple[list[memoryview], int]:
+        """Read the packed streams of the copy; and of a deep chunk how many raw bytes of samples it claims."""
+        payloads = self._payloads.read(span.part, span.target)
+        return packed_streams(self._grids[span.part], span.target, payloads), payloads[0].raw_size
 
 
 def _place(source: ExrFile, copy: ExrFile, span: Span, lossy_channels: tuple[str, ...], name: str) -> str:
