@@ -4,7 +4,7 @@
 
 Classes: `plate` (grainy RGBA half at 2K and 4K), `cg` (clean RGBA and 20 AOV channels, half), `depth` (one
 float channel), `deep` (deep scan lines with a few samples a pixel). `--scale 0.25` makes small ones for a quick look.
-`--reference`: also, as a class of that name, the flat scan line files below a folder, uncompressed.
+`--reference`: also the flat scan line files below a folder, uncompressed, as `reference_cg` and `reference`.
 """
 
 import argparse
@@ -24,6 +24,9 @@ from exrbatch.exr.reader import open_exr
 Channels = dict[str, NDArray[np.generic]]
 SIZES = {"2k": (2048, 1152), "4k": (3840, 2160)}
 AOVS = ("diffuse", "specular", "albedo", "normal", "position", "emission")
+
+CG_CHANNELS = 12
+"""Reference images with so many channels at least are renders with layers."""
 
 
 def cg(width: int, height: int, frame: int) -> Channels:
@@ -104,17 +107,22 @@ def make_corpus(folder: Path, scale: float, frames: int) -> None:
 
 
 def add_reference(folder: Path, images: Path) -> None:
-    """Copy what every peer can: flat scan lines, one part, no subsampling. Damaged files lie among the good ones."""
-    target = folder / "reference"
-    target.mkdir(parents=True, exist_ok=True)
+    """Copy what every peer can: flat scan lines, one part, no subsampling. Damaged files lie among the good ones.
+
+    CG, known by its many channels, is a class of its own: it packs very differently from all others.
+    """
+    targets = {True: folder / "reference_cg", False: folder / "reference"}
+    for target in targets.values():
+        target.mkdir(parents=True, exist_ok=True)
     for path in sorted(images.rglob("*.exr")):
         with contextlib.suppress(InvalidFile, UnsupportedFile), open_exr(str(path)) as file:
             part = file.header.parts[0]
             is_plain = len(file.header.parts) == 1 and part.storage is Storage.SCAN_LINE
             is_plain &= all((channel.x_sampling, channel.y_sampling) == (1, 1) for channel in part.channels)
             if is_plain and "Damaged" not in path.parts:
+                target = targets[len(part.channels) >= CG_CHANNELS]
                 shutil.copyfile(path, target / f"{path.parent.name}_{path.name}")
-    for report in recompress_many([target], "none", force=True, include_lossy_sources=True):
+    for report in recompress_many(list(targets.values()), "none", force=True, include_lossy_sources=True):
         assert report.status in (Status.RECOMPRESSED, Status.ALREADY), report
 
 

@@ -54,10 +54,10 @@ def main() -> None:
         worker = pool._slots[0].process.pid
         assert worker is not None
         warm = FilePlan(source=str(folder / "missing.exr"))  # imports everything, does nothing
-        report = _do(pool, Candidate(warm.source, 0), warm)
+        report = do_one(pool, Candidate(warm.source, 0), warm)
         idle = status(worker, "VmRSS")
         plan = Options(compression=target, effort=Effort.FAST, force=True).plan(Candidate(str(path), size))
-        report = _do(pool, Candidate(str(path), size), plan)
+        report = do_one(pool, Candidate(str(path), size), plan)
         peak = status(worker, "VmHWM")
         pool.close()
         print(
@@ -67,7 +67,8 @@ def main() -> None:
     path.unlink()
 
 
-def _do(pool: Pool, candidate: Candidate, plan: FilePlan) -> FileReport:
+def do_one(pool: Pool, candidate: Candidate, plan: FilePlan) -> FileReport:
+    """Do one file in a pool that does nothing else."""
     pool.submit([candidate], [plan])
     while (outcome := pool.next_finished(1)) is None:
         pass

@@ -1,0 +1,65 @@
+"""One giant alone: how much sooner a file is done when several threads of its worker pack it.
+
+    python -m benchmarks.threads FILE... [--threads 2] [--passes 7] [--target zip]
+
+Recompresses a copy of each file in one worker of a real pool, with and without verification by OpenEXR, with one thread
+and with several, interleaved. Figures: median seconds, spread, and the median ratio of speeds within a pass.
+"""
+
+import argparse
+import itertools
+import os
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+from benchmarks.memory import do_one
+from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.options import Options
+from exrbatch.batch.pool import Pool
+from exrbatch.bench.passes import Figure, interleaved, paired_ratio
+from exrbatch.exr.compression import Compression
+from exrbatch.file.plan import Verify
+
+
+def seconds(pool: Pool, path: Path, options: Options, threads: int) -> float:
+    """Return what a worker takes for a fresh copy of a file."""
+    copy = path.with_name(f"copy.{path.name}")
+    shutil.copyfile(path, copy)
+    os.sync()
+    candidate = Candidate(str(copy), copy.stat().st_size)
+    report = do_one(pool, candidate, options.plan(candidate, threads))
+    copy.unlink()
+    assert report.size_after, report
+    return report.seconds
+
+
+def main() -> None:
+    """Parse arguments, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--passes", type=int, default=7)
+    parser.add_argument("--target", default="zip")
+    arguments = parser.parse_args()
+    pool = Pool(1, Options().time_limit)
+    for path, verify in itertools.product(arguments.files, (Verify.LIBRARY, Verify.NONE)):
+        options = Options(compression=Compression[arguments.target.upper()], verify=verify, force=True)
+        counts = [1, arguments.threads]
+        taken: dict[int, list[float]] = defaultdict(list)
+        for number, threads in interleaved(counts, arguments.passes, warm_up=counts):
+            one = seconds(pool, path, options, threads)
+            if number:
+                taken[threads].append(one)
+        for threads in counts:
+            figure, speed = Figure.of(taken[threads]), paired_ratio(taken[1], taken[threads])
+            print(
+                f"{path.name}, verify {verify}, {threads} threads: {figure.median:.2f} s"
+                f" (spread {figure.spread:.0%}), {speed:.2f} x",
+                flush=True,
+            )
+    pool.close()
+
+
+if __name__ == "__main__":
+    main()
