@@ -22,6 +22,8 @@ NOISE_LEVEL = 2
 SAMPLE_BYTES, SAMPLES = 1024, 4
 LEAST_HALF = 1 << 15
 """Bytes. Of less, the second block of Huffman tables would be felt, and the first half as a dictionary be missed."""
+NOISE_PIECE = 1 << 15
+"""Bytes given to ISA-L 2 at a time: of more, it makes 0.5 to 1.5 % more."""
 ZLIB_START = b"\x78\x5e"
 
 
@@ -124,10 +126,11 @@ def _pack_halves(predicted: memoryview) -> bytes:
     """
     half = len(predicted) // 2
     packer = isal_zlib.compressobj(NOISE_LEVEL, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS)
-    low = packer.compress(predicted[:half]) + packer.flush(isal_zlib.Z_SYNC_FLUSH)
+    low = [packer.compress(predicted[start : min(start + NOISE_PIECE, half)]) for start in range(0, half, NOISE_PIECE)]
+    low.append(packer.flush(isal_zlib.Z_SYNC_FLUSH))
     checksum = deflate.adler32(predicted)
     high = deflate.deflate_compress(predicted[half:], LIBDEFLATE_LEVEL[Effort.BALANCED])
-    return b"".join((ZLIB_START, low, high, checksum.to_bytes(4, "big")))
+    return b"".join((ZLIB_START, *low, high, checksum.to_bytes(4, "big")))
 
 
 def _inflate(packed: memoryview, size: int) -> bytearray:
