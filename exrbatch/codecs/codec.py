@@ -4,6 +4,7 @@
 chunk is two streams: the sample count table and the samples.
 """
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,9 +55,8 @@ class ChunkGroup:
 
     def split(self, raw: Raw) -> "list[Stream]":
         """Cut the group's raw bytes into streams."""
-        ends = np.cumsum(self.sizes).tolist()
-        starts = [0, *ends[:-1]]
-        return [Stream(self, i, raw, raw[a:b]) for i, (a, b) in enumerate(zip(starts, ends, strict=True))]
+        borders = itertools.pairwise(itertools.accumulate(self.sizes, initial=0))
+        return [Stream(self, index, raw, raw[start:end]) for index, (start, end) in enumerate(borders)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

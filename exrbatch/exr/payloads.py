@@ -1,5 +1,7 @@
 """The packed bytes of chunks, read from an open file into a buffer that is used again."""
 
+import itertools
+import operator
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,31 +46,28 @@ class PayloadReader:
         """
         table = self._file.parts[part]
         indices = list(chunks)
-        offsets, extents = table.offsets[indices], table.extents[indices]
-        size = int(extents.sum())
+        offsets, extents = table.offsets[indices].tolist(), table.extents[indices].tolist()
+        size = sum(extents)
         if table.leader.is_deep and size > UNCHECKED_DEEP:
             for chunk in indices:
                 table.check_deep_sizes(chunk, *self._file.check_leader_now(table, chunk))
         if len(self._buffer) < size:
             self._buffer = bytearray(size)
         view = memoryview(self._buffer)
-        first, last = int(offsets.min()), int((offsets + extents).max())
+        first, last = min(offsets), max(map(operator.add, offsets, extents))
         if last - first == size:
-            starts = offsets - first
+            starts = [offset - first for offset in offsets]
             self._file.read_into(view[:size], first)
         else:
-            starts = extents.cumsum() - extents
-            for offset, extent, start in zip(offsets.tolist(), extents.tolist(), starts.tolist(), strict=True):
+            starts = [0, *itertools.accumulate(extents[:-1])]
+            for offset, extent, start in zip(offsets, extents, starts, strict=True):
                 self._file.read_into(view[start : start + extent], offset)
         if table.leader.is_deep:
-            return [
-                self._deep_payload(table, chunk, start) for chunk, start in zip(indices, starts.tolist(), strict=True)
-            ]
-        leader_bytes = starts[:, np.newaxis] + np.arange(table.leader.size)
-        sizes = table.check_flat_leaders(indices, np.frombuffer(self._buffer, np.uint8)[leader_bytes])
-        starts += table.leader.size
-        ends = (starts + sizes).tolist()
-        return [Payload(view[start:end]) for start, end in zip(starts.tolist(), ends, strict=True)]
+            return [self._deep_payload(table, chunk, start) for chunk, start in zip(indices, starts, strict=True)]
+        leader_bytes = np.array(starts)[:, np.newaxis] + np.arange(table.leader.size)
+        sizes = table.check_flat_leaders(indices, np.frombuffer(self._buffer, np.uint8)[leader_bytes]).tolist()
+        begins = (start + table.leader.size for start in starts)
+        return [Payload(view[begin : begin + size]) for begin, size in zip(begins, sizes, strict=True)]
 
     def read_uncompressed(self, part: int, chunks: Sequence[int], raw: memoryview) -> bool:
         """Read chunks that are stored raw and lie side by side straight into `raw`, without a copy in between.

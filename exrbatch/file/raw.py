@@ -43,18 +43,21 @@ class RawReader:
         """
         table = self._file.parts[part]
         grid = table.grid
-        self._check_size(part, ChunkGroup.of(grid, chunks))
-        if grid.part.compression is Compression.NONE and not grid.part.storage.is_deep:
-            raw = self._reserve(ChunkGroup.of(grid, chunks).raw_size)
+        group = ChunkGroup.of(grid, chunks)
+        self._check_size(part, group)
+        is_deep = grid.part.storage.is_deep
+        if grid.part.compression is Compression.NONE and not is_deep:
+            raw = self._reserve(group.raw_size)
             if self._payloads.read_uncompressed(part, chunks, raw.data):
                 return raw
         payloads = self._payloads.read(part, chunks)
-        group = ChunkGroup.of(grid, chunks, payloads[0].raw_size)
-        self._check_size(part, group)
+        if is_deep:
+            group = ChunkGroup.of(grid, chunks, payloads[0].raw_size)
+            self._check_size(part, group)
         raw = self._reserve(group.raw_size)
         try:
             self._codecs[part].unpack(group, packed_streams(grid, chunks, payloads), raw)
-            if grid.part.storage.is_deep:
+            if is_deep:
                 _check_sample_counts(grid, chunks[0], raw, payloads[0].raw_size)
         except CorruptChunk as error:
             chunk = chunks[0] if error.chunk is None else error.chunk
