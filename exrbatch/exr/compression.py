@@ -73,7 +73,8 @@ class CompressionFacts:
     the lines of a chunk (JPEG 2000). `in_library`: packed by the OpenEXR library, not by our own code.
     `first_release`: of OpenEXR, to read it. `max_ratio`: how many raw bytes one packed byte can stand for at most;
     a chunk that claims more is damaged or hostile, and is refused before anything is allocated for it. `cost`: CPU
-    time to pack at balanced effort, ZIP's being 1 (benchmarks/RESULTS.md; those that are rarely exact are guessed).
+    time to pack at balanced effort, ZIP's being 1 (benchmarks/RESULTS.md: the mean over CG, depth and plate; of those
+    that are rarely exact, by their ratio to PIZ; LJ2K, which is like HTJ2K, is guessed).
     """
 
     lines_per_chunk: int
@@ -103,25 +104,25 @@ class CompressionFacts:
 _F = CompressionFacts
 FACTS: dict[Compression, CompressionFacts] = {
     Compression.NONE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1, cost=0.05, deep=True),
-    Compression.RLE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=64, cost=3.5, deep=True),
-    Compression.ZIPS: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1032, cost=1.1, deep=True),
+    Compression.RLE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=64, cost=4.0, deep=True),
+    Compression.ZIPS: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1032, cost=1.5, deep=True),
     Compression.ZIP: _F(lines_per_chunk=16, first_release="1.0", max_ratio=1032, cost=1.0),
-    Compression.PIZ: _F(in_library=True, lines_per_chunk=32, first_release="1.0", max_ratio=10_000, cost=1.2),
+    Compression.PIZ: _F(in_library=True, lines_per_chunk=32, first_release="1.0", max_ratio=10_000, cost=1.8),
     Compression.PXR24: _F(
-        in_library=True, lines_per_chunk=16, first_release="1.1.1", max_ratio=1400, cost=1.2, lossy_types=_FLOAT
+        in_library=True, lines_per_chunk=16, first_release="1.1.1", max_ratio=1400, cost=1.8, lossy_types=_FLOAT
     ),
     Compression.B44: _F(
-        in_library=True, lines_per_chunk=32, first_release="1.5", max_ratio=16, cost=0.4, lossy_types=_HALF
+        in_library=True, lines_per_chunk=32, first_release="1.5", max_ratio=16, cost=1.2, lossy_types=_HALF
     ),
     Compression.B44A: _F(
-        in_library=True, lines_per_chunk=32, first_release="1.6", max_ratio=16, cost=0.4, lossy_types=_HALF
+        in_library=True, lines_per_chunk=32, first_release="1.6", max_ratio=16, cost=1.2, lossy_types=_HALF
     ),
     Compression.DWAA: _F(
         in_library=True,
         lines_per_chunk=32,
         first_release="2.2",
         max_ratio=100_000,
-        cost=0.6,
+        cost=5.0,
         lossy_types=_HALF | _FLOAT,
         lossy_names=Names.COLOUR,
     ),
@@ -130,27 +131,27 @@ FACTS: dict[Compression, CompressionFacts] = {
         lines_per_chunk=256,
         first_release="2.2",
         max_ratio=100_000,
-        cost=0.6,
+        cost=5.0,
         lossy_types=_HALF | _FLOAT,
         lossy_names=Names.COLOUR,
     ),
     Compression.HTJ2K256: _F(
-        in_library=True, lines_per_chunk=256, first_release="3.4", max_ratio=100_000, cost=0.95, binary_sampling=True
+        in_library=True, lines_per_chunk=256, first_release="3.4", max_ratio=100_000, cost=1.0, binary_sampling=True
     ),
     Compression.HTJ2K32: _F(
-        in_library=True, lines_per_chunk=32, first_release="3.4", max_ratio=100_000, cost=0.95, binary_sampling=True
+        in_library=True, lines_per_chunk=32, first_release="3.4", max_ratio=100_000, cost=1.05, binary_sampling=True
     ),
     Compression.LJ2K: _F(
         in_library=True,
         lines_per_chunk=256,
         first_release="3.5",
         max_ratio=100_000,
-        cost=0.95,
+        cost=1.05,
         lossy_types=_HALF | _FLOAT,
         lossy_names=Names.RGB_TRIPLE,
         binary_sampling=True,
     ),
-    Compression.ZSTD: _F(lines_per_chunk=1, first_release="3.5", max_ratio=100_000, cost=1.6, deep=True),
+    Compression.ZSTD: _F(lines_per_chunk=1, first_release="3.5", max_ratio=100_000, cost=2.2, deep=True),
 }
 
 NEAREST_DEEP: dict[Compression, Compression] = {
