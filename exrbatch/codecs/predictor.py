@@ -43,10 +43,8 @@ class Predictor:
         for start in range(0, half, BLOCK):
             block = words[start : start + BLOCK]
             size = len(block)
-            shifted = self._shifted[:size]
             np.copyto(self._low[1 : size + 1], block, casting="unsafe")
-            np.right_shift(block, 8, out=shifted)
-            np.copyto(self._high[1 : size + 1], shifted, casting="unsafe")
+            np.right_shift(block, 8, out=self._high[1 : size + 1], casting="unsafe")
             for split, offset in ((self._low, start), (self._high, evens + start)):
                 out = predicted[offset : offset + size]
                 np.subtract(split[1 : size + 1], split[:size], out=out)
@@ -85,7 +83,7 @@ class Predictor:
         words = raw.view("<u2")
         half = words.shape[1]
         np.copyto(split[:, :half], words, casting="unsafe")
-        np.copyto(split[:, half:], words >> 8, casting="unsafe")
+        np.right_shift(words, 8, out=split[:, half:], casting="unsafe")
         np.subtract(split[:, 1:], split[:, :-1], out=predicted[:, 1:])
         np.bitwise_xor(predicted, 0x80, out=predicted)
         predicted[:, 0] = split[:, 0]
