@@ -119,7 +119,7 @@ class Scheduler:
         self._workers.submit(bundle, [self._options.plan(each, self._threads(each)) for each in bundle])
 
     def _threads(self, candidate: Candidate) -> int:
-        """Share out the workers that will have no file: a large one is packed by several threads of its worker."""
+        """Share out the workers that will have no file: several threads of its worker do a large one."""
         if candidate.size < BUNDLE_BYTES or not self._backlog.is_complete:
             return 1
         jobs = self._workers.jobs

@@ -17,13 +17,14 @@ def ordered(tasks: Iterable[Callable[[], _Result]], threads: int) -> Iterator[_R
     """Do tasks in threads; yield their results in the order of the tasks.
 
     The iterable is advanced in the calling thread, and task n + `lanes` is asked for only when result n has been
-    used. With one thread everything happens in the calling one. The packers let go of the interpreter.
+    used. With one thread everything happens in the calling one. Reading, packers and the library let go of the
+    interpreter.
     """
     if threads == 1:
         yield from (task() for task in tasks)
         return
     pending: deque[Future[_Result]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="exrbatch-pack") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="exrbatch-span") as pool:
         for task in tasks:
             pending.append(pool.submit(task))
             if len(pending) > threads:

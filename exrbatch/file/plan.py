@@ -87,7 +87,7 @@ class FilePlan(Rules):
 
     `destination` is None for a replacement in place. `backup`: where to keep the original meanwhile. `twins`: its
     other names, hard links to it. `workers`: how many files may be in work at once, on the same disk.
-    `threads`: how many may pack this one.
+    `threads`: how many may work on this one.
     """
 
     source: str

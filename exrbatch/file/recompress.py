@@ -38,7 +38,7 @@ def recompress(
     """Write the source, with each part packed anew, to an empty file.
 
     `digests` gets that of each span's raw bytes. Holds one span at a time (about 4 MB of raw bytes, or
-    one chunk common to both compressions); with several threads, which pack, one more than there are.
+    one chunk common to both compressions); with several threads one more than there are.
     """
     grids = target_grids(source, compressions)
     header = source.header.recompressed(compressions, [grid.count for grid in grids])

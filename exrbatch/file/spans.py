@@ -18,6 +18,8 @@ from exrbatch.exr.reader import ExrFile
 
 SPAN_BYTES = 4 << 20
 """Raw bytes of a span, unless one common chunk is larger: few calls for small chunks, yet within the cache."""
+SPAN_CHUNKS = 1 << 14
+"""Chunks of a span at most: tiny ones are fewer bytes than what is kept for each on its way."""
 MANY_RUNS, TINY_RUN = 100, 1 << 18
 """Of parts that alternate: from how many pieces on it counts, and raw bytes of a piece below which it is tiny."""
 
@@ -88,11 +90,11 @@ def _part_order(source: ExrFile, index: int) -> NDArray[np.int64]:
 
 
 def _one_to_one(index: int, grid: ChunkGrid, chunks: NDArray[np.int64]) -> Iterator[Span]:
-    """Group chunks, in the order given, to spans of about SPAN_BYTES; a deep chunk stays alone."""
+    """Group chunks, in the order given, to spans of about SPAN_BYTES, few enough; a deep chunk stays alone."""
     if grid.part.storage.is_deep:
         groups = np.split(chunks, len(chunks))
     else:
-        filled = np.cumsum(grid.raw_sizes[chunks]) // SPAN_BYTES
+        filled = np.cumsum(grid.raw_sizes[chunks]) // SPAN_BYTES + np.arange(len(chunks)) // SPAN_CHUNKS
         groups = np.split(chunks, np.flatnonzero(np.diff(filled)) + 1)
     for group in groups:
         indices = tuple(group.tolist())
@@ -118,7 +120,7 @@ def _span_lines(old: ChunkGrid, new: ChunkGrid) -> int:
     common = math.lcm(int(old.heights[0]), int(new.heights[0]), *samplings)
     common = common if old.count > 1 and new.count > 1 else height
     line_bytes = max(1, int(old.raw_sizes.sum()) // height)
-    return common * max(1, SPAN_BYTES // (line_bytes * common))
+    return common * max(1, min(SPAN_BYTES // (line_bytes * common), SPAN_CHUNKS // common))
 
 
 def _chunks_of_lines(grid: ChunkGrid, start: int, end: int) -> range:

@@ -42,7 +42,7 @@ def verify(
     Opens the file anew, compares the headers attribute by attribute, then every raw byte of every chunk with the
     source, which is read a second time, or with `digests` of what was read the first time. Channels that were allowed
     to change are passed over; all others must be exact. With `Verify.LIBRARY` flat data is unpacked by the OpenEXR
-    library: a mistake in our own codecs can't hide behind itself.
+    library: a mistake in our own packing can't hide behind itself.
     """
     with _blamed_on_the_copy():
         copy = open_exr(path)

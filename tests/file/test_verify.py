@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from exrbatch import FileReport, Status
 from exrbatch.codecs.codec import ChunkGroup, Packed, Raw
+from exrbatch.codecs.predictor import _RunningSums
 from exrbatch.codecs.zip import ZipCodec
+from exrbatch.exr.compression import Compression
 from exrbatch.file import job, spans
 from exrbatch.file.plan import FilePlan, Task, Verify
 from exrbatch.file.raw import RawReader
@@ -169,3 +171,22 @@ class TestWhatWasReadOnce:
         monkeypatch.setattr(RawReader, "read", count)
         assert job.run(FilePlan(source=str(frame), verify=verify)).status is Status.RECOMPRESSED
         assert sorted(chunk for chunks in seen for chunk in chunks) == sorted([*range(200)] * times)
+
+
+@pytest.mark.parametrize("compression", [2, 3])
+def test_a_mistake_in_unpacking_the_source_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: int
+) -> None:
+    """What comes out of a source must pack to what was in it: no judge of the new file could tell."""
+    accumulate = _RunningSums.accumulate
+
+    def err(sums: _RunningSums, data: Raw) -> None:
+        accumulate(sums, data)
+        data[len(data) // 2] ^= 1
+
+    monkeypatch.setattr(_RunningSums, "accumulate", err)
+    data, frame = build([PartSpec(channels=CHANNELS, compression=compression, noise=0)]), tmp_path / "a.exr"
+    frame.write_bytes(data)
+    report = job.run(FilePlan(source=str(frame), compression=Compression.NONE, force=True))
+    assert (report.status, "unpacking it went wrong" in (report.reason or "")) == (Status.FAILED, True)
+    assert frame.read_bytes() == data
