@@ -119,7 +119,10 @@ class Predictor:
 
 
 def _prove(again: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
-    if not np.array_equal(again, predicted):
+    whole = again.size // 8 * 8
+    one, other = again.reshape(-1), predicted.reshape(-1)
+    same = np.array_equal(one[:whole].view("<u8"), other[:whole].view("<u8"))  # fewer comparisons to keep
+    if not (same and np.array_equal(one[whole:], other[whole:])):
         raise VerificationFailed("unpacking it went wrong: what came out does not pack to what went in")
 
 
