@@ -46,11 +46,11 @@ def recompress(
     total = sum(grid.count for grid in grids)
     done = 0
     tasks = _tasks(source, grids, compressions, effort, threads, with_digests=digests is not None)
-    for done_span in ordered(tasks, threads):
-        _write_span(writer, done_span.span, done_span.group, done_span.packed)
+    for ready in ordered(tasks, threads):
+        _write_span(writer, ready.span, ready.group, ready.packed)
         if digests is not None:
-            digests.append(done_span.digest)
-        done += len(done_span.span.target)
+            digests.append(ready.digest)
+        done += len(ready.span.target)
         progress(done / total)
     writer.finish()
 
