@@ -60,7 +60,7 @@ class Predictor:
     def inverse(self, predicted: Bytes, raw: Bytes) -> None:
         """Fill `raw` (n >= 1 bytes, like `predicted`) with the bytes that `forward` turns into `predicted`.
 
-        It does turn them into that: no other code reads the source, so this proves itself, for an eighth of the time.
+        It does turn them into that: no other code reads the source, so this proves itself, for a sixth of the time.
         Raises `VerificationFailed`.
         """
         n = len(raw)

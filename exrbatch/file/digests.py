@@ -14,7 +14,10 @@ def digest(raw: Raw) -> bytes:
 
 
 class Digests:
-    """The digest of the raw bytes of each span of a file, in the order of `cut_spans`."""
+    """The digest of the raw bytes of each span of a file, in the order of `cut_spans`.
+
+    Kept side by side: a deep file has a span for each of up to a million chunks.
+    """
 
     def __init__(self) -> None:
         self._bytes = bytearray()
