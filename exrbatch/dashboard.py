@@ -15,7 +15,7 @@ from exrbatch.batch.report import BatchReport
 from exrbatch.batch.run import Run
 from exrbatch.file.plan import Task
 from exrbatch.file.report import FileReport, Status
-from exrbatch.text import shortened, shown_duration, shown_path, shown_size
+from exrbatch.text import safe_text, shortened, shown_duration, shown_size
 
 STOPPING = "finishing the files in work; once more (Ctrl-C) to stop now"
 SHOWN_FAILURES = 3
@@ -73,7 +73,7 @@ class Dashboard:
 
 def _doing(options: Options) -> str:
     if options.task is Task.COMPARE:
-        return f"comparing with {shown_path(options.output or '')}"
+        return f"comparing with {safe_text(options.output or '')}"
     verb = "planning" if options.dry_run else "recompressing"
     target = options.compression.name if options.compression is not None else f"the best for {options.prefer}"
     return f"{verb} to {target}, effort {options.effort}"
@@ -128,7 +128,7 @@ def _workers(running: list[Running], width: int) -> RenderableType:
     shown = running[:MAX_WORKER_ROWS]
     bar_width = max(8, min(30, width // 5))
     name_width = width - bar_width - 24
-    names = [shortened(shown_path(row.candidate.path), name_width) for row in shown]
+    names = [shortened(safe_text(row.candidate.path), name_width) for row in shown]
     table = Table.grid(padding=(0, 1))
     for justify in ("right", "left", "left", "right", "right"):
         table.add_column(justify=justify, no_wrap=True)
@@ -149,7 +149,7 @@ def _workers(running: list[Running], width: int) -> RenderableType:
 def _failures(failures: Iterable[FileReport], width: int) -> list[RenderableType]:
     lines: list[RenderableType] = []
     for failure in failures:
-        name = shortened(shown_path(failure.path), max(20, width // 3))
+        name = shortened(safe_text(failure.path), max(20, width // 3))
         line = Text("failed ", style="bold red").append(name, "not bold default").append(f": {failure.reason}", "red")
         line.truncate(width, overflow="ellipsis")
         lines.append(line)

@@ -1,8 +1,18 @@
 """Whose fault it is decides the class; the message says what is wrong, where, and what can be done."""
 
+from exrbatch.text import safe_text
+
 
 class ExrbatchError(Exception):
-    """Base of every error that exrbatch raises on purpose."""
+    """Base of every error that exrbatch raises on purpose. Its message can be printed: control characters are escaped.
+
+    Attributes:
+        message: one line.
+    """
+
+    def __init__(self, message: str) -> None:
+        self.message = safe_text(message)
+        super().__init__(self.message)
 
 
 class InvalidFile(ExrbatchError):
@@ -12,7 +22,8 @@ class InvalidFile(ExrbatchError):
 class CorruptChunk(InvalidFile):
     """A chunk does not hold what its place in the file says that it holds.
 
-    `chunk`: its index in table order, from a codec, which does not know where the chunk lies.
+    Attributes:
+        chunk: its index in table order, from a codec, which does not know where the chunk lies.
     """
 
     def __init__(self, message: str, chunk: int | None = None) -> None:
@@ -22,6 +33,10 @@ class CorruptChunk(InvalidFile):
 
 class UnsupportedFile(ExrbatchError):
     """The file is right, but exrbatch leaves it alone; the message is the reason."""
+
+
+class NeedsMemory(UnsupportedFile):
+    """The file needs more memory at once than this worker may use. Alone, with all of it, it may be possible."""
 
 
 class VerificationFailed(ExrbatchError):
@@ -35,12 +50,21 @@ class SourceChanged(ExrbatchError):
 class ReplaceFailed(ExrbatchError):
     """The file system refused a step of writing or putting in place the new file.
 
-    `errno`: the system's number of what was wrong, where there is one.
+    Attributes:
+        errno: the system's number of what was wrong, or None.
     """
 
     def __init__(self, message: str, errno: int | None = None) -> None:
         super().__init__(message)
         self.errno = errno
+
+
+class RenameUncertain(ReplaceFailed):
+    """A rename over an existing file reported an error, and what the name stands for now can't be trusted.
+
+    Nothing is removed after that: neither the new file nor any other name of the original. The message says where
+    they are.
+    """
 
 
 class NoSpace(ExrbatchError):

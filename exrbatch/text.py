@@ -1,12 +1,30 @@
 """Paths, sizes and times as people read them. No markup: the result is shown as it is."""
 
+import contextlib
 import os
+import re
 
 
-def shown_path(path: str) -> str:
-    r"""Show any path on one line: bytes that are not UTF-8 and control characters as \xNN."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+def safe_text(text: str) -> str:
+    r"""Make any text safe to print on one line.
+
+    Every path and message that reaches a person goes through here: a file name may hold escape sequences that clear
+    the terminal, newlines, or bytes that are not UTF-8. Those are shown as \xNN and the like. What has been made safe
+    already comes out as it went in.
+    """
+    # Bytes of a name that the system could not decode are surrogates in Python: they may still be good UTF-8.
+    with contextlib.suppress(UnicodeEncodeError):  # other surrogates, as Windows has them
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    safe = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return re.sub(r"\\udc([89a-f][0-9a-f])", r"\\x\1", safe)
+
+
+def path_bytes(path: str) -> bytes:
+    """Return a path as the bytes that it is on disk, also where the system's encoding can't express it."""
+    try:
+        return os.fsencode(path)
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "surrogatepass")
 
 
 def shown_size(size: float) -> str:

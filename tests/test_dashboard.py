@@ -13,7 +13,7 @@ from exrbatch.batch.report import BatchReport
 from exrbatch.batch.run import Run
 from exrbatch.cli.summary import file_line, summary_lines
 from exrbatch.dashboard import Dashboard, plain_line
-from exrbatch.text import shortened, shown_duration, shown_path, shown_size
+from exrbatch.text import safe_text, shortened, shown_duration, shown_size
 
 
 class Clock:
@@ -119,5 +119,5 @@ def test_words_for_people() -> None:
     assert [shown_duration(seconds) for seconds in (0.04, 59.9, 60, 3599.6, 36000)] == [
         "0.0 s", "59.9 s", "1:00", "1:00:00", "10:00:00",
     ]  # fmt: skip
-    assert shown_path("a\n\x1b[31m\udcff.exr") == r"a\n\x1b[31m\xff.exr"
+    assert safe_text("a\n\x1b[31m\udcff.exr") == r"a\n\x1b[31m\xff.exr"
     assert shortened("/a/b/c.exr", 6) == "…c.exr"

@@ -4,12 +4,20 @@ from typing import NamedTuple
 
 
 class Candidate(NamedTuple):
-    """A file to be done: where it is, and its size in bytes.
+    """A file to be done, as the scan saw it.
 
-    `mirror`: its place in the tree that mirrors the sources', if there is one. `twins`: its other names, hard links.
+    Attributes:
+        path: where it is.
+        size: bytes.
+        mirror: its place in the tree that mirrors the sources', or None if there is none.
+        twins: its other names, hard links that are to get the new file, too.
+        inode: its inode number, 0 where that is not known.
+        links: how many names it has.
     """
 
     path: str
     size: int
     mirror: str | None = None
     twins: tuple[str, ...] = ()
+    inode: int = 0
+    links: int = 1

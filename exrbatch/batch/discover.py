@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from exrbatch.batch.candidate import Candidate
-from exrbatch.batch.mirror import Mirror, parents
+from exrbatch.batch.mirror import FolderIdentity, Mirror, folder_identity, lineage
 from exrbatch.errors import OptionsError
 from exrbatch.file import temps
 from exrbatch.file.report import FileReport, Status
@@ -81,12 +81,12 @@ def _without_covered(paths: list[str]) -> list[str]:
 
     Files come first: they are meant, also where the patterns for their folder would leave them out.
     """
-    folders = {path: os.path.realpath(path) for path in paths if os.path.isdir(path)}
-    every = set(folders.values())
-    kept: dict[str, str] = {}
-    for path, real in folders.items():
-        if not any(parent in every for parent in parents(real)):
-            kept.setdefault(real, path)
+    folders = {path: lineage(path) for path in paths if os.path.isdir(path)}
+    every = {each[0] for each in folders.values()}
+    kept: dict[FolderIdentity, str] = {}
+    for path, (own, *above) in folders.items():
+        if not any(parent in every for parent in above):
+            kept.setdefault(own, path)
     return [*dict.fromkeys(path for path in paths if path not in folders), *kept.values()]
 
 
@@ -105,16 +105,17 @@ def discover(
     to the files of a walk; `sweep`: remove stale temp files on the way. `relink`: of a file with several names
     yield one, with the others as its `twins`, once all are found.
     """
-    skip = mirror.real if mirror is not None else ""
+    skip = folder_identity(mirror.root) if mirror is not None else None
     found = _grouped(_found(paths, skip, selection, sweep), relink)
     if mirror is not None:
         found = ((each if isinstance(each, FileReport) else mirror.place(each, path), path) for each, path in found)
-    for each, _ in _swept_on_the_way(found) if sweep else found:
+    holds_backups = mirror is not None and mirror.holds_backups
+    for each, _ in _swept_on_the_way(found, holds_backups) if sweep else found:
         yield each
 
 
 def _found(
-    paths: Sequence[str], skip: str, selection: Selection, sweep: bool
+    paths: Sequence[str], skip: FolderIdentity | None, selection: Selection, sweep: bool
 ) -> Iterator[tuple[Candidate | FileReport, str]]:
     named: set[str] = set()  # files that were found by their own names, so that no walk finds them again
     for path in paths:
@@ -145,7 +146,7 @@ def _grouped(
         names = groups.setdefault((status.st_dev, status.st_ino), [])
         names.append(each.path)
         if len(names) == status.st_nlink:
-            yield Candidate(names[0], status.st_size, None, tuple(names[1:])), names[0]
+            yield Candidate(names[0], status.st_size, None, tuple(names[1:]), status.st_ino, status.st_nlink), names[0]
             for name in names[1:]:
                 reason = "another name of a file that is done under its first name"
                 yield FileReport(path=name, status=Status.SKIPPED, reason=reason), path
@@ -161,7 +162,7 @@ def only_in_mirror(paths: Sequence[str], mirror: Mirror, selection: Selection) -
     for path in paths:
         if not (os.path.isdir(path) and os.path.isdir(mirror.root)):
             continue
-        for found in _walk(mirror.root, "", selection, False):
+        for found in _walk(mirror.root, None, selection, False):
             source = os.path.join(path, os.path.relpath(found.path, mirror.root))
             if not os.path.lexists(source):
                 yield FileReport(
@@ -176,7 +177,9 @@ def _status(path: str) -> os.stat_result | None:
         return None
 
 
-def _files_of(path: str, skip: str, selection: Selection, sweep: bool) -> Iterator[Candidate | FileReport]:
+def _files_of(
+    path: str, skip: FolderIdentity | None, selection: Selection, sweep: bool
+) -> Iterator[Candidate | FileReport]:
     if os.path.isdir(path):
         yield from _walk(path, skip, selection, sweep)
     elif os.path.lexists(path):
@@ -186,31 +189,34 @@ def _files_of(path: str, skip: str, selection: Selection, sweep: bool) -> Iterat
         yield from _sequence(path)
 
 
-def _sweep(folder: str, names: Sequence[str]) -> Iterator[FileReport]:
-    """Remove stale temp files, and tell of those that must be kept."""
-    for name in temps.sweep(folder, names):
+def _sweep(folder: str, names: Sequence[str], frames: str | None = None) -> Iterator[FileReport]:
+    """Remove stale temp files, and tell of those that must be kept; `frames`: of a folder of backups."""
+    for name in temps.sweep(folder, names, frames=frames):
         yield FileReport(path=os.path.join(folder, name), status=Status.FAILED, reason=KEPT)
 
 
 def _swept_on_the_way(
-    found: Iterator[tuple[Candidate | FileReport, str]],
+    found: Iterator[tuple[Candidate | FileReport, str]], holds_backups: bool
 ) -> Iterator[tuple[Candidate | FileReport, str]]:
-    """Sweep the folders of files that were named, and those of the mirror, when the first file of each comes."""
+    """Sweep the folders of files that were named, and those of the mirror, before the first file of each comes."""
     seen: set[str] = set()
     for each, path in found:
+        if isinstance(each, Candidate):
+            own = os.path.dirname(each.path) or "."
+            folders: dict[str, str | None] = {} if os.path.isdir(path) else {own: None}
+            if each.mirror is not None:
+                folders[os.path.dirname(each.mirror)] = own if holds_backups else None
+            for folder, frames in folders.items():
+                if folder not in seen:
+                    seen.add(folder)
+                    with contextlib.suppress(OSError):
+                        yield from ((report, path) for report in _sweep(folder, os.listdir(folder), frames))
         yield each, path
-        if isinstance(each, FileReport):
-            continue
-        folders = [] if os.path.isdir(path) else [os.path.dirname(each.path) or "."]
-        folders += [os.path.dirname(each.mirror)] if each.mirror is not None else []
-        for folder in folders:
-            if folder not in seen:
-                seen.add(folder)
-                with contextlib.suppress(OSError):
-                    yield from ((report, path) for report in _sweep(folder, os.listdir(folder)))
 
 
-def _walk(root: str, skip: str, selection: Selection, sweep: bool) -> Iterator[Candidate | FileReport]:
+def _walk(
+    root: str, skip: FolderIdentity | None, selection: Selection, sweep: bool
+) -> Iterator[Candidate | FileReport]:
     """Walk a tree in the order of names, without recursion and without following links."""
     pending = [root]
     while pending:
@@ -227,13 +233,30 @@ def _walk(root: str, skip: str, selection: Selection, sweep: bool) -> Iterator[C
         for entry in listing:
             relative = entry.path[len(root) :].lstrip(os.sep)
             if _is_folder(entry):
-                if entry.name.startswith(BENCH_FOLDER):
-                    continue
-                if selection.takes_folder(relative) and not (skip and os.path.realpath(entry.path) == skip):
+                if _is_to_be_entered(entry, relative, skip, selection):
                     folders.append(entry.path)
-            elif _is_exr_name(entry.name) and selection.takes_file(relative):
-                yield _examine(entry.path)
+            elif (found := _look_at(entry, relative, selection)) is not None:
+                yield found
         pending.extend(reversed(folders))
+
+
+def _is_to_be_entered(
+    entry: "os.DirEntry[str]", relative: str, skip: FolderIdentity | None, selection: Selection
+) -> bool:
+    if entry.name.startswith(BENCH_FOLDER) or not selection.takes_folder(relative):
+        return False
+    return skip is None or folder_identity(entry.path) != skip
+
+
+def _look_at(entry: "os.DirEntry[str]", relative: str, selection: Selection) -> Candidate | FileReport | None:
+    """Look at what is no folder: None for what is no frame."""
+    if entry.is_symlink() and os.path.isdir(entry.path):
+        if not selection.takes_folder(relative):
+            return None
+        return FileReport(path=entry.path, status=Status.SKIPPED, reason="a link to a folder, which is not entered")
+    if _is_exr_name(entry.name) and selection.takes_file(relative):
+        return _examine(entry.path)
+    return None
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
@@ -255,7 +278,7 @@ def _examine(path: str) -> Candidate | FileReport:
     except OSError as error:
         return FileReport(path=path, status=Status.FAILED, reason=f"can't look at it: {error.strerror}")
     if stat.S_ISREG(status.st_mode):
-        return Candidate(path, status.st_size)
+        return Candidate(path, status.st_size, inode=status.st_ino, links=status.st_nlink)
     reason = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
     return FileReport(path=path, status=Status.SKIPPED, reason=reason)
 

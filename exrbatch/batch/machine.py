@@ -22,8 +22,12 @@ FARM_VARIABLES = ("CUE_THREADS", "OPENIMAGEIO_THREADS", "SLURM_CPUS_PER_TASK")
 def automatic_jobs() -> int:
     """Return the number of workers to use when the user names none; at least 1."""
     limits = [float(_affinity()), *cgroup_cores(), *_farm_cores()]
-    memory = min([psutil.virtual_memory().available, *(max(0, limit - used) for limit, used in cgroup_memory())])
-    return max(1, math.floor(min([*limits, memory / WORKER_BYTES])))
+    return max(1, math.floor(min([*limits, available_memory() / WORKER_BYTES])))
+
+
+def available_memory() -> int:
+    """Return the bytes of memory that may be taken now, by the machine and by every control group above us."""
+    return min([psutil.virtual_memory().available, *(max(0, limit - used) for limit, used in cgroup_memory())])
 
 
 def total_memory() -> int:

@@ -82,11 +82,20 @@ class Options(Rules):
         """The folder in which every source has a place, if there is one."""
         return self.output if self.output is not None else self.backup_dir
 
-    def plan(self, candidate: Candidate, threads: int = 1) -> FilePlan:
-        """Make the plan of one file, packed by so many threads."""
+    def plan(self, candidate: Candidate, threads: int = 1, *, reserved: int = 0, memory: int = 0) -> FilePlan:
+        """Make the plan of one file.
+
+        Args:
+            candidate: the file.
+            threads: how many may work on it.
+            reserved: bytes of disk that other files in progress may need.
+            memory: bytes of memory that it may take; 0 for what every file may take.
+        """
         rules: dict[str, Any] = {name: getattr(self, name) for name in _RULES}
         rules["destination" if self.backup_dir is None else "backup"] = candidate.mirror
-        return FilePlan(source=candidate.path, twins=candidate.twins, workers=self.jobs or 1, threads=threads, **rules)
+        return FilePlan(
+            source=candidate.path, twins=candidate.twins, reserved=reserved, memory=memory, threads=threads, **rules
+        )
 
     def time_limit(self, size: int) -> float:
         """Return the seconds after which a file of that size is given up; infinite for none.

@@ -9,6 +9,7 @@ import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
+from dataclasses import replace
 from typing import NamedTuple
 
 from exrbatch.batch.candidate import Candidate
@@ -124,13 +125,18 @@ class Pool:
                 slot.tick(tick, self._time_limit)
 
     def _bury(self, slot: Slot) -> Outcome:
-        """Blame the file that the dead worker had, give the others of its bundle back, start a new worker."""
+        """Blame the file that the dead worker had, give the others of its bundle back, start a new worker.
+
+        If its new file is in place already, it is done, and there is nothing to blame it for.
+        """
         current = slot.current()
-        death = Death(slot.bundle[current], slot.cause_of_death())
-        reports = slot.told()
+        found = slot.post_mortem()
+        reports = found.reports
         returned = [*slot.bundle[len(reports) : current], *slot.bundle[current + 1 :]]
         slot.renew()
-        return Outcome(reports, returned, death)
+        if found.result is None:
+            return Outcome(reports, returned, Death(slot.bundle[current], found.reason))
+        return Outcome([*reports, replace(found.result, notes=(f"done, although {found.reason}",))], returned)
 
     def close(self) -> None:
         """Let the workers finish the files in flight, and end them."""

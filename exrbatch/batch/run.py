@@ -7,11 +7,12 @@ from dataclasses import replace
 from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.discover import Selection, check_paths, discover, only_in_mirror
-from exrbatch.batch.machine import automatic_jobs
+from exrbatch.batch.machine import automatic_jobs, available_memory
 from exrbatch.batch.mirror import Mirror
 from exrbatch.batch.options import Options
 from exrbatch.batch.pool import Pool, Running
 from exrbatch.batch.scheduler import Scheduler, StopRequest
+from exrbatch.batch.slot import most_slots
 from exrbatch.errors import RunStopped
 from exrbatch.file.plan import Hardlinks, Task
 from exrbatch.file.report import FileReport, Status
@@ -21,8 +22,17 @@ class Run:
     """A run that begins when `events` is iterated; `backlog` and `running` can be looked at meanwhile."""
 
     def __init__(self, paths: Iterable[str], options: Options) -> None:
-        """Check everything that can be checked before anything starts. Raises `OptionsError`."""
-        self.jobs = options.jobs or automatic_jobs()
+        """Check everything that can be checked before anything starts. Raises `OptionsError`.
+
+        `notes`: what the user should know before it starts.
+        """
+        self.notes: list[str] = []
+        wanted = options.jobs or automatic_jobs()
+        self.jobs = min(wanted, most_slots())
+        if self.jobs < wanted:
+            self.notes.append(
+                f"{self.jobs} workers instead of {wanted}: the limit of open files is too low (ulimit -n)"
+            )
         self.options = replace(options, jobs=self.jobs)
         self.stop = StopRequest()
         self.backlog = Backlog(_found(check_paths(paths), options))
@@ -46,7 +56,7 @@ class Run:
         self.backlog.start()
         self._pool = Pool(self.jobs, self.options.time_limit)
         try:
-            yield from Scheduler(self.backlog, self._pool, self.options, self.stop).run()
+            yield from Scheduler(self.backlog, self._pool, self.options, self.stop, available_memory()).run()
         except GeneratorExit:
             self.backlog.stop()
         except BaseException:

@@ -1,9 +1,12 @@
 """Scheduler.run() -> reports: keeps every worker busy, never hands out more than each is working on.
 
 A file that a worker died of is done once more at the end, when nothing else runs: it may have been the
-victim of others' hunger for memory. If it does it again, it fails.
+victim of others' hunger for memory. If it does it again, it fails. So is a file that needs more memory than its share.
+A file for which the disk has no room beside those in progress waits until one of them has ended; one that does not
+even fit alone is tried once more at the end, when the others may have made room.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -11,7 +14,7 @@ from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.pool import Death, Outcome
-from exrbatch.file.plan import FilePlan
+from exrbatch.file.plan import FilePlan, Hardlinks
 from exrbatch.file.report import FileReport, failed
 
 TICK = 0.1
@@ -71,13 +74,21 @@ class StopRequest:
 class Scheduler:
     """Brings a backlog that has been started, and workers, together."""
 
-    def __init__(self, backlog: Backlog, workers: Workers, options: Options, stop: StopRequest) -> None:
+    def __init__(
+        self, backlog: Backlog, workers: Workers, options: Options, stop: StopRequest, memory: int = 0
+    ) -> None:
+        """`memory`: bytes that all workers together may take for large files; 0 where that is not known."""
         self._backlog = backlog
         self._workers = workers
         self._options = options
         self._stop = stop
-        self._suspects: dict[str, Death] = {}  # by path: files that a worker died of, to be done once more
-        self._retried: set[str] = set()
+        self._memory = memory
+        self._in_flight: dict[str, Candidate] = {}  # by path
+        self._held: list[Candidate] = []  # until another file has ended: no room on the disk, or another name of it
+        self._waits_for_space = False
+        self._alone: deque[Candidate] = deque()  # to be done once more at the end, when nothing else runs
+        self._retried: set[str] = set()  # paths of files that have been done once more
+        self._suspects: dict[str, Death] = {}  # by path: files that a worker died of
         self._deaths = 0  # since the last success
 
     def run(self) -> Iterator[FileReport | None]:
@@ -104,19 +115,41 @@ class Scheduler:
 
     def _hand_out(self) -> bool:
         """Give free workers files; False if there is nothing more to do."""
-        while self._workers.idle and (bundle := _take_bundle(self._backlog, self._workers.jobs)):
+        while self._workers.idle and not self._waits_for_space and (bundle := self._take_bundle()):
             self._submit(bundle)
         if self._workers.idle < self._workers.jobs or not self._backlog.is_exhausted:
             return True
-        suspects = [death for path, death in self._suspects.items() if path not in self._retried]
-        if not suspects or self._stop.is_set:
+        if not self._alone or self._stop.is_set:
             return False
-        self._retried.add(suspects[0].candidate.path)
-        self._submit([suspects[0].candidate])
+        candidate = self._alone.popleft()
+        self._retried.add(candidate.path)
+        self._submit([candidate])
         return True
 
+    def _take_bundle(self) -> list[Candidate]:
+        """Take files for one worker, but for other names of files that are in progress: those wait."""
+        while bundle := _take_bundle(self._backlog, self._workers.jobs):
+            if self._options.hardlinks is not Hardlinks.BREAK:
+                return bundle
+            busy = {candidate.inode for candidate in self._in_flight.values() if candidate.links > 1}
+            self._held += [candidate for candidate in bundle if candidate.inode in busy]
+            if free := [candidate for candidate in bundle if candidate.inode not in busy]:
+                return free
+        return []
+
     def _submit(self, bundle: Sequence[Candidate]) -> None:
-        self._workers.submit(bundle, [self._options.plan(each, self._threads(each)) for each in bundle])
+        reserved = sum(candidate.size for candidate in self._in_flight.values())
+        self._in_flight.update((candidate.path, candidate) for candidate in bundle)
+        plans = [
+            self._options.plan(
+                candidate,
+                self._threads(candidate),
+                reserved=reserved,
+                memory=self._memory if candidate.path in self._retried else self._memory // self._workers.jobs,
+            )
+            for candidate in bundle
+        ]
+        self._workers.submit(bundle, plans)
 
     def _threads(self, candidate: Candidate) -> int:
         """Share out the workers that will have no file: several threads of its worker do a large one."""
@@ -127,22 +160,44 @@ class Scheduler:
         return max(1, jobs // files)
 
     def _take(self, outcome: Outcome) -> Iterator[FileReport]:
+        ended = [self._in_flight.pop(report.path, None) for report in outcome.reports]
+        for returned in outcome.returned:
+            self._in_flight.pop(returned.path, None)
+        self._waits_for_space = False
         if not self._stop.is_set:
-            self._backlog.put_back(outcome.returned)
-        for report in outcome.reports:
-            self._suspects.pop(report.path, None)
-            if report.disk_is_full and self._stop.reason is None:
-                self._stop.reason = f"the disk is full: {report.reason}"
+            self._backlog.put_back([*outcome.returned, *self._held])
+        self._held.clear()
         if outcome.reports:
             self._deaths = 0
         if outcome.death is not None:
+            self._in_flight.pop(outcome.death.candidate.path, None)
             self._note(outcome.death)
-        yield from outcome.reports
+        for report, candidate in zip(outcome.reports, ended, strict=True):
+            if report.retry_alone and candidate is not None and self._comes_again(report, candidate):
+                continue
+            self._suspects.pop(report.path, None)
+            if report.disk_is_full and self._stop.reason is None:
+                self._stop.reason = f"the disk is full: {report.reason}"
+            yield report
+
+    def _comes_again(self, report: FileReport, candidate: Candidate) -> bool:
+        """Put a file off that may be possible later; False if it has had its last try."""
+        if self._stop.is_set or candidate.path in self._retried:
+            return False
+        if report.disk_is_full and self._in_flight:
+            self._held.append(candidate)
+            self._waits_for_space = True
+        else:
+            self._alone.append(candidate)
+        return True
 
     def _note(self, death: Death) -> None:
         """Suspect a file, or blame it for certain; deaths of the second kind say nothing about the machine."""
-        is_first = death.candidate.path not in self._suspects
-        self._suspects[death.candidate.path] = death
+        path = death.candidate.path
+        is_first = path not in self._suspects
+        self._suspects[path] = death
+        if path not in self._retried:
+            self._alone.append(death.candidate)
         self._deaths += is_first
         if is_first and self._deaths == MAX_DEATHS and self._stop.reason is None:
             self._stop.reason = f"{MAX_DEATHS} workers died one after the other: {death.reason}"

@@ -4,6 +4,7 @@ The only door to executors.
 """
 
 import contextlib
+import io
 import os
 import pickle
 import signal
@@ -12,9 +13,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from multiprocessing.context import BaseContext
+from typing import NamedTuple
 
 from exrbatch.batch import worker
 from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.options import MAX_JOBS
+from exrbatch.batch.start import raise_descriptor_limit
 from exrbatch.file import temps
 from exrbatch.file.plan import FilePlan
 from exrbatch.file.report import FileReport
@@ -25,6 +29,38 @@ MAX_GROWTH = 300 * 1000 * 1000
 """After so many files, or when it holds so many bytes more than at its start, a worker is replaced by a new one."""
 MAX_WORDS = 400
 """Characters of a dead worker's last words that go into the reason."""
+
+
+DESCRIPTORS = 9
+"""Open files that the parent needs for each slot: the executor's pipes and the worker's log (measured)."""
+SPARE_DESCRIPTORS = 64
+"""Open files that are left for everything else."""
+
+
+def most_slots() -> int:
+    """Return how many slots the limit of open files has room for; at least 1."""
+    raise_descriptor_limit()
+    try:
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    except (ImportError, OSError):
+        return MAX_JOBS
+    return MAX_JOBS if soft == resource.RLIM_INFINITY else max(1, (soft - SPARE_DESCRIPTORS) // DESCRIPTORS)
+
+
+class PostMortem(NamedTuple):
+    """What is known of a dead worker.
+
+    Attributes:
+        reason: how it died, in words.
+        reports: of the files of its bundle that it had ended.
+        result: of the file that it had, if its new file was in place already.
+    """
+
+    reason: str
+    reports: list[FileReport]
+    result: FileReport | None
 
 
 class Slot:
@@ -44,11 +80,9 @@ class Slot:
         self._files = 0
         self._clock = (0, 0.0)
         self._limit: float | None = None
-        # What the worker prints, and the reports of a bundle that it has not ended.
-        (self._log, log_path), (self._told, told_path) = (tempfile.mkstemp(prefix="exrbatch-worker-") for _ in "12")
-        self._paths = [log_path, told_path]
+        self._log, self._log_path = tempfile.mkstemp(prefix="exrbatch-worker-")
         self.executor = ProcessPoolExecutor(
-            1, mp_context=self._context, initializer=worker.initialize, initargs=(self.position, log_path, told_path)
+            1, mp_context=self._context, initializer=worker.initialize, initargs=(self.position, self._log_path)
         )
         self.executor.submit(os.getpid)  # the process starts with the first task, not with the executor
         (self.process,) = self.executor._processes.values()
@@ -95,26 +129,38 @@ class Slot:
             self._limit = limit
             self.process.kill()
 
-    def cause_of_death(self) -> str:
-        """Say what the worker died of, and its last words; remove what it left of the file that it had."""
+    def post_mortem(self) -> "PostMortem":
+        """Say what the worker died of, with its last words; remove what it left of the file that it had."""
         # The executor's thread asks for the exit code as well, and the server tells it only once: let it be first.
         self.executor.shutdown(wait=True)
+        reports, printed = self._read_log()
         kept = self._sweep()
         if self._limit is not None:
             reason = f"timed out after {shown_duration(self._limit)} (--file-timeout)"
         else:
             reason = f"the worker died: {_exit_reason(self.process.exitcode)}"
-        words = _last_words(os.pread(self._log, 1 << 16, 0))
+        words = _last_words(printed)
         reason = f"{reason}; its last words: {words}" if words else reason
-        return f"{reason}; it left {', '.join(kept)}, which may be the only copy of something" if kept else reason
+        if kept:
+            reason = f"{reason}; it left {', '.join(kept)}, which may be the only copy of something"
+        return PostMortem(reason, reports, self._result())
 
-    def told(self) -> list[FileReport]:
-        """Read the reports of the files that the worker, which is dead, had ended before."""
+    def _read_log(self) -> tuple[list[FileReport], bytes]:
+        """Read the reports of the files that the dead worker had ended, and what it printed after that."""
         reports: list[FileReport] = []
-        with open(self._told, "rb", closefd=False) as file, contextlib.suppress(EOFError, pickle.UnpicklingError):
+        log = io.BytesIO(os.pread(self._log, os.fstat(self._log).st_size, 0))
+        with contextlib.suppress(EOFError, pickle.UnpicklingError):
             while len(reports) < self.current():
-                reports.append(pickle.load(file))  # noqa: S301  our own worker wrote it
-        return reports
+                reports.append(pickle.load(log))  # noqa: S301  our own worker wrote it
+        return reports, log.read(1 << 16)
+
+    def _result(self) -> FileReport | None:
+        """Look for what the worker, which is dead, had done with its last file; None if that is still to be done."""
+        from exrbatch.file.aftermath import find_result  # seldom needed, and it takes numpy with it
+
+        index = self.current()
+        begun = time.time() - (time.monotonic() - self.started)
+        return find_result(self._plans[index], self.bundle[index].inode, self.bundle[index].size, begun)
 
     def close(self) -> None:
         """End the worker, which is free."""
@@ -132,18 +178,20 @@ class Slot:
 
     def _sweep(self) -> list[str]:
         """Remove the temps of the file that the dead worker had; return those that must be kept."""
-        plan = self._plans[self.current()]
-        paths = {plan.destination or plan.source, plan.backup, *plan.twins} - {None}
-        folders = {os.path.dirname(path or "") or "." for path in paths}
-        pid = self.process.pid
-        return [] if pid is None else [name for folder in folders for name in temps.sweep_process(folder, pid)]
+        pid, plan = self.process.pid, self._plans[self.current()]
+        if pid is None:
+            return []
+        own = os.path.dirname(plan.source) or "."
+        folders: dict[str, str | None] = {os.path.dirname(path) or ".": None for path in plan.twins}
+        folders[own if plan.destination is None else os.path.dirname(plan.destination) or "."] = None
+        if plan.backup is not None:
+            folders[os.path.dirname(plan.backup) or "."] = own
+        return [name for folder, frames in folders.items() for name in temps.sweep_process(folder, pid, frames=frames)]
 
     def _close_files(self) -> None:
         os.close(self._log)
-        os.close(self._told)
-        for path in self._paths:
-            with contextlib.suppress(OSError):
-                os.unlink(path)  # the worker has done that, unless it died before it could
+        with contextlib.suppress(OSError):
+            os.unlink(self._log_path)  # the worker has done that, unless it died before it could
 
 
 def _exit_reason(code: int | None) -> str:

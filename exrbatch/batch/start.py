@@ -10,6 +10,12 @@ from multiprocessing.context import BaseContext
 
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """The first of these asks a run to stop, the second stops it at once; workers never see them."""
+STATUS_SIGNALS = [getattr(signal, name) for name in ("SIGUSR1", "SIGINFO") if hasattr(signal, name)]
+"""These ask a run to print how far it is."""
+IGNORED_BY_WORKERS = [*STOP_SIGNALS, *STATUS_SIGNALS]
+"""Signals for a run that reach its whole process group; only the parent decides what they mean."""
+MAX_DESCRIPTORS = 65536
+"""To what the soft limit of open files is raised at most: some programs close all that there might be."""
 _PRELOADED = ["exrbatch.batch.worker", "exrbatch.file.job"]
 
 
@@ -27,8 +33,20 @@ def start_context() -> BaseContext:
     return context
 
 
+def raise_descriptor_limit() -> None:
+    """Raise the soft limit of open files as far as the hard one lets us: a run of many workers needs many."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def warm_up() -> None:
     """Start the server now, so that it loads its modules while this process loads its own."""
+    raise_descriptor_limit()
     if start_context().get_start_method() == "forkserver":
         from multiprocessing.forkserver import ensure_running
 
@@ -46,7 +64,7 @@ def _signals_ignored() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread may do that
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in IGNORED_BY_WORKERS}
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from multiprocessing.connection import wait
 
 from exrbatch.batch import process
-from exrbatch.batch.start import STOP_SIGNALS
+from exrbatch.batch.start import IGNORED_BY_WORKERS
 from exrbatch.codecs.capture import capture_all
 from exrbatch.file.plan import FilePlan, Task
 from exrbatch.file.report import FileReport, failed
@@ -30,26 +30,28 @@ class Position(ctypes.Structure):
 
 
 _position = Position()
-_log_fd = _told_fd = -1
+_log_fd = -1
+_ended_size = 0
 _memory_at_start = 0
 
 
-def initialize(position: Position, log_path: str, told_path: str) -> None:
-    """Set up a worker that tells its position there; `log_path`: for its last words, `told_path`: for its reports.
+def initialize(position: Position, log_path: str) -> None:
+    """Set up a worker that tells its position there, and keeps its log in that file.
 
-    The files lose their names at once: the parent has them open, and nothing is left behind whoever dies.
+    The log holds the reports of the files of a bundle that have ended, pickled, then what was printed since: the
+    worker's last words if it dies. The file loses its name at once: the parent has it open, and nothing is left behind
+    whoever dies.
     """
-    global _position, _log_fd, _told_fd, _memory_at_start
+    global _position, _log_fd, _memory_at_start
     _position = position
-    _log_fd, _told_fd = (os.open(path, os.O_RDWR | os.O_APPEND) for path in (log_path, told_path))
-    for path in (log_path, told_path):
-        os.unlink(path)
+    _log_fd = os.open(log_path, os.O_RDWR | os.O_APPEND)
+    os.unlink(log_path)
     capture_all(_log_fd)
     faulthandler.enable(_log_fd, all_threads=False)
     process.write_no_core_files()
     process.keep_freed_memory()
     # They go to the whole process group, but only the parent decides what they mean.
-    for number in STOP_SIGNALS:
+    for number in IGNORED_BY_WORKERS:
         signal.signal(number, signal.SIG_IGN)
     process.be_first_for_oom_killer()
     parent = multiprocessing.parent_process()
@@ -64,21 +66,27 @@ def work(plans: Sequence[FilePlan]) -> list[FileReport]:
     """Do the files of a bundle one after the other; return the reports of those that were done.
 
     The others are left when the parent asks for it, or when the disk is full. As a later file may kill this process,
-    each report is also written to a file at once.
+    each report is also written to the log at once.
     """
+    global _ended_size
     reports: list[FileReport] = []
-    os.ftruncate(_told_fd, 0)
+    _ended_size = 0
     for index, plan in enumerate(plans):
         if reports and (_position.stop or reports[-1].disk_is_full):
             break
+        _forget_words()  # those to come are about this file
         _position.index, _position.done = index, 0.0
-        if os.fstat(_log_fd).st_size:
-            os.ftruncate(_log_fd, 0)  # the words are about this file
         reports.append(_work(plan))
         if len(plans) > 1:
-            os.write(_told_fd, pickle.dumps(reports[-1]))
+            _forget_words()
+            _ended_size += os.write(_log_fd, pickle.dumps(reports[-1]))
     _position.grown = process.resident_memory() - _memory_at_start
     return reports
+
+
+def _forget_words() -> None:
+    if os.fstat(_log_fd).st_size != _ended_size:
+        os.ftruncate(_log_fd, _ended_size)
 
 
 def _work(plan: FilePlan) -> FileReport:

@@ -2,7 +2,7 @@
 
 from exrbatch.exr.header import Header
 from exrbatch.exr.part import LevelMode, Part, Storage
-from exrbatch.text import shown_path
+from exrbatch.text import safe_text
 
 COLOUR_ORDER = "RGBAYXZ"
 _STORAGE_WORDS = {
@@ -27,7 +27,7 @@ def _kind(part: Part) -> str:
         storage = f"{'mip' if part.tiles.level_mode is LevelMode.MIPMAP_LEVELS else 'rip'} {storage}"
     names = sorted((channel.name for channel in part.channels), key=lambda name: (_colour_place(name), name))
     listed = "".join(names) if all(map(_is_colour, names)) else ",".join(names)
-    shown = shown_path(listed) if len(names) <= 4 and len(listed) <= 12 else f"{len(names)} channels"
+    shown = safe_text(listed) if len(names) <= 4 and len(listed) <= 12 else f"{len(names)} channels"
     types = "+".join(sorted({channel.pixel_type.name.lower() for channel in part.channels}))
     sampled = any((channel.x_sampling, channel.y_sampling) != (1, 1) for channel in part.channels)
     return f"{storage}, {shown} {types}{' subsampled' if sampled else ''}"

@@ -11,7 +11,7 @@ from exrbatch.bench.figures import TOTAL, Row, unmeasured
 from exrbatch.bench.machine import shown_facts
 from exrbatch.bench.result import Results
 from exrbatch.bench.tables import COLUMNS, EXPLANATION, all_jobs, change_cells, jobs_cells, spread_cells
-from exrbatch.text import shown_path, shown_size
+from exrbatch.text import safe_text, shown_size
 
 BEGINNING = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>exrbatch bench</title>'
 STYLE = """
@@ -104,17 +104,17 @@ def _problems(results: Results, totals: Sequence[Row]) -> list[str]:
     files = results.sample.files
     lines = [f"{row.packing.name}: {problem}" for row in totals for problem in row.problems]
     lines += [
-        f"{packing.name} left out {shown_path(files[file.index].path)}: {file.reason}"
+        f"{packing.name} left out {safe_text(files[file.index].path)}: {file.reason}"
         for packing, file in unmeasured(results)
     ]
-    lines += [f"failed: {shown_path(failure.path)}: {failure.reason}" for failure in results.sample.failures]
+    lines += [f"failed: {safe_text(failure.path)}: {failure.reason}" for failure in results.sample.failures]
     return ["<h2>Warnings</h2><ul>", *(f"<li>{escape(line)}</li>" for line in lines), "</ul>"] if lines else []
 
 
 def _sample_table(results: Results) -> str:
     lines = (
         (
-            [file.content, shown_path(file.path), shown_size(file.size), shown_size(file.raw_size), file.sha256[:12]],
+            [file.content, safe_text(file.path), shown_size(file.size), shown_size(file.raw_size), file.sha256[:12]],
             False,
         )
         for file in results.sample.files

@@ -34,7 +34,7 @@ from exrbatch.cli.outputs import check_output, open_output
 from exrbatch.cli.recompress import PLAIN_SECONDS
 from exrbatch.errors import OptionsError, RunStopped
 from exrbatch.file.report import Status
-from exrbatch.text import shown_duration
+from exrbatch.text import safe_text, shown_duration
 
 MOST = 1000
 """Passes, or files: more would take days, for figures that are no better."""
@@ -182,7 +182,7 @@ class _Outputs:
         except (OSError, OptionsError) as error:
             self.failed = True
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            print(f"exrbatch: can't write {self._paths[name]}: {reason}", file=sys.stderr)
+            print(f"exrbatch: can't write {safe_text(self._paths[name])}: {reason}", file=sys.stderr)
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from exrbatch.bench.result import Results
 from exrbatch.bench.sample import Sample
 from exrbatch.bench.tables import COLUMNS, EXPLANATION, all_jobs, change_cells, jobs_cells
 from exrbatch.cli.summary import MAX_LISTED
-from exrbatch.text import shortened, shown_path, shown_size
+from exrbatch.text import safe_text, shortened, shown_size
 
 WIDE = 110
 """Columns of a terminal that has room for everything."""
@@ -33,7 +33,7 @@ def print_corpus(console: Console, sample: Sample) -> None:
         table.add_row(Text(f"{each.name}: {count}", "bold"), shown_size(each.size), "")
         for file in sample.files:
             if file.content == each.name:
-                name = shortened(shown_path(file.path), room)
+                name = shortened(safe_text(file.path), room)
                 table.add_row(Text(f"  {name}"), shown_size(file.size), file.sha256[:HASH_SHOWN])
     count = f"{sample.found} file{'s' * (sample.found != 1)} found, {sample.looked_at} looked at"
     console.print(Text(count, style="bold"))
@@ -42,7 +42,7 @@ def print_corpus(console: Console, sample: Sample) -> None:
     for word, style, reports in (("skipped", "yellow", sample.skipped), ("failed", "bold red", sample.failures)):
         for report in reports[:MAX_LISTED]:
             line = Text(f"{word}: ", style=style)
-            console.print(line.append(f"{shown_path(report.path)}: {report.reason}", "not bold default"))
+            console.print(line.append(f"{safe_text(report.path)}: {report.reason}", "not bold default"))
         if (more := len(reports) - MAX_LISTED) > 0:
             console.print(Text(f"and {more} more", style=style))
 
@@ -119,7 +119,7 @@ def _print_problems(console: Console, totals: Sequence[Row], results: Results) -
             console.print(Text("warning: ", style="yellow").append(f"{row.packing.name}: {problem}", "default"))
     lost = unmeasured(results)
     for packing, file in lost[:MAX_LISTED]:
-        name = shown_path(results.sample.files[file.index].path)
+        name = safe_text(results.sample.files[file.index].path)
         console.print(Text("left out: ", style="yellow").append(f"{packing.name}: {name}: {file.reason}", "default"))
     if (more := len(lost) - MAX_LISTED) > 0:
         console.print(Text(f"and {more} more left out", style="yellow"))

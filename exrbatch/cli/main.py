@@ -3,20 +3,29 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
+from exrbatch.text import safe_text
 
 EXIT_USAGE = 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages can be printed, whatever was typed. Parsers of commands are of the same class."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, and exit with 2."""
+        super().error(safe_text(message))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
     from exrbatch import __version__
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="exrbatch",
         description="Recompress OpenEXR files losslessly, in place, by the ten thousand.",
         formatter_class=_help_formatter,

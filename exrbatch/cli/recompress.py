@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import TextIO
 
 from rich.console import Console
@@ -19,7 +19,7 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.report import EXIT_FAILURES, BatchReport, RecordFile
 from exrbatch.batch.run import Run
 from exrbatch.batch.scheduler import StopRequest
-from exrbatch.batch.start import STOP_SIGNALS
+from exrbatch.batch.start import STATUS_SIGNALS, STOP_SIGNALS
 from exrbatch.cli.console import lasting_console
 from exrbatch.cli.outputs import open_output
 from exrbatch.cli.summary import file_line, release_note, summary_lines
@@ -62,8 +62,10 @@ def run_recompress(arguments: argparse.Namespace) -> int:
 def show_run(run: Run, arguments: argparse.Namespace) -> int:
     """Drive a run as the options for reporting say; return the exit code."""
     console = lasting_console(sys.stderr if arguments.json else sys.stdout)
-    if (note := release_note(run.options)) is not None:
-        console.print(note)
+    if (needs := release_note(run.options)) is not None:
+        console.print(needs)
+    for note in map(Text, run.notes):
+        console.print(note, style="yellow")
     guarded: list[GuardedSink] = []
     if arguments.report is not None:
         records = open_output(arguments.report, REPORT_BEGINNING, "--report")
@@ -86,10 +88,12 @@ def show_run(run: Run, arguments: argparse.Namespace) -> int:
 def drive(run: Run, console: Console, *, quiet: bool = False, sinks: Sequence[Sink] = ()) -> BatchReport:
     """Run to the end with a live dashboard (on a terminal) or a plain line now and then; return the totals."""
     report = BatchReport()
+    status = _StatusLine(console, run, report)
     is_live = console.is_terminal and not console.is_dumb_terminal and not quiet
     next_line = time.monotonic() + PLAIN_SECONDS
     with contextlib.ExitStack() as stack:
         stack.enter_context(_interrupts(run.stop, None if is_live else console))
+        stack.enter_context(status)
         if is_live:
             stack.enter_context(Live(Dashboard(run, report), console=console, refresh_per_second=4))
         stack.enter_context(_killed_on_error(run))
@@ -100,9 +104,42 @@ def drive(run: Run, console: Console, *, quiet: bool = False, sinks: Sequence[Si
                     sink(finished)
             if not is_live and not quiet and time.monotonic() >= next_line:
                 next_line += PLAIN_SECONDS
-                console.print(Text(plain_line(run, report)))
+                status.is_wanted = True
+            status.print_if_wanted()
     report.signal_number, report.stop_reason = run.stop.signal_number, run.stop.reason
     return report
+
+
+class _StatusLine:
+    """Prints one line about the run: now and then, and when SIGUSR1 (on BSD and macOS also SIGINFO) asks for it.
+
+    Attributes:
+        is_wanted: whether one is to be printed at the next opportunity.
+    """
+
+    def __init__(self, console: Console, run: Run, report: BatchReport) -> None:
+        self._console, self._run, self._report = console, run, report
+        self.is_wanted = False
+
+    def __enter__(self) -> "_StatusLine":
+        for number in STATUS_SIGNALS:
+            signal.signal(number, self._ask)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number in STATUS_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # one that comes late must not end the process
+
+    def print_if_wanted(self) -> None:
+        """Print the line if somebody asked for it."""
+        if self.is_wanted:
+            self.is_wanted = False
+            self._console.print(Text(plain_line(self._run, self._report)))
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self.is_wanted = True
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from exrbatch.batch.report import BatchReport
 from exrbatch.dashboard import STYLES
 from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE, release_number
 from exrbatch.file.report import FileReport, Status
-from exrbatch.text import shown_duration, shown_path, shown_size
+from exrbatch.text import safe_text, shown_duration, shown_size
 
 MAX_LISTED = 20
 """Failures and reasons shown at the end; the others are in the --report file."""
@@ -16,7 +16,7 @@ MAX_LISTED = 20
 def file_line(report: FileReport) -> Text:
     """One file that has ended."""
     line = Text(f"{report.status.value.replace('_', ' '):<13}", style=STYLES[report.status])
-    line.append(shown_path(report.path), "default not bold")
+    line.append(safe_text(report.path), "default not bold")
     if report.status is Status.RECOMPRESSED:
         share = 100 * report.saved / report.size_before
         line.append(
@@ -49,7 +49,7 @@ def summary_lines(report: BatchReport) -> list[Text]:
     lines += _grouped("skipped", report.skip_reasons.most_common(), "yellow")
     for failure in report.failures[:MAX_LISTED]:
         line = Text("failed: ", style="bold red")
-        lines.append(line.append(f"{shown_path(failure.path)}: {failure.reason}", "not bold default"))
+        lines.append(line.append(f"{safe_text(failure.path)}: {failure.reason}", "not bold default"))
     if (more := report.counts[Status.FAILED] - MAX_LISTED) > 0:
         lines.append(Text(f"and {more} more failures; --report FILE.jsonl lists them all", style="red"))
     counts = Text(f"{report.files} file{'s' * (report.files != 1)}: ", style="bold")

@@ -14,6 +14,10 @@ FIRST_READ = 8192
 """Most headers fit; a preview or a long list of attributes takes more reads, each 4 times as large."""
 
 
+SMALL = 64 * 1000 * 1000
+"""Raw bytes that any file may ask for at once. Who has more memory to give says so (`ExrFile.raw_limit`)."""
+
+
 class _Closer:
     """Closes files on a thread, one at a time.
 
@@ -36,18 +40,27 @@ _closer = _Closer()
 
 
 class ExrFile:
-    """An open file. It holds its descriptor to the end: the inode that was opened is the one that is read."""
+    """An open file. It holds its descriptor to the end: the inode that was opened is the one that is read.
 
-    def __init__(self, path: str) -> None:
+    Attributes:
+        path: as it was given.
+        raw_limit: raw bytes that may be unpacked at once.
+        stat: its state when it was opened.
+        header: its header.
+        was_replaced: whether nothing but this descriptor holds the file any more.
+    """
+
+    def __init__(self, path: str, raw_limit: int) -> None:
         """Open the file, parse its header and compare that with the file size.
 
         Raises `InvalidFile`, `UnsupportedFile` or `OSError`.
         """
         self.path = path
+        self.raw_limit = raw_limit
         self._file = io.FileIO(path, opener=_open)
         self._lock = threading.Lock()
         self._parts: tuple[PartChunks, ...] | None = None
-        self.was_replaced = False  # then nothing but this descriptor holds the file
+        self.was_replaced = False
         try:
             self.stat = os.fstat(self.fd)
             if not stat.S_ISREG(self.stat.st_mode):
@@ -141,6 +154,6 @@ def _open(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def open_exr(path: str) -> ExrFile:
+def open_exr(path: str, raw_limit: int = SMALL) -> ExrFile:
     """Open a file; close it with `with`. Raises `InvalidFile`, `UnsupportedFile` or `OSError`."""
-    return ExrFile(path)
+    return ExrFile(path, raw_limit)

@@ -26,6 +26,10 @@ class Disk:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         return os.open(path, flags, 0o600)
 
+    def make_folder(self, path: str, mode: int) -> None:
+        """Make a folder that must not exist yet; the umask takes its share of the mode."""
+        os.mkdir(path, mode)
+
     def write(self, fd: int, data: memoryview, offset: int) -> int:
         """Write at an offset; returns the bytes written, which may be fewer than asked."""
         if hasattr(os, "pwrite"):

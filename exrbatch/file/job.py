@@ -4,26 +4,22 @@
 finished file it answers ALREADY. So any `concurrent.futures.Executor` can call it.
 """
 
-import errno
 import os
 import time
 from dataclasses import replace
 
-from exrbatch.errors import (
-    ExrbatchError,
-    InvalidFile,
-    NoSpace,
-    ReplaceFailed,
-    SourceChanged,
-    UnsupportedFile,
-    VerificationFailed,
-)
+from exrbatch.errors import InvalidFile, VerificationFailed
 from exrbatch.exr.reader import ExrFile, open_exr
+from exrbatch.file.backups import Backup, end_orphan
 from exrbatch.file.choose import choose_by_sample
+from exrbatch.file.copies import copy_whole
 from exrbatch.file.digests import Digests
+from exrbatch.file.folders import make_folder_of
+from exrbatch.file.made_from import check_is_no_link, is_made_from
 from exrbatch.file.measure import measure
-from exrbatch.file.mirror import backed_up, copy_whole, is_mirrored, make_folder_of
+from exrbatch.file.outcomes import outcome_of, size_of
 from exrbatch.file.plan import FilePlan, Task, Verify
+from exrbatch.file.raw import raw_limit
 from exrbatch.file.recompress import Progress, recompress
 from exrbatch.file.replace import Replacement
 from exrbatch.file.replaceable import check_replaceable, check_space
@@ -44,26 +40,8 @@ def run(plan: FilePlan, progress: Progress = lambda _done: None) -> FileReport:
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         report = _TASKS[plan.task](plan, progress)
-    except (UnsupportedFile, SourceChanged) as error:
-        report = replace(failed(plan, str(error), _size(plan.source)), status=Status.SKIPPED)
-    except NoSpace as error:
-        report = failed(plan, str(error), _size(plan.source))
-        report = replace(report, status=Status.SKIPPED, disk_is_full=True)
-    except ReplaceFailed as error:
-        is_full = error.errno == errno.ENOSPC
-        report = replace(failed(plan, str(error), _size(plan.source)), disk_is_full=is_full)
-    except ExrbatchError as error:
-        report = failed(plan, str(error), _size(plan.source))
-    except FileNotFoundError:
-        report = replace(failed(plan, "removed before it could be processed"), status=Status.SKIPPED)
-    except MemoryError:
-        report = failed(plan, "not enough memory", _size(plan.source))
-    except OSError as error:
-        report = failed(plan, f"can't read it: {error.strerror}", _size(plan.source))
-    except Exception as error:  # noqa: BLE001  a bug of ours must not cost the other files of the batch
-        report = failed(plan, f"internal error: {type(error).__name__}: {error}", _size(plan.source))
-    if plan.task is Task.COMPARE and report.status is Status.SKIPPED:
-        report = replace(report, status=Status.FAILED)  # what was not compared is not equal
+    except Exception as error:  # noqa: BLE001  even a bug of ours must not cost the other files of the batch
+        report = outcome_of(error, plan)
     return replace(report, seconds=time.perf_counter() - wall, cpu_seconds=time.process_time() - cpu)
 
 
@@ -71,8 +49,8 @@ def _compare(plan: FilePlan, progress: Progress) -> FileReport:
     """Compare the source with the file at the destination; change neither."""
     assert plan.destination is not None, "a comparison needs two files"
     if not os.path.lexists(plan.destination):
-        return failed(plan, "the other file is missing", _size(plan.source))
-    with open_exr(plan.source) as source:
+        return failed(plan, "the other file is missing", size_of(plan.source))
+    with open_exr(plan.source, raw_limit(plan.memory)) as source:
         source.parts  # noqa: B018  reads and checks the chunk tables
         difference = compare(source, plan.destination, plan.verify, progress)
         if difference is not None:
@@ -85,7 +63,7 @@ def _compare(plan: FilePlan, progress: Progress) -> FileReport:
 
 def _measure(plan: FilePlan, progress: Progress) -> FileReport:
     """Pack and unpack the source in memory."""
-    with open_exr(plan.source) as source:
+    with open_exr(plan.source, raw_limit(plan.memory)) as source:
         targets = _targets(source, plan)
         check_source(source.header, plan)
         check_targets(source.header, targets, plan)
@@ -111,7 +89,7 @@ def _targets(source: ExrFile, plan: FilePlan) -> Targets:
 
 
 def _run(plan: FilePlan, progress: Progress) -> FileReport:
-    with open_exr(plan.source) as source:
+    with open_exr(plan.source, raw_limit(plan.memory)) as source:
         targets = _targets(source, plan)
         before = tuple(part.compression.name for part in source.header.parts)
         after = tuple(target.name for target in targets.compressions)
@@ -127,15 +105,16 @@ def _run(plan: FilePlan, progress: Progress) -> FileReport:
             compressions_after=before,
             trials=targets.trials,
         )
-        if plan.destination is not None and not plan.force and is_mirrored(source, plan.destination, targets):
-            return replace(report, reason="the output is there already")
+        if plan.destination is not None:
+            check_is_no_link(source, plan.destination)
+            if not plan.force and is_made_from(source, plan, targets):
+                return replace(report, reason="the output is there already")
         if before == after and not plan.force:
-            _mirror(source, plan)
-            return report
+            return _finished(source, plan, report)
         check_source(source.header, plan)
         check_targets(source.header, targets, plan)
         check_replaceable(source, plan)
-        source.parts  # noqa: B018  reads and checks the chunk tables: a dry run finds a broken file too
+        report = replace(report, notes=(*report.notes, *_corrections(source)))
         if plan.dry_run:
             return replace(report, status=Status.PLANNED, compressions_after=after)
         return _recompress(source, plan, targets, replace(report, compressions_after=after), progress)
@@ -159,9 +138,9 @@ def _replace(
     source: ExrFile, original: Original, plan: FilePlan, targets: Targets, report: FileReport, progress: Progress
 ) -> FileReport:
     if plan.destination is not None:
-        make_folder_of(plan.destination)
+        make_folder_of(plan.destination, plan.source)
     check_space(plan, source.stat.st_size)
-    with Replacement(original, plan.destination) as temp:
+    with Replacement(original, plan.destination, may_lose=plan.force) as temp:
         first, second = _part(progress, 0.0, PACK_SHARE), _part(progress, PACK_SHARE, 1.0)
         digests = Digests() if plan.verify is Verify.LIBRARY else None
         recompress(source, targets.compressions, plan.effort, temp.write, first, plan.threads, digests)
@@ -170,15 +149,33 @@ def _replace(
             temp.sync(drop_cache=plan.verify_cold)
             if plan.verify is not Verify.NONE:
                 verify(source, temp.path, targets, plan.verify, second, plan.threads, digests)
-            with backed_up(original, plan.backup, keep=plan.keep_backups):
-                notes = [*report.notes, *temp.commit(overwrite=plan.force, twins=plan.twins)]
+            notes = _commit(temp, original, plan)
             source.was_replaced = plan.destination is None
             lossy = tuple(name for names in targets.lossy_channels for name in names)
             return replace(
-                report, status=Status.RECOMPRESSED, size_after=new_size, lossy_channels=lossy, notes=tuple(notes)
+                report,
+                status=Status.RECOMPRESSED,
+                size_after=new_size,
+                lossy_channels=lossy,
+                notes=(*report.notes, *temp.notes, *notes),
             )
-    _mirror(source, plan)
-    return replace(report, status=Status.NO_GAIN, tried_size=new_size, compressions_after=report.compressions_before)
+    notes = _copy_to_output(source, plan)
+    return replace(
+        report,
+        status=Status.NO_GAIN,
+        tried_size=new_size,
+        compressions_after=report.compressions_before,
+        notes=(*targets.notes, *notes),
+    )
+
+
+def _commit(temp: Replacement, original: Original, plan: FilePlan) -> list[str]:
+    """Put the new file in place, with a backup of the original where one is asked for. Returns notes for the user."""
+    if plan.backup is None:
+        return temp.commit(overwrite=plan.force, twins=plan.twins)
+    with Backup(original, plan.backup, keep=plan.keep_backups) as backup:
+        notes = temp.commit(twins=plan.twins)
+    return [*notes, *backup.notes]
 
 
 def _part(progress: Progress, start: float, end: float) -> Progress:
@@ -186,20 +183,32 @@ def _part(progress: Progress, start: float, end: float) -> Progress:
     return lambda done: progress(start + (end - start) * done)
 
 
-def _mirror(source: ExrFile, plan: FilePlan) -> None:
-    """Copy a file that stays as it is to the output tree, so that the tree is whole."""
+def _finished(source: ExrFile, plan: FilePlan, report: FileReport) -> FileReport:
+    """A file that has its compression already: it may have a place in an output tree, or a killed run's backup."""
+    notes = _copy_to_output(source, plan)
+    if plan.backup is not None and not plan.dry_run:
+        end_orphan(_original(source, plan), plan.backup, keep=plan.keep_backups)
+    return replace(report, notes=(*report.notes, *notes))
+
+
+def _copy_to_output(source: ExrFile, plan: FilePlan) -> list[str]:
+    """Copy a file that stays as it is to the output tree, so that the tree is whole. Returns notes for the user."""
     if plan.destination is None or plan.dry_run:
-        return
+        return []
     check_replaceable(source, plan)
-    copy_whole(_original(source, plan), plan.destination, overwrite=plan.force)
+    return copy_whole(_original(source, plan), plan.destination, overwrite=plan.force)
+
+
+def _corrections(source: ExrFile) -> list[str]:
+    """Name what a recompression corrects: a wrong `chunkCount`, which no reader believes."""
+    notes = []
+    for table in source.parts:
+        part = table.grid.part
+        attribute = part.find("chunkCount")
+        if attribute is not None and (said := int.from_bytes(attribute.value, "little")) != table.grid.count:
+            notes.append(f"part {part.index}: chunkCount said {said} instead of {table.grid.count}, and was corrected")
+    return notes
 
 
 def _original(source: ExrFile, plan: FilePlan) -> Original:
     return Original(plan.source, source.fd, source.stat)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0

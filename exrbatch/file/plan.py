@@ -86,13 +86,14 @@ class FilePlan(Rules):
     """One job, which can cross to any process.
 
     `destination` is None for a replacement in place. `backup`: where to keep the original meanwhile. `twins`: its
-    other names, hard links to it. `workers`: how many files may be in work at once, on the same disk.
-    `threads`: how many may work on this one.
+    other names, hard links to it. `reserved`: bytes of disk that other files in progress may still need. `memory`:
+    bytes of memory that this file may take; 0 stands for what every file may take. `threads`: how many may work on it.
     """
 
     source: str
     destination: str | None = None
     backup: str | None = None
     twins: tuple[str, ...] = ()
-    workers: int = 1
+    reserved: int = 0
+    memory: int = 0
     threads: int = 1

@@ -7,20 +7,23 @@ import numpy as np
 from exrbatch.codecs.codec import ChunkGroup, Raw
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.table import codecs_for
-from exrbatch.errors import CorruptChunk, UnsupportedFile
+from exrbatch.errors import CorruptChunk, NeedsMemory
 from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.payloads import Payload, PayloadReader
-from exrbatch.exr.reader import ExrFile
+from exrbatch.exr.reader import SMALL, ExrFile
 from exrbatch.exr.tables import MAX_RAW_CHUNK
+from exrbatch.text import shown_size
 
-SMALL = 64 * 1000 * 1000
-"""Raw bytes that any file may ask for at once. To unpack them takes about 4 times as many, a whole job 7 times."""
-MOST_PER_BYTE = 64
-"""More than SMALL may be asked for only by a file with a byte for so many. Black frames of many channels can be packed
-harder in chunks of 256 lines; they are left alone, as a file of 1 MB has nothing to win."""
+MEMORY_PER_RAW_BYTE = 7
+"""Bytes of memory that a whole job takes at most for each raw byte that it handles at once; unpacking takes 4."""
 ROW_BYTES = 12
 """What a row, one channel on one line, counts as besides its raw bytes: some packers keep a list of all rows."""
+
+
+def raw_limit(memory: int) -> int:
+    """Return the raw bytes that a job may unpack at once if it may take so many bytes of memory."""
+    return min(max(SMALL, memory // MEMORY_PER_RAW_BYTE), MAX_RAW_CHUNK)
 
 
 class RawReader:
@@ -31,7 +34,6 @@ class RawReader:
         self._file = file
         self._payloads = PayloadReader(file)
         self._codecs = codecs_for([part.compression for part in file.header.parts], Effort.BALANCED)
-        self._most = min(max(SMALL, MOST_PER_BYTE * file.stat.st_size), MAX_RAW_CHUNK)
         self._buffer = np.empty(0, np.uint8)
 
     def read(self, part: int, chunks: Sequence[int]) -> Raw:
@@ -39,7 +41,7 @@ class RawReader:
 
         The raw bytes of flat chunks follow one another; those of a deep chunk are its sample count table, then
         its samples. Raises `CorruptChunk`, naming the chunk, for what does not unpack to what the header says,
-        and `UnsupportedFile` for more raw bytes at once than a file of that size may ask for.
+        and `NeedsMemory` for more raw bytes at once than the file's `raw_limit`.
         """
         table = self._file.parts[part]
         grid = table.grid
@@ -65,13 +67,14 @@ class RawReader:
         return raw
 
     def _check_size(self, part: int, group: ChunkGroup) -> None:
-        """Check what a group asks for against the file, before anything is allocated for it."""
+        """Check what a group asks for against the limit, before anything is allocated for it."""
         lines = int(group.grid.heights[list(group.chunks)].sum())
         needed = group.raw_size + ROW_BYTES * lines * len(group.part.channels)
-        if needed > self._most:
-            raise UnsupportedFile(
-                f"{self._file.parts[part].where(group.chunks[0])}: {group.raw_size} raw bytes in {lines} lines at once,"
-                f" more than a file of {self._file.stat.st_size} bytes may ask for (it is damaged or all black)"
+        if needed > self._file.raw_limit:
+            raise NeedsMemory(
+                f"{self._file.parts[part].where(group.chunks[0])}: {group.raw_size} raw bytes in {lines} lines at once"
+                f" take about {shown_size(MEMORY_PER_RAW_BYTE * needed)} of memory, and a worker may have"
+                f" {shown_size(MEMORY_PER_RAW_BYTE * self._file.raw_limit)} (fewer --jobs leave more for each)"
             )
 
     def _reserve(self, size: int) -> Raw:

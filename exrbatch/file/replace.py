@@ -1,7 +1,7 @@
 """Replacement: a temp file beside the target that becomes the target only when it is whole.
 
-Steps: exclusive create, write, metadata, sync, (verify,) swap, sync the directory. At every instant the
-name stands for the complete old file or the complete new one.
+Steps: exclusive create, owner and attributes, write, mode and times, sync, (verify,) swap, sync the directory. At every
+instant the name stands for the complete old file or the complete new one.
 """
 
 import contextlib
@@ -10,20 +10,33 @@ import os
 from collections.abc import Sequence
 from types import TracebackType
 
-from exrbatch.errors import ReplaceFailed, SourceChanged, UnsupportedFile
+from exrbatch.errors import RenameUncertain, ReplaceFailed, SourceChanged, UnsupportedFile
 from exrbatch.file import disk
-from exrbatch.file.metadata import copy_metadata
-from exrbatch.file.swap import Identity, Original, Swap, identity, place_new
-from exrbatch.file.temps import temp_name
+from exrbatch.file.metadata import OWN_XATTR, Metadata, origin_note
+from exrbatch.file.swap import Original, Swap, place_new
+from exrbatch.file.temps import Identity, identity, temp_name
 
 
 class Replacement:
-    """One new file on its way to `destination`, as a context manager that removes it unless committed."""
+    """One new file on its way to `destination`, as a context manager that removes it unless committed.
 
-    def __init__(self, original: Original, destination: str | None = None) -> None:
-        """`original`: the open source, whose metadata the new file takes over; by default it is what is replaced."""
+    Attributes:
+        path: where the new file lies now.
+        notes: what the user should know: what the new file could not take over.
+    """
+
+    def __init__(self, original: Original, destination: str | None = None, *, may_lose: bool = False) -> None:
+        """Prepare; nothing is written yet.
+
+        Args:
+            original: the open source, whose metadata the new file takes over.
+            destination: path of the new file; None to replace the original.
+            may_lose: replace the original even if owner, group, attributes or access control list can't be kept.
+        """
         self._original = original
         self._destination = destination
+        self._may_lose = may_lose or destination is not None
+        self.notes: list[str] = []
         directory = original.directory if destination is None else os.path.dirname(destination) or "."
         name = temp_name(os.path.basename(destination or original.path), original.status)
         self.path = os.path.join(directory, name)
@@ -40,7 +53,28 @@ class Replacement:
                     disk.DISK.remove(self.path)
             raise _failed("can't create a temp file in its folder", error) from error
         self._new = identity(os.fstat(self._fd))
+        try:
+            self._take_over()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
+
+    def _take_over(self) -> None:
+        """Give the new file the source's owner and attributes. Raises `UnsupportedFile` for what must not be lost."""
+        try:
+            self._metadata = Metadata(self._original.fd, self._original.status)
+            self._metadata.give_owner_and_attributes(self._fd)
+        except OSError as error:
+            raise _failed("can't keep the metadata", error) from error
+        lost = self._metadata.lost
+        if lost and not self._may_lose:
+            if "owner" in lost or "group" in lost:
+                what = "it belongs to another user or group, and the new file could not"
+            else:
+                what = f"the new file could not have its {', '.join(lost)}"
+            raise UnsupportedFile(f"{what}; --force replaces it all the same")
+        self.notes += [f"its {what} could not be kept" for what in lost]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -48,7 +82,8 @@ class Replacement:
         if self._fd >= 0:
             with contextlib.suppress(OSError):
                 self._close()
-        self._remove(self.path)
+        if not isinstance(error, RenameUncertain):
+            self._remove(self.path)
 
     @property
     def size(self) -> int:
@@ -67,12 +102,15 @@ class Replacement:
             raise _failed("can't write the new file", error) from error
 
     def sync(self, *, drop_cache: bool = False) -> None:
-        """Give the new file the source's metadata, bring it to the disk and close it.
+        """Give the new file the source's mode and times, bring it to the disk and close it.
 
         `drop_cache`: let who reads it next read from the disk, where the system can do that (Linux).
         """
         try:
-            copy_metadata(self._original.fd, self._original.status, self._fd, self.path)
+            self._metadata.give_mode(self._fd)
+            self._metadata.give_times(self._fd, self.path)
+            if self._destination is not None:
+                self._note_origin()
         except OSError as error:
             raise _failed("can't keep the metadata", error) from error
         try:
@@ -84,6 +122,12 @@ class Replacement:
             self._close()
         except OSError as error:
             raise _failed("can't write the new file", error) from error
+
+    def _note_origin(self) -> None:
+        """Note on an output which file it was made from; where that can't be, the next run compares the contents."""
+        with contextlib.suppress(OSError, AttributeError):
+            note = origin_note(self._original.status, os.fstat(self._fd))
+            disk.DISK.set_xattr(self._fd, OWN_XATTR, note)
 
     def commit(self, *, overwrite: bool = False, twins: Sequence[str] = ()) -> list[str]:
         """Put the new file in place; `overwrite` whatever is at a destination of its own. Returns notes for the user.
@@ -114,12 +158,16 @@ class Replacement:
         """Put the new file, at `temp`, in the place of an original."""
         assert self._new is not None, "used as a context manager"
         swap = Swap(temp, self._new, original)
+        is_uncertain = False
         try:
             left = swap.run()
+        except RenameUncertain:
+            is_uncertain = True
+            raise
         finally:
             if temp == self.path:
                 self.path = swap.temp
-            else:
+            elif not is_uncertain:
                 self._remove(swap.temp)
         return [f"the original could not be removed: {os.path.basename(left)}"] if left else []
 

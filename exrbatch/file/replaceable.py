@@ -7,9 +7,11 @@ import shutil
 from exrbatch.errors import NoSpace, ReplaceFailed, UnsupportedFile
 from exrbatch.exr.reader import ExrFile
 from exrbatch.file import disk
+from exrbatch.file.backups import find_orphan, own_names
 from exrbatch.file.plan import FilePlan, Hardlinks
 from exrbatch.text import shown_size
 
+BEING_WRITTEN = "another program has it open for writing"
 MAX_RESERVE = 64 * 1000 * 1000
 """Bytes that are left free for others, at most; on small file systems a hundredth."""
 
@@ -17,20 +19,20 @@ MAX_RESERVE = 64 * 1000 * 1000
 def check_replaceable(source: ExrFile, plan: FilePlan) -> None:
     """Refuse what a replacement in place would break, and an output that would be written over."""
     if disk.DISK.has_writer(source.fd):
-        raise UnsupportedFile("another program has it open for writing")
+        raise UnsupportedFile(BEING_WRITTEN)
     if plan.destination is not None:
-        if os.path.exists(plan.destination) and os.path.samefile(plan.source, plan.destination):
-            raise UnsupportedFile("the output is the file itself, reached by another way")
         if os.path.lexists(plan.destination) and not plan.force:
             raise UnsupportedFile("the output exists and was not made from this file; --force writes over it")
         return
+    if plan.backup is not None:
+        find_orphan(plan.backup, source.stat)
     _check_links(source, plan)
     if not plan.force:
         if _is_read_only(plan.source):
             raise ReplaceFailed("its file system is mounted read-only", errno.EROFS)
         if not os.access(plan.source, os.W_OK):
             raise UnsupportedFile("it is write-protected; --force replaces it all the same")
-        if not _may_own(source.stat):
+        if plan.dry_run and not _may_own(source.stat):  # else the new file is asked (`Replacement`)
             raise UnsupportedFile(
                 "it belongs to another user or group, and the new file could not; --force replaces it all the same"
             )
@@ -38,12 +40,24 @@ def check_replaceable(source: ExrFile, plan: FilePlan) -> None:
 
 def _check_links(source: ExrFile, plan: FilePlan) -> None:
     names = source.stat.st_nlink
-    if plan.backup is not None and os.path.exists(plan.backup) and os.path.samefile(plan.source, plan.backup):
-        names -= 1  # left by a run that was killed
+    if names > 1 and plan.backup is not None:
+        names -= own_names(plan.backup, source.stat)
     if names > 1 and plan.hardlinks is Hardlinks.SKIP:
         raise UnsupportedFile(f"it has {names} hard links, of which only one would be replaced (--hardlinks)")
     if names != 1 + len(plan.twins) and plan.hardlinks is Hardlinks.RELINK:
         raise UnsupportedFile(f"it has {names} hard links, and not all of them were found below the paths given")
+
+
+def is_being_written(path: str) -> bool:
+    """Whether another program has a file open for writing that can't be read yet, as its writer has just begun."""
+    try:
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return False
+    try:
+        return disk.DISK.has_writer(fd)
+    finally:
+        os.close(fd)
 
 
 def _is_read_only(path: str) -> bool:
@@ -60,11 +74,10 @@ def _may_own(status: os.stat_result) -> bool:
 def check_space(plan: FilePlan, size: int) -> None:
     """Raise `NoSpace` if the new file, which may become as large as the old one, might fill the disk.
 
-    The files of the other workers may be as large: the largest go first.
+    Other files in progress may be on the same disk, and need as much as they are large, too.
     """
     folder = os.path.dirname(plan.destination or plan.source) or "."
     total, _, free = shutil.disk_usage(folder)
-    if free < plan.workers * size + min(MAX_RESERVE, total // 100):
-        needed = f"the new file may take {shown_size(size)}"
-        at_once = f", and {plan.workers} may be written at once (--jobs)" if plan.workers > 1 else ""
-        raise NoSpace(f"only {shown_size(free)} are free on its disk; {needed}{at_once}")
+    if total and free < size + plan.reserved + min(MAX_RESERVE, total // 100):  # some FUSE mounts say 0 for "unknown"
+        others = f", other files in progress {shown_size(plan.reserved)}" if plan.reserved else ""
+        raise NoSpace(f"only {shown_size(free)} are free on its disk; the new file may take {shown_size(size)}{others}")

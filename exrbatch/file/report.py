@@ -2,12 +2,10 @@
 
 import base64
 import enum
-import os
-import re
 from dataclasses import dataclass
 
 from exrbatch.file.plan import FilePlan
-from exrbatch.text import shown_path
+from exrbatch.text import path_bytes, safe_text
 
 
 class Status(enum.StrEnum):
@@ -54,7 +52,7 @@ class FileReport:
     where the header could not be read. `lossy_channels`: those whose samples changed, as was allowed. `trials`:
     for an automatic choice, by part, packed over raw bytes of the sample. `seconds`: wall time in the worker;
     `cpu_seconds`: of its process. `disk_is_full`: it failed for want of space, as the next one would.
-    `measurement`: of MEASURED.
+    `retry_alone`: it may be possible when no other file is in progress. `measurement`: of MEASURED.
     """
 
     path: str
@@ -72,7 +70,15 @@ class FileReport:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     disk_is_full: bool = False
+    retry_alone: bool = False
     measurement: Measurement | None = None
+
+    def __post_init__(self) -> None:
+        """Make what a person reads safe to print, whoever wrote it."""
+        if self.reason is not None:
+            object.__setattr__(self, "reason", safe_text(self.reason))
+        if self.notes:
+            object.__setattr__(self, "notes", tuple(map(safe_text, self.notes)))
 
     @property
     def saved(self) -> int:
@@ -92,7 +98,7 @@ class FileReport:
                 continue
             record[key] = printable(path)
             if printable(path) != path:
-                record[f"{key}_b64"] = base64.b64encode(os.fsencode(path)).decode("ascii")
+                record[f"{key}_b64"] = base64.b64encode(path_bytes(path)).decode("ascii")
         for key in ("reason", "tried_size"):
             if (value := getattr(self, key)) is not None:
                 record[key] = value
@@ -104,12 +110,12 @@ class FileReport:
 
 
 def failed(plan: FilePlan, reason: str, size: int = 0) -> FileReport:
-    """Make the report of a file that failed, with a reason of one line that any terminal can show."""
+    """Make the report of a file that failed, with a reason of one line."""
     return FileReport(
         path=plan.source,
         status=Status.FAILED,
         destination=plan.destination,
-        reason=re.sub(r"\\udc([89a-f][0-9a-f])", r"\\x\1", shown_path(" ".join(reason.split()))),
+        reason=" ".join(reason.split()),
         size_before=size,
         size_after=size,
     )
@@ -117,4 +123,4 @@ def failed(plan: FilePlan, reason: str, size: int = 0) -> FileReport:
 
 def printable(path: str) -> str:
     """Show a path whose bytes are not UTF-8 with the replacement character."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    return path_bytes(path).decode("utf-8", "replace")

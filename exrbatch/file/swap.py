@@ -5,6 +5,9 @@ the names are exchanged, not overwritten: if what comes out is not the file that
 has it open, it goes back. Where the file system can't exchange (NFS, FUSE), the old file gets a second
 name before it is renamed over; where it has no second names either (exFAT), nothing is left but to look before
 and after. What a failed call has done is found out by looking: the reply to a call that was done can be lost.
+
+But a look may lie, too: an SMB client that is refused a rename has removed the target already, and goes on showing it.
+So after a rename over an existing file has failed nothing is removed any more (`RenameUncertain`).
 """
 
 import contextlib
@@ -12,29 +15,13 @@ import errno
 import os
 from dataclasses import dataclass, field
 
-from exrbatch.errors import ReplaceFailed, SourceChanged
+from exrbatch.errors import RenameUncertain, ReplaceFailed, SourceChanged
 from exrbatch.file import disk
-from exrbatch.file.metadata import copy_metadata
-from exrbatch.file.temps import old_name, temp_name
+from exrbatch.file.metadata import Metadata
+from exrbatch.file.temps import Identity, identity, identity_at, old_name, temp_name
 
 _CANT_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 _CANT_LINK = {errno.ENOSYS, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
-
-Identity = tuple[int, int]
-"""Device and inode: what a file is, whatever it is called."""
-
-
-def identity(status: os.stat_result) -> Identity:
-    """Tell which file this is."""
-    return status.st_dev, status.st_ino
-
-
-def identity_at(path: str) -> Identity | None:
-    """Tell which file has this name, or None if nothing has it."""
-    try:
-        return identity(disk.DISK.look(path))
-    except FileNotFoundError:
-        return None
 
 
 @dataclass(slots=True)
@@ -59,7 +46,11 @@ class Original:
 
     def new_temp(self) -> str:
         """Make a temp path beside it."""
-        return os.path.join(self.directory, temp_name(os.path.basename(self.path), self.status))
+        return self.temp_in(self.directory, os.path.basename(self.path))
+
+    def temp_in(self, folder: str, name: str) -> str:
+        """Make a temp path in another folder, for a file that is to have that name there."""
+        return os.path.join(folder, temp_name(name, self.status))
 
     def note_own_change(self) -> None:
         """Take the ctime of now for that of our own change; everything else must still be as it was."""
@@ -137,6 +128,8 @@ class Swap:
             if at_name != self.new:
                 if at_name == identity(self._original.status) and error.errno in _CANT_EXCHANGE:
                     return False
+                if at_name is None and error.errno != errno.ENOENT:
+                    self._rescue(error)
                 self._original.check_in_place()
                 raise
         self._spare = self.temp
@@ -158,13 +151,52 @@ class Swap:
                 self._original.note_own_change()
             self._original.check_in_place()
             self._original.check_name(self._path)  # last: a file that is renamed over it after this look is lost
-            _rename(self.temp, self._path, self.new)
         except (OSError, SourceChanged) as error:
             # The name itself still has that file, or something newer.
             if (left := self._drop_spare()) is not None and isinstance(error, OSError):
                 reason = f"can't replace it: {error.strerror}; it is left with a second name, {os.path.basename(left)}"
                 raise ReplaceFailed(reason, error.errno) from error
             raise
+        try:
+            disk.DISK.rename(self.temp, self._path)
+        except OSError as error:
+            self._rescue(error)
+
+    def _rescue(self, error: OSError) -> None:
+        """A rename over the original failed. Return if it was done all the same; else make sure that nothing is lost.
+
+        Raises `RenameUncertain`, after putting the original back if nothing has its name any more.
+        """
+        at_name: Identity | None = (0, 0)
+        with contextlib.suppress(OSError):
+            at_name = identity_at(self._path)
+        if at_name == self.new:
+            return
+        kept = [f"the new file as {os.path.basename(self.temp)}"]
+        happened = ""
+        if at_name is None:
+            try:
+                self._put_back()
+                happened = " after its name was gone; the original was put back"
+            except OSError as second:
+                happened = f" and its name is gone; the original can't be put back ({second.strerror})"
+        if self._spare is not None:
+            kept.insert(0, f"the original as {os.path.basename(self._spare)}")
+        message = f"can't replace it: {error.strerror}{happened}; kept: {' and '.join(kept)}"
+        raise RenameUncertain(message, error.errno) from error
+
+    def _put_back(self) -> None:
+        """Give the original its name again, which nothing has; it keeps its other name."""
+        if self._spare is None:
+            self._spare = self._write_again()
+        try:
+            disk.DISK.link(self._spare, self._path)
+        except OSError as error:
+            if error.errno not in _CANT_LINK:
+                raise
+            rename_new(self._spare, self._path, identity(disk.DISK.look(self._spare)))
+            self._spare = None
+        disk.DISK.sync_directory(self._original.directory)
 
     def _settle(self) -> None:
         """Look at what came out and make the swap durable; else undo it."""
@@ -186,7 +218,8 @@ class Swap:
     def _give_back(self) -> None:
         """Give the name back what came out, unless somebody has put something newer there meanwhile."""
         if self._spare is None:
-            self._write_back()
+            self._spare = self._write_again()
+            disk.DISK.rename(self._spare, self._path)
         elif identity_at(self._path) not in (self.new, None):
             return
         elif self._spare != self.temp:
@@ -204,19 +237,22 @@ class Swap:
         if identity_at(spare) not in (self.new, None):
             disk.DISK.exchange(spare, self._path)  # something newer had come between: it is what the name should have
 
-    def _write_back(self) -> None:
-        """Make the file, which has no name any more, anew from its descriptor."""
+    def _write_again(self) -> str:
+        """Make the original, which has no name any more, anew from its descriptor; return its temp path."""
         path = old_name(self._original.new_temp())  # the only copy of what was written: no sweep may take it
         fd = disk.DISK.create(path)
         try:
             offset = 0
             while data := os.pread(self._original.fd, 1 << 20, offset):
                 offset += disk.DISK.write(fd, memoryview(data), offset)
-            copy_metadata(self._original.fd, os.fstat(self._original.fd), fd, path)
+            metadata = Metadata(self._original.fd, os.fstat(self._original.fd))
+            metadata.give_owner_and_attributes(fd)
+            metadata.give_mode(fd)
+            metadata.give_times(fd, path)
             disk.DISK.sync(fd)
         finally:
             disk.DISK.close(fd)
-        disk.DISK.rename(path, self._path)
+        return path
 
     def _drop_spare(self) -> str | None:
         """Remove the original's other name; return it if it is still there. A later run then removes it."""
@@ -231,12 +267,23 @@ class Swap:
 
 
 def place_new(temp: str, new: Identity, target: str, original: Original, *, overwrite: bool) -> None:
-    """Give a new file a place of its own. Raises `FileExistsError` if there is something, unless it may `overwrite`."""
+    """Give a new file a place of its own. Raises `FileExistsError` if there is something, unless it may `overwrite`.
+
+    Raises `RenameUncertain` if writing over what is there failed: then the new file stays under its temp name.
+    """
     original.check_in_place()
     if overwrite:
-        _rename(temp, target, new)
+        existed = identity_at(target) is not None
+        try:
+            _rename(temp, target, new)
+        except OSError as error:
+            if not existed:
+                raise
+            kept = os.path.basename(temp)
+            reason = f"can't write over {target}: {error.strerror}; the new file is kept as {kept}"
+            raise RenameUncertain(reason, error.errno) from error
     else:
-        _rename_new(temp, target, new)
+        rename_new(temp, target, new)
     disk.DISK.sync_directory(os.path.dirname(target) or ".")
 
 
@@ -248,7 +295,8 @@ def _rename(temp: str, target: str, new: Identity) -> None:
             raise
 
 
-def _rename_new(temp: str, target: str, new: Identity) -> None:
+def rename_new(temp: str, target: str, new: Identity) -> None:
+    """Rename the file `new` to a name that nothing may have: then `FileExistsError`."""
     try:
         disk.DISK.rename_new(temp, target)
     except OSError as error:

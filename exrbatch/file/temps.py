@@ -1,9 +1,17 @@
 """Names of temp files, and the rule by which those that were left behind are removed.
 
-A new file begins as `.tmp`, and that is never the only copy of anything. For the commit it becomes `.old`: the name
-that the original has once they have changed places. The name tells which file was read (inode, size, mtime)
-and, by a hash, what it was called: who finds an `.old` file can tell whether it is that original, whether
-somebody wrote to it in the last instant, and whether its successor is whole.
+A name says what the file is, who made it and for which frame:
+
+    .exrbatch-HOST-PID-TOKEN-NAME-INODE-SIZE-MTIME.PHASE
+
+NAME is a hash of the name that the frame (or its backup) has in this folder; INODE, SIZE and MTIME are those of the
+frame as it was read. So whoever finds such a file can tell whether it is that original, whether somebody wrote to it in
+the last instant, and whether its successor is whole. The phases:
+
+    tmp   a new file that is being written: never the only copy of anything
+    old   for the commit: what the original is called once it and the new file have changed places
+    bak   record of a backup that goes when the new file is in place (`backups` has the rules)
+    keep  record of a backup that stays
 """
 
 import contextlib
@@ -14,7 +22,8 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from exrbatch.errors import ExrbatchError
 from exrbatch.file import disk
@@ -22,19 +31,37 @@ from exrbatch.file import disk
 _PREFIX = ".exrbatch-"
 _TEMP_NAME = re.compile(
     r"\.exrbatch-(?P<host>[0-9a-f]{8})-(?P<pid>\d{1,10})-[0-9a-f]{8}"
-    r"-(?P<name>[0-9a-f]{8})-(?P<inode>[0-9a-f]+)-(?P<size>[0-9a-f]+)-(?P<mtime>[0-9a-f]+)\.(?P<phase>tmp|old)"
+    r"-(?P<name>[0-9a-f]{8})-(?P<inode>[0-9a-f]+)-(?P<size>[0-9a-f]+)-(?P<mtime>[0-9a-f]+)\.(?P<phase>tmp|old|bak|keep)"
 )
 FOREIGN_SECONDS = 24 * 3600.0
 """After this time without a change a temp file is stale whatever its host or process number says."""
+RECORDS = ("bak", "keep")
+"""Phases of the records of backups."""
+
+Identity = tuple[int, int]
+"""Device and inode: what a file is, whatever it is called."""
 
 
-def temp_name(source_name: str, source: os.stat_result) -> str:
+def identity(status: os.stat_result) -> Identity:
+    """Tell which file this is."""
+    return status.st_dev, status.st_ino
+
+
+def identity_at(path: str) -> Identity | None:
+    """Tell which file has this name, or None if nothing has it."""
+    try:
+        return identity(disk.DISK.look(path))
+    except FileNotFoundError:
+        return None
+
+
+def temp_name(source_name: str, source: os.stat_result, phase: str = "tmp") -> str:
     """Make a new name for a temp file. It has no part of the original's own: that may be 255 bytes long.
 
     The suffix is not .exr, so that no player or farm takes it for a frame.
     """
-    identity = f"{source.st_ino:x}-{source.st_size:x}-{_mtime(source)}"
-    return f"{_prefix(os.getpid())}{secrets.token_hex(4)}-{_hashed(source_name)}-{identity}.tmp"
+    of_source = f"{source.st_ino:x}-{source.st_size:x}-{_mtime(source)}"
+    return f"{_prefix(os.getpid())}{secrets.token_hex(4)}-{_hashed(source_name)}-{of_source}.{phase}"
 
 
 def old_name(temp: str) -> str:
@@ -42,11 +69,48 @@ def old_name(temp: str) -> str:
     return temp.removesuffix(".tmp") + ".old"
 
 
-def sweep(directory: str, names: Iterable[str], is_stale: Callable[[str], bool] | None = None) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The record of a backup.
+
+    Attributes:
+        path: where it lies.
+        file: which file it is: that of the backup, if that is in place.
+        is_kept: whether the run that made it meant the backup to stay.
+        is_orphan: whether it is known that the process that made it, on this host, has ended.
+    """
+
+    path: str
+    file: Identity
+    is_kept: bool
+    is_orphan: bool
+
+
+def records_of(path: str) -> Iterator[Record]:
+    """Find the records of a backup at a path, whoever made them."""
+    directory, name = os.path.split(path)
+    try:
+        names = os.listdir(directory or ".")
+    except OSError:
+        return
+    for each in names:
+        match = _TEMP_NAME.fullmatch(each)
+        if match is None or match["phase"] not in RECORDS or match["name"] != _hashed(name):
+            continue
+        record = os.path.join(directory, each)
+        with contextlib.suppress(OSError):
+            file = identity(disk.DISK.look(record))
+            yield Record(record, file, match["phase"] == "keep", _has_dead_owner(match))
+
+
+def sweep(
+    directory: str, names: Iterable[str], is_stale: Callable[[str], bool] | None = None, *, frames: str | None = None
+) -> list[str]:
     """Remove stale temp files; return the names of those that are kept because they may be the only copy of something.
 
     Stale is by default what a process of this host left that is no more, as after a power cut, and what is older than
-    a day: a living run's temps, and the young ones of another host, are never touched.
+    a day: a living run's temps, and the young ones of another host, are never touched. `frames`: for a folder of
+    backups, the folder of the frames that they are of.
     """
     stale = _is_left_over if is_stale is None else is_stale
     kept = []
@@ -56,38 +120,48 @@ def sweep(directory: str, names: Iterable[str], is_stale: Callable[[str], bool] 
         if not name.startswith(_PREFIX) or (match := _TEMP_NAME.fullmatch(name)) is None or not stale(path):
             continue
         with contextlib.suppress(OSError):
-            if match["phase"] == "tmp" or _is_dispensable(directory, names, match):
+            if match["phase"] in RECORDS and _has_backup(directory, names, match):
+                continue  # the job on its frame decides
+            if match["phase"] == "tmp" or _is_dispensable(path, match, directory if frames is None else frames):
                 disk.DISK.remove(path)
             else:
                 kept.append(name)
     return kept
 
 
-def sweep_process(directory: str, pid: int) -> list[str]:
+def sweep_process(directory: str, pid: int, *, frames: str | None = None) -> list[str]:
     """Remove the temp files that a process of this host, which has ended, left in a directory; like `sweep`."""
     try:
         names = os.listdir(directory)
     except OSError:
         return []
-    return sweep(directory, names, lambda path: os.path.basename(path).startswith(_prefix(pid)))
+    return sweep(directory, names, lambda path: os.path.basename(path).startswith(_prefix(pid)), frames=frames)
 
 
-def _is_dispensable(directory: str, names: Iterable[str], old: re.Match[str]) -> bool:
-    """Whether an `.old` file can go.
+def _has_backup(directory: str, names: Iterable[str], record: re.Match[str]) -> bool:
+    """Whether the backup that a record was made for is in place."""
+    file = identity(disk.DISK.look(os.path.join(directory, record.string)))
+    return any(_hashed(name) == record["name"] and identity_at(os.path.join(directory, name)) == file for name in names)
+
+
+def _is_dispensable(path: str, left: re.Match[str], frames: str) -> bool:
+    """Whether a file that may have been an original can go.
 
     It can if a whole file has the name that it was made for, and if it is the original as it was read (that its
-    successor was verified against) or a new file, which has the original's mtime. Anything else somebody wrote.
+    successor was verified against) or a new file or a copy, which has the original's mtime. Anything else somebody
+    wrote.
     """
-    found = disk.DISK.look(os.path.join(directory, old.string))
-    if _mtime(found) != old["mtime"]:
+    found = disk.DISK.look(path)
+    if _mtime(found) != left["mtime"]:
         return False
-    is_original = f"{found.st_ino:x}" == old["inode"]
-    if is_original and f"{found.st_size:x}" != old["size"]:
+    is_original = f"{found.st_ino:x}" == left["inode"]
+    if is_original and f"{found.st_size:x}" != left["size"]:
         return False
-    return any(_hashed(name) == old["name"] and _is_whole(os.path.join(directory, name)) for name in names)
+    return any(_hashed(name) == left["name"] and is_whole(os.path.join(frames, name)) for name in os.listdir(frames))
 
 
-def _is_whole(path: str) -> bool:
+def is_whole(path: str) -> bool:
+    """Whether a file is an OpenEXR file with all its chunks in place."""
     from exrbatch.exr.reader import open_exr  # seldom needed, and it takes numpy with it: a run starts sooner
 
     try:
@@ -103,13 +177,17 @@ def _mtime(status: os.stat_result) -> str:
 
 def _is_left_over(path: str) -> bool:
     match = _TEMP_NAME.fullmatch(os.path.basename(path))
-    if match is not None and match["host"] == _host() and not _is_alive(int(match["pid"])):
+    if match is not None and _has_dead_owner(match):
         return True
     try:
         # The mtime is the original's; writing and renaming set the ctime.
         return time.time() - disk.DISK.look(path).st_ctime > FOREIGN_SECONDS
     except OSError:
         return False
+
+
+def _has_dead_owner(match: re.Match[str]) -> bool:
+    return match["host"] == _host() and not _is_alive(int(match["pid"]))
 
 
 def _prefix(pid: int) -> str:
@@ -135,10 +213,16 @@ def _host() -> str:
 
 
 def _is_alive(pid: int) -> bool:
+    """Whether a process of this host still runs. One that has ended, and that nobody has waited for, does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:
+    except (OSError, OverflowError):
+        pass
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state = file.read().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
         return True
-    return True
+    return state not in (b"Z", b"X")

@@ -45,7 +45,7 @@ def verify(
     library: a mistake in our own packing can't hide behind itself.
     """
     with _blamed_on_the_copy():
-        copy = open_exr(path)
+        copy = open_exr(path, source.raw_limit)
     with copy:
         with _blamed_on_the_copy():
             copy.parts  # noqa: B018  reads and checks the chunk tables
@@ -63,7 +63,7 @@ def compare(source: ExrFile, path: str, mode: Verify, progress: Progress) -> str
     Raises `VerificationFailed` where the file at `path` can't be read.
     """
     with _blamed_on_the_copy(OTHER):
-        copy = open_exr(path)
+        copy = open_exr(path, source.raw_limit)
     with copy:
         with _blamed_on_the_copy(OTHER):
             copy.parts  # noqa: B018  reads and checks the chunk tables

@@ -34,6 +34,11 @@ def mirrored(paths: list[str], output: Path) -> list[Candidate | FileReport]:
     return list(discover(checked, mirror))
 
 
+def bare(item: Candidate | FileReport) -> Candidate | FileReport:
+    """Without what the file system decides."""
+    return item._replace(inode=0, links=1) if isinstance(item, Candidate) else item
+
+
 def test_a_folder_is_walked_in_the_order_of_names(tmp_path: Path) -> None:
     """Depth first, names sorted; only OpenEXR names; no temp, .nfs or macOS side files."""
     make(tmp_path, "b/2.exr", "b/1.EXR", "a.exr", "c.jpg", "._a.exr", ".exrbatch-1-2.tmp", ".nfs0001", "x.exr/y.sxr")
@@ -86,6 +91,7 @@ def test_links_and_special_files_are_told_apart(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.exr")
     assert found([tmp_path]) == [
         f"skipped: {tmp_path}/link.exr",
+        f"skipped: {tmp_path}/loop",
         f"skipped: {tmp_path}/pipe.exr",
         f"{tmp_path}/real/a.exr",
     ]
@@ -169,11 +175,11 @@ def test_nothing_is_written_outside_the_output(tmp_path: Path) -> None:
     (tmp_path / "a/b/link.exr").symlink_to("../c/x.exr")
     (tmp_path / "out/A").symlink_to("../A")
     (link,) = mirrored([f"{tmp_path}/a/b/link.exr"], tmp_path / "o1/o2")
-    assert link == Candidate(f"{tmp_path}/a/c/x.exr", 9, f"{tmp_path}/o1/o2/link.exr")
+    assert bare(link) == Candidate(f"{tmp_path}/a/c/x.exr", 9, f"{tmp_path}/o1/o2/link.exr")
     refused, fine = mirrored([f"{tmp_path}/A", f"{tmp_path}/B"], tmp_path / "out")
     assert isinstance(refused, FileReport)
     assert "leads out of it" in (refused.reason or "")
-    assert fine == Candidate(f"{tmp_path}/B/1.exr", 7, f"{tmp_path}/out/B/1.exr")
+    assert bare(fine) == Candidate(f"{tmp_path}/B/1.exr", 7, f"{tmp_path}/out/B/1.exr")
 
 
 def test_all_names_of_a_file_make_one_candidate(tmp_path: Path) -> None:
@@ -182,7 +188,7 @@ def test_all_names_of_a_file_make_one_candidate(tmp_path: Path) -> None:
     os.link(tmp_path / "in/a/1.exr", tmp_path / "in/b.exr")
     os.link(tmp_path / "in/2.exr", tmp_path / "elsewhere.exr")
     items = list(discover([f"{tmp_path}/in"], relink=True))
-    assert {item for item in items if isinstance(item, Candidate)} == {
+    assert {bare(item) for item in items if isinstance(item, Candidate)} == {
         Candidate(f"{tmp_path}/in/3.exr", 8),
         Candidate(f"{tmp_path}/in/b.exr", 10, None, (f"{tmp_path}/in/a/1.exr",)),
     }
@@ -196,6 +202,6 @@ def test_what_only_the_other_tree_has_is_told(tmp_path: Path) -> None:
     """A comparison of two trees must not pass over files that the first one lacks."""
     make(tmp_path, "a/x/1.exr", "b/x/1.exr", "b/x/2.exr")
     mirror = Mirror(f"{tmp_path}/b", paths := [f"{tmp_path}/a"], written_as=None)
-    assert list(discover(paths, mirror)) == [Candidate(f"{tmp_path}/a/x/1.exr", 9, f"{tmp_path}/b/x/1.exr")]
+    assert list(map(bare, discover(paths, mirror))) == [Candidate(f"{tmp_path}/a/x/1.exr", 9, f"{tmp_path}/b/x/1.exr")]
     (report,) = only_in_mirror(paths, mirror, Selection())
     assert (report.path, report.status) == (f"{tmp_path}/b/x/2.exr", Status.FAILED)

@@ -8,22 +8,40 @@ from pathlib import Path
 import pytest
 
 from exrbatch import Status
-from exrbatch.file import disk
+from exrbatch.file import backups, disk, replaceable, temps
+from exrbatch.file.backups import Backup
 from exrbatch.file.plan import Verify
 from exrbatch.file.replace import Replacement
 from exrbatch.file.swap import Swap
-from tests.support.faults import CALLS, FLAVOURS, OLD, FaultyDisk, Flavour, World, every_world
+from tests.support.faults import CALLS, FaultyDisk
+from tests.support.worlds import (
+    FLAVOURS,
+    OLD,
+    TAKEN,
+    Flavour,
+    World,
+    every_intrusion,
+    every_meeting,
+    every_world,
+    quiet_world,
+)
 
 EXCHANGE = FLAVOURS[0]
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS, ids=lambda flavour: flavour.name)
-def test_every_call_can_fail_in_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flavour: Flavour) -> None:
+@pytest.mark.parametrize("flavour", [*FLAVOURS, *TAKEN], ids=lambda flavour: flavour.name)
+def test_every_call_can_fail_in_every_way(tmp_path: Path, flavour: Flavour) -> None:
     """Old or new, "recompressed" only with the new one, leftovers only by the sweep's rule; the next run goes on."""
-    assert list(every_world(tmp_path, flavour, monkeypatch)) == []
+    assert list(every_world(tmp_path, flavour)) == []
 
 
-def test_the_worlds_meet_every_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("flavour", [*FLAVOURS, *TAKEN], ids=lambda flavour: flavour.name)
+def test_a_second_run_between_any_two_calls_costs_nothing(tmp_path: Path, flavour: Flavour) -> None:
+    """Both runs end, say what is true, remove only what they made, and the next run goes on."""
+    assert list(every_meeting(tmp_path, flavour)) == []
+
+
+def test_the_worlds_meet_every_call(tmp_path: Path) -> None:
     """A call that no flavour makes would never be seen to fail."""
     met: set[str] = set()
     for flavour in FLAVOURS:
@@ -31,12 +49,38 @@ def test_the_worlds_meet_every_call(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         with contextlib.suppress(OSError):  # not on every file system; then setting it is not met
             os.setxattr(world.frame, "user.shot", b"ab010")
             met.add("set_xattr")
-        world.run(monkeypatch)
+        world.run()
         met |= set(world.disk.calls)
     unmet = set(CALLS) - met
     assert unmet <= {"drop_cache", "change_owner", "set_xattr", "remove_xattr"}, (
         "asked for by an option, or by another user's file"
     )
+
+
+BACKUPS = [flavour for flavour in FLAVOURS if flavour.backup]
+
+
+@pytest.mark.parametrize("flavour", BACKUPS, ids=lambda flavour: flavour.name)
+def test_what_somebody_puts_at_a_backups_place_stays(tmp_path: Path, flavour: Flavour) -> None:
+    """At any moment, also over the backup that is there."""
+    assert list(every_intrusion(tmp_path, flavour)) == []
+
+
+def test_a_backup_that_is_removed_without_a_look_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted bug."""
+    monkeypatch.setattr(Backup, "_withdraw", lambda self: disk.DISK.remove(self._path))
+    assert list(every_intrusion(tmp_path, BACKUPS[0]))
+
+
+def test_a_backup_that_is_trusted_for_its_name_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted bug: whatever has the backup's place is taken for a backup of ours."""
+
+    def trust(path: str, original: os.stat_result) -> temps.Record | None:
+        return temps.Record(path, temps.identity(original), False, True) if os.path.lexists(path) else None
+
+    monkeypatch.setattr(backups, "find_orphan", trust)
+    monkeypatch.setattr(replaceable, "find_orphan", trust)
+    assert any("was touched" in problem for problem in every_world(tmp_path, TAKEN[0]))
 
 
 def truncate_in_place(self: Replacement, *, overwrite: bool = False, twins: object = ()) -> list[str]:
@@ -70,15 +114,14 @@ def swallow_errors(self: Replacement, data: memoryview, offset: int) -> None:
     [("commit", truncate_in_place), ("commit", remove_before_rename), ("write", swallow_errors)],
     ids=lambda value: getattr(value, "__name__", value),
 )
-def test_planted_bugs_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, bug: object) -> None:
+def test_planted_bugs_are_found(tmp_path: Path, method: str, bug: object) -> None:
     """A suite that has never found anything proves nothing."""
     original = getattr(Replacement, method)
     try:
         setattr(Replacement, method, bug)
         flavour = Flavour("planted", options={"verify": Verify.NONE})
         assert any(
-            "neither old nor new" in problem or "is not" in problem
-            for problem in every_world(tmp_path, flavour, monkeypatch)
+            "neither old nor new" in problem or "is not" in problem for problem in every_world(tmp_path, flavour)
         )
     finally:
         setattr(Replacement, method, original)
@@ -127,14 +170,13 @@ class Renderer:
             os.close(self.fd)
 
 
-def races(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flavour: Flavour, action: str) -> Iterator[str]:
+def races(tmp_path: Path, flavour: Flavour, action: str) -> Iterator[str]:
     """Let the renderer act before each call of the job; yield what it lost."""
-    quiet = World(tmp_path / "quiet", flavour, FaultyDisk(lacks=flavour.lacks))
-    quiet.run(monkeypatch)
+    quiet = quiet_world(tmp_path / "quiet", flavour)
     for at, call in enumerate(quiet.disk.calls):
         world = World(tmp_path / str(at), flavour, FaultyDisk(lacks=flavour.lacks))
         renderer = Renderer(world, action, at)
-        world.run(monkeypatch)
+        world.run()
         renderer.finish()
         assert world.report is not None
         if renderer.expected is not None and world.frame.read_bytes() != renderer.expected:
@@ -151,11 +193,9 @@ def races(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flavour: Flavour, act
 )
 @pytest.mark.parametrize("action", ["append", "hold open", "replace"])
 @pytest.mark.parametrize("flavour", FLAVOURS[:2], ids=lambda flavour: flavour.name)
-def test_what_a_renderer_does_meanwhile_survives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flavour: Flavour, action: str
-) -> None:
+def test_what_a_renderer_does_meanwhile_survives(tmp_path: Path, flavour: Flavour, action: str) -> None:
     """Up to the last instant. Where names can't be exchanged, one gap is left, between the last look and the rename."""
-    lost = list(races(tmp_path, monkeypatch, flavour, action))
+    lost = list(races(tmp_path, flavour, action))
     if flavour.name == "link and rename" and action == "replace":
         assert [problem for problem in lost if "rename" not in problem] == []
         assert len(lost) <= 1
@@ -164,34 +204,32 @@ def test_what_a_renderer_does_meanwhile_survives(
 
 
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="exchange and leases are Linux's")
-def test_a_change_that_hides_behind_the_old_mtime_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_that_hides_behind_the_old_mtime_survives(tmp_path: Path) -> None:
     """As rsync and exiftool make it. The ctime tells, up to the last look before the exchange."""
-    lost = list(races(tmp_path, monkeypatch, EXCHANGE, "patch"))
+    lost = list(races(tmp_path, EXCHANGE, "patch"))
     assert [problem for problem in lost if "exchange" not in problem] == []
 
 
-def test_what_is_rendered_after_the_swap_is_not_spread_to_the_other_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_rendered_after_the_swap_is_not_spread_to_the_other_names(tmp_path: Path) -> None:
     """Hard links are given the file that was verified, whatever has its name by then."""
     flavour = next(flavour for flavour in FLAVOURS if flavour.twin)
     quiet = World(tmp_path / "quiet", flavour, FaultyDisk())
-    quiet.run(monkeypatch)
+    quiet.run()
     for at in range(len(quiet.disk.calls)):
         world = World(tmp_path / str(at), flavour, FaultyDisk())
         Renderer(world, "replace", at)
-        world.run(monkeypatch)
+        world.run()
         assert world.frame.read_bytes() == b"rendered anew"
         assert world.twin.read_bytes() in (OLD, quiet.twin.read_bytes())
         assert [name for name in world.leftovers() if name.endswith(".tmp")] == []
 
 
-def test_a_swap_that_does_not_look_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_swap_that_does_not_look_is_found(tmp_path: Path) -> None:
     """The fourth planted bug: exchange, and trust that the right file came out."""
     settle = Swap._settle
     try:
         Swap._settle = lambda self: None  # type: ignore[method-assign]
-        assert list(races(tmp_path / "a", monkeypatch, EXCHANGE, "replace"))
-        assert list(races(tmp_path / "b", monkeypatch, EXCHANGE, "hold open"))
+        assert list(races(tmp_path / "a", EXCHANGE, "replace"))
+        assert list(races(tmp_path / "b", EXCHANGE, "hold open"))
     finally:
         Swap._settle = settle  # type: ignore[method-assign]

@@ -1,11 +1,13 @@
 """Files with several names, and originals that are kept."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from exrbatch import Status, recompress, recompress_many
+from exrbatch.file import temps
 from exrbatch.file.disk import Disk
 from tests.support.build import PartSpec, build
 
@@ -95,31 +97,76 @@ def test_a_backup_is_the_original(frame: Path, tmp_path: Path, monkeypatch: pyte
     assert temps_in(tmp_path) == []
 
 
-def test_an_older_backup_is_never_written_over(frame: Path, tmp_path: Path) -> None:
-    """It may be the only one of its kind; the file is left alone and says so. The same bytes are fine."""
-    backup = tmp_path / "backup.exr"
-    backup.write_bytes(b"older")
-    report = recompress(frame, backup=backup)
-    assert report.status is Status.SKIPPED
-    assert "another backup" in (report.reason or "")
-    assert (backup.read_bytes(), frame.read_bytes()) == (b"older", DATA)
-    backup.unlink()
-    os.link(frame, backup)  # as a run leaves it that is killed at the wrong moment
-    assert recompress(frame, backup=backup).status is Status.RECOMPRESSED
-    assert backup.read_bytes() == DATA
+@pytest.mark.parametrize(
+    "what", ["other bytes", "the same bytes", "a hard link", "a link", "a dangling link", "a folder"]
+)
+@pytest.mark.parametrize("keep", [True, False])
+def test_what_lies_at_a_backups_place_is_never_trusted(frame: Path, tmp_path: Path, what: str, keep: bool) -> None:
+    """Whatever it is, and however much it looks like a backup: the file is left alone, and so is it."""
+    backup = tmp_path / "backups" / "frame.exr"
+    backup.parent.mkdir()
+    if what == "a hard link":
+        os.link(frame, backup)
+    elif what == "a folder":
+        backup.mkdir()
+    elif what.endswith("link"):
+        backup.symlink_to(frame if what == "a link" else "nothing")
+    else:
+        backup.write_bytes(DATA if what == "the same bytes" else b"older")
+    before = os.lstat(backup)
+    options = {"backup_dir": tmp_path / "backups", "keep_backups": keep, "hardlinks": "break"}
+    for dry_run in (True, False):
+        (report,) = recompress_many(frame, jobs=1, dry_run=dry_run, **options)  # type: ignore[arg-type]
+        assert report.status is Status.SKIPPED
+        assert report.reason == f"a backup exists: {backup}; move it away or use another --backup-dir"
+    assert (os.lstat(backup).st_ino, os.lstat(backup).st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert frame.read_bytes() == DATA
 
 
-def test_a_backup_stays_when_the_swap_fails_and_the_original_does(
-    frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A failed swap leaves the original where it was and takes the backup away again."""
+def test_a_snapshot_of_the_users_is_no_backup_folder(frame: Path, tmp_path: Path) -> None:
+    """Issue 13, A3: `cp -al in mine`, then --backup-dir mine emptied the snapshot."""
+    subprocess.run(["cp", "-al", tmp_path / "in", tmp_path / "mine"], check=True)
+    for hardlinks in ("skip", "break"):
+        (report,) = recompress_many(tmp_path / "in", backup_dir=tmp_path / "mine", hardlinks=hardlinks, jobs=1)
+        assert report.status is Status.SKIPPED
+    assert (tmp_path / "mine" / "a" / "frame.exr").read_bytes() == DATA
+    assert frame.read_bytes() == DATA
+
+
+def test_a_backup_stays_when_the_swap_fails(frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a rename that failed nothing is known for certain: the backup stays, and the reason says where it is."""
 
     def fail(*_arguments: object) -> None:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(Disk, "exchange", fail)
-    monkeypatch.setattr(Disk, "rename", fail)
-    assert recompress(frame, backup=tmp_path / "backup.exr").status is Status.FAILED
-    assert frame.read_bytes() == DATA
-    assert not (tmp_path / "backup.exr").exists()
-    assert frame.stat().st_nlink == 1
+    backup = tmp_path / "backup.exr"
+    report = recompress(frame, backup=backup)
+    assert (report.status, report.reason) == (
+        Status.FAILED,
+        f"can't replace it: Input/output error; its backup is kept at {backup}",
+    )
+    assert frame.read_bytes() == backup.read_bytes() == DATA
+
+
+def test_a_killed_runs_backup_is_adopted_once_it_is_dead(
+    frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as the other run lives, the file is left to it; then the next run goes on, and the record goes."""
+
+    def die(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    backup = tmp_path / "backup.exr"
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "exchange", die)
+        with pytest.raises(KeyboardInterrupt):
+            recompress(frame, backup=backup)
+    assert (frame.stat().st_nlink, backup.exists()) == (3, True)
+    report = recompress(frame, backup=backup)
+    assert report.reason == f"another run is replacing it: its backup is at {backup}"
+    monkeypatch.setattr(temps, "_is_alive", lambda _pid: False)
+    assert recompress(frame, backup=backup).status is Status.RECOMPRESSED
+    assert backup.read_bytes() == DATA
+    assert (backup.stat().st_nlink, frame.stat().st_nlink) == (1, 1)
+    assert temps_in(tmp_path) == []

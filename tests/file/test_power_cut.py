@@ -24,7 +24,8 @@ from exrbatch.file import temps
 from exrbatch.file.plan import FilePlan
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
-from tests.support.faults import FLAVOURS, FaultyDisk, Flavour, World
+from tests.support.faults import FaultyDisk
+from tests.support.worlds import FLAVOURS, Flavour, World
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="only root can mount images, and only on Linux"
@@ -151,22 +152,22 @@ class PowerCuts:
         self._system, self._disk, self._flavour, self._others_sync = system, disk, flavour, others_sync
         self._copies: list[tuple[str, Path]] = []
 
-    def problems(self, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[str]:
+    def problems(self, folder: Path) -> Iterator[str]:
         """Run the job, then look at every copy; yield what must not be."""
         image = folder / "disk.img"
         make_image(self._system, image)
         with mounted(folder / "disk", "-o", self._system.options, image) as root:
-            plan = self._run(root, patch)
+            plan = self._run(root)
         # Where the disk itself was, and one after the other: they all have the same UUID.
         for when, copy in self._copies:
             with mounted(root, "-o", self._system.options, copy):
                 yield from (f"{when}: {problem}" for problem in self._after(plan, at_end=when == "at the end"))
 
-    def _run(self, root: Path, patch: pytest.MonkeyPatch) -> FilePlan:
+    def _run(self, root: Path) -> FilePlan:
         shot = Shot(root / "shot", self._flavour, self._disk)
         subprocess.run(["sync", "--file-system", root], check=True)
         self._disk.before = lambda number, name: self._cut(root, f"before {number} {name}") if name in CUTS else None
-        shot.run(patch)
+        shot.run()
         assert shot.report is not None
         assert shot.report.status is Status.RECOMPRESSED, shot.report.reason
         self._cut(root, "at the end")
@@ -192,18 +193,20 @@ class PowerCuts:
             yield "an original was touched"
         if plan.backup and state(Path(plan.source)) != "old" and state(Path(plan.backup)) != "old":
             yield f"replaced, and the backup is {state(Path(plan.backup))}"
-        for folder in {Path(path).parent for path in (plan.source, plan.destination, plan.backup) if path}:
-            if folder.exists():
-                yield from swept(folder)
+        for path in filter(None, (plan.source, plan.destination, plan.backup)):
+            if Path(path).parent.exists():
+                yield from swept(Path(path).parent, Path(plan.source).parent if path == plan.backup else None)
         if before != {name: state(name) for name in names}:
             yield "the sweep took more than temp files"
 
 
-def swept(folder: Path) -> Iterator[str]:
-    """Let the sweep take every temp file for stale; yield what it leaves."""
-    if kept := temps.sweep(str(folder), os.listdir(folder), lambda _path: True):
+def swept(folder: Path, frames: Path | None = None) -> Iterator[str]:
+    """Let the sweep take every temp file for stale; yield what it leaves, but for the record of a backup."""
+    if kept := temps.sweep(
+        str(folder), os.listdir(folder), lambda _path: True, frames=None if frames is None else str(frames)
+    ):
         yield f"the sweep keeps {kept}"
-    elif left := [name for name in os.listdir(folder) if name.startswith(".exrbatch-")]:
+    elif left := [path.name for path in folder.glob(".exrbatch-*") if not path.name.endswith(temps.RECORDS)]:
         yield f"the sweep leaves {left}"
 
 
@@ -223,24 +226,20 @@ def state(path: Path) -> str:
 @pytest.mark.parametrize("others_sync", [False, True], ids=["alone", "others sync"])
 @pytest.mark.parametrize("flavour", CUT_FLAVOURS, ids=lambda flavour: flavour.name)
 def test_a_cut_leaves_the_old_or_the_new_file(
-    system: FileSystem, flavour: Flavour, others_sync: bool, memory: Path, monkeypatch: pytest.MonkeyPatch
+    system: FileSystem, flavour: Flavour, others_sync: bool, memory: Path
 ) -> None:
     """Whole under its name, with its backup; what is said to be done stays done; the sweep takes every temp file."""
     cuts = PowerCuts(system, ForgetfulDisk(flavour.lacks), flavour, others_sync=others_sync)
-    assert list(cuts.problems(memory, monkeypatch)) == []
+    assert list(cuts.problems(memory)) == []
 
 
-def test_a_new_file_that_is_not_synced_is_found(
-    system: FileSystem, memory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_file_that_is_not_synced_is_found(system: FileSystem, memory: Path) -> None:
     """A planted bug: the names change places before the new file's bytes are on the disk."""
     cuts = PowerCuts(system, ForgetfulDisk(forgets=("sync",)), EXCHANGE, others_sync=True)
-    assert "at the end: frame.exr is 0 bytes of neither" in list(cuts.problems(memory, monkeypatch))
+    assert "at the end: frame.exr is 0 bytes of neither" in list(cuts.problems(memory))
 
 
-def test_a_folder_that_is_not_synced_is_found(
-    system: FileSystem, memory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_is_not_synced_is_found(system: FileSystem, memory: Path) -> None:
     """A planted bug: it is said to be recompressed while the disk still has the old names."""
     cuts = PowerCuts(system, ForgetfulDisk(forgets=("sync_directory",)), EXCHANGE, others_sync=False)
-    assert list(cuts.problems(memory, monkeypatch)) == ["at the end: frame.exr is old"]
+    assert list(cuts.problems(memory)) == ["at the end: frame.exr is old"]
