@@ -32,10 +32,17 @@ class Running(NamedTuple):
 
 
 class Death(NamedTuple):
-    """A file that its worker died of, or that it had when it was killed for taking too long; and how that was."""
+    """The end of a worker that had a file.
+
+    Attributes:
+        candidate: the file.
+        reason: how the worker ended, in words.
+        is_lost: whether it died with the server that had started it, which says nothing about the file.
+    """
 
     candidate: Candidate
     reason: str
+    is_lost: bool = False
 
 
 class Outcome(NamedTuple):
@@ -52,7 +59,7 @@ class Pool:
     def __init__(self, jobs: int, time_limit: Callable[[int], float]) -> None:
         """`time_limit`: seconds that a file may take, by its size in bytes.
 
-        `started`: the monotonic time when the first file was handed out.
+        `started`: the monotonic time when the first file was handed out. Raises `RunStopped` if workers can't start.
         """
         self.started: float | None = None
         warm_up()
@@ -60,7 +67,14 @@ class Pool:
         self._time_limit = time_limit
         self._last_look = time.monotonic()
         self._finished: queue.SimpleQueue[tuple[Slot, Future[list[FileReport]]]] = queue.SimpleQueue()
-        self._slots = [Slot(context, index) for index in range(jobs)]
+        self._slots: list[Slot] = []
+        self._idle: list[Slot] = []
+        try:
+            for index in range(jobs):
+                self._slots.append(Slot(context, index))
+        except BaseException:
+            self.kill()
+            raise
         self._idle = list(reversed(self._slots))
 
     @property
@@ -129,13 +143,13 @@ class Pool:
 
         If its new file is in place already, it is done, and there is nothing to blame it for.
         """
-        current = slot.current()
         found = slot.post_mortem()
+        current = slot.current()  # not before it is surely dead
         reports = found.reports
         returned = [*slot.bundle[len(reports) : current], *slot.bundle[current + 1 :]]
         slot.renew()
         if found.result is None:
-            return Outcome(reports, returned, Death(slot.bundle[current], found.reason))
+            return Outcome(reports, returned, Death(slot.bundle[current], found.reason, found.is_lost))
         return Outcome([*reports, replace(found.result, notes=(f"done, although {found.reason}",))], returned)
 
     def close(self) -> None:

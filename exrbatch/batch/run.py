@@ -54,15 +54,20 @@ class Run:
         included, the workers are killed. Who is interrupted between two events calls `kill`.
         """
         self.backlog.start()
-        self._pool = Pool(self.jobs, self.options.time_limit)
         try:
+            self._pool = Pool(self.jobs, self.options.time_limit)
             yield from Scheduler(self.backlog, self._pool, self.options, self.stop, available_memory()).run()
+        except RunStopped as error:
+            self.stop.reason = str(error)
+            self.kill()
+            return
         except GeneratorExit:
             self.backlog.stop()
         except BaseException:
             self.kill()
             raise
-        self._pool.close()
+        if self._pool is not None:
+            self._pool.close()
 
     def kill(self) -> None:
         """Stop now: end the workers, whatever they do."""

@@ -198,7 +198,7 @@ class Scheduler:
         self._suspects[path] = death
         if path not in self._retried:
             self._alone.append(death.candidate)
-        self._deaths += is_first
+        self._deaths += is_first and not death.is_lost
         if is_first and self._deaths == MAX_DEATHS and self._stop.reason is None:
             self._stop.reason = f"{MAX_DEATHS} workers died one after the other: {death.reason}"
 

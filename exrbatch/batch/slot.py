@@ -19,6 +19,7 @@ from exrbatch.batch import worker
 from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.options import MAX_JOBS
 from exrbatch.batch.start import raise_descriptor_limit
+from exrbatch.errors import RunStopped
 from exrbatch.file import temps
 from exrbatch.file.plan import FilePlan
 from exrbatch.file.report import FileReport
@@ -31,6 +32,11 @@ MAX_WORDS = 400
 """Characters of a dead worker's last words that go into the reason."""
 
 
+START_ATTEMPTS = 3
+LOST = 255
+"""Exit code that the executor reports for a worker whose server has died: then the worker's own is not known."""
+END_SECONDS = 30.0
+"""How long to wait for the end of such a worker, which the kernel kills when the server has died."""
 DESCRIPTORS = 9
 """Open files that the parent needs for each slot: the executor's pipes and the worker's log (measured)."""
 SPARE_DESCRIPTORS = 64
@@ -56,11 +62,13 @@ class PostMortem(NamedTuple):
         reason: how it died, in words.
         reports: of the files of its bundle that it had ended.
         result: of the file that it had, if its new file was in place already.
+        is_lost: whether it died with the server that had started it, which says nothing about the file.
     """
 
     reason: str
     reports: list[FileReport]
     result: FileReport | None
+    is_lost: bool
 
 
 class Slot:
@@ -81,11 +89,27 @@ class Slot:
         self._clock = (0, 0.0)
         self._limit: float | None = None
         self._log, self._log_path = tempfile.mkstemp(prefix="exrbatch-worker-")
-        self.executor = ProcessPoolExecutor(
-            1, mp_context=self._context, initializer=worker.initialize, initargs=(self.position, self._log_path)
-        )
-        self.executor.submit(os.getpid)  # the process starts with the first task, not with the executor
-        (self.process,) = self.executor._processes.values()
+        self._start()
+
+    def _start(self) -> None:
+        """Start the process; more than once if the server that forks it has died: the next try starts another.
+
+        Raises `RunStopped` if that does not help.
+        """
+        for attempt in range(START_ATTEMPTS):
+            self.executor = ProcessPoolExecutor(
+                1, mp_context=self._context, initializer=worker.initialize, initargs=(self.position, self._log_path)
+            )
+            try:
+                self.executor.submit(os.getpid)  # the process starts with the first task, not with the executor
+                (self.process,) = self.executor._processes.values()
+                return
+            except (OSError, EOFError, BrokenExecutor) as error:
+                self.executor.shutdown(wait=False)
+                if attempt == START_ATTEMPTS - 1:
+                    self._close_files()
+                    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+                    raise RunStopped(f"no worker can be started: {reason}") from error
 
     def renew(self) -> None:
         """Start another worker instead of this one, which is free, or dead."""
@@ -133,9 +157,14 @@ class Slot:
         """Say what the worker died of, with its last words; remove what it left of the file that it had."""
         # The executor's thread asks for the exit code as well, and the server tells it only once: let it be first.
         self.executor.shutdown(wait=True)
+        is_lost = self.process.exitcode == LOST and self._limit is None
+        if is_lost:
+            self._wait_for_end()
         reports, printed = self._read_log()
         kept = self._sweep()
-        if self._limit is not None:
+        if is_lost:
+            reason = "the process that starts the workers was killed, and this one with it"
+        elif self._limit is not None:
             reason = f"timed out after {shown_duration(self._limit)} (--file-timeout)"
         else:
             reason = f"the worker died: {_exit_reason(self.process.exitcode)}"
@@ -143,7 +172,13 @@ class Slot:
         reason = f"{reason}; its last words: {words}" if words else reason
         if kept:
             reason = f"{reason}; it left {', '.join(kept)}, which may be the only copy of something"
-        return PostMortem(reason, reports, self._result())
+        return PostMortem(reason, reports, self._result(), is_lost)
+
+    def _wait_for_end(self) -> None:
+        """Wait until a worker that is said to be dead is dead: until then its file is not ours."""
+        end = time.monotonic() + END_SECONDS
+        while self.process.pid is not None and temps.is_alive(self.process.pid) and time.monotonic() < end:
+            time.sleep(0.01)
 
     def _read_log(self) -> tuple[list[FileReport], bytes]:
         """Read the reports of the files that the dead worker had ended, and what it printed after that."""
@@ -189,7 +224,9 @@ class Slot:
         return [name for folder, frames in folders.items() for name in temps.sweep_process(folder, pid, frames=frames)]
 
     def _close_files(self) -> None:
-        os.close(self._log)
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1
         with contextlib.suppress(OSError):
             os.unlink(self._log_path)  # the worker has done that, unless it died before it could
 

@@ -271,6 +271,8 @@ def _channels(index: int, value: bytes, storage: Storage, window: Box) -> tuple[
         if raw_name in channels:
             raise InvalidFile(f"part {index}: two channels are named {name!r}")
         kind = PixelType(_member(index, f"pixel type of channel {name!r}", PixelType, pixel_type))
+        if linear > 1:  # OpenEXR refuses the whole file, too
+            raise InvalidFile(f"part {index}: channel {name!r} has the pLinear value {linear}, which can be 0 or 1")
         channel = Channel(name, kind, x_sampling, y_sampling, bool(linear))
         _check_sampling(index, channel, storage, window)
         channels[raw_name] = channel

@@ -187,7 +187,7 @@ def _is_left_over(path: str) -> bool:
 
 
 def _has_dead_owner(match: re.Match[str]) -> bool:
-    return match["host"] == _host() and not _is_alive(int(match["pid"]))
+    return match["host"] == _host() and not is_alive(int(match["pid"]))
 
 
 def _prefix(pid: int) -> str:
@@ -212,7 +212,7 @@ def _host() -> str:
     return hashlib.sha256(" ".join(identity).encode()).hexdigest()[:8]
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     """Whether a process of this host still runs. One that has ended, and that nobody has waited for, does not."""
     try:
         os.kill(pid, 0)

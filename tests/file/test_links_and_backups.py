@@ -165,7 +165,7 @@ def test_a_killed_runs_backup_is_adopted_once_it_is_dead(
     assert (frame.stat().st_nlink, backup.exists()) == (3, True)
     report = recompress(frame, backup=backup)
     assert report.reason == f"another run is replacing it: its backup is at {backup}"
-    monkeypatch.setattr(temps, "_is_alive", lambda _pid: False)
+    monkeypatch.setattr(temps, "is_alive", lambda _pid: False)
     assert recompress(frame, backup=backup).status is Status.RECOMPRESSED
     assert backup.read_bytes() == DATA
     assert (backup.stat().st_nlink, frame.stat().st_nlink) == (1, 1)

@@ -87,7 +87,7 @@ def as_process(pid: int, disk_in_use: Disk) -> Iterator[None]:
     alive = {pid, os.getpid(), dead_process()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "getpid", lambda: pid)
-        patch.setattr(temps, "_is_alive", lambda number: number in alive)
+        patch.setattr(temps, "is_alive", lambda number: number in alive)
         patch.setattr(disk, "DISK", disk_in_use)
         yield
 
