@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import io
 import itertools
-import os
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -207,7 +206,11 @@ def _wrap(
     if part.tiles:
         attributes.append(("tiles", "tiledesc", struct.pack("<IIB", strip.width, height, 0)))
     flags = 2 | (FLAG_TILED if part.tiles else 0)
-    flags |= FLAG_LONG_NAMES if any(len(os.fsencode(channel.name)) > 31 for channel in part.channels) else 0
+    flags |= (
+        FLAG_LONG_NAMES
+        if any(len(channel.name.encode("utf-8", "surrogateescape")) > 31 for channel in part.channels)
+        else 0
+    )
     header = MAGIC + struct.pack("<I", flags)
     for name, kind, value in attributes:
         header += name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value

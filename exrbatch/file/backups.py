@@ -17,7 +17,8 @@ Where a run ends early:
     killed in 1    the next sweep removes R, as the frame still is the original
     killed in 2    the next run adopts the backup: it renames R to a record of its own, which only one run can do
     killed in 3    the next run finds the frame done and ends state 3 in the same way
-    source changed P and R are removed if the frame's name still stands for the original; else both stay
+    source changed P and R are removed if the frame's name still stands for the original, or for another run's new file;
+                   else, as a renderer may have written it, both stay, and the message says where
     rename failed  both stay, and the message says where they are
 
 A backup is adopted only if P and R are the same file, R's owner was a process of this host that has ended, and P is the
@@ -35,7 +36,7 @@ from exrbatch.file import disk
 from exrbatch.file.copies import copy_whole, same_bytes
 from exrbatch.file.folders import make_folder_of
 from exrbatch.file.swap import Original, rename_new
-from exrbatch.file.temps import Identity, Record, identity, identity_at, old_name, records_of, temp_name
+from exrbatch.file.temps import Identity, Record, identity, identity_at, is_whole, old_name, records_of, temp_name
 
 _EXISTS = "a backup exists: {}; move it away or use another --backup-dir"
 _BUSY = "another run is replacing it: its backup is at {}"
@@ -101,10 +102,19 @@ class Backup:
         elif isinstance(error, ReplaceFailed):
             raise type(error)(f"{error}; its backup is kept at {self._path}", error.errno) from error
         elif isinstance(error, SourceChanged):
-            if identity_at(self._original.path) != identity(self._original.status):
+            if not self._has_frame():
                 raise SourceChanged(f"{error}; what was read before is kept at {self._path}") from error
             self._withdraw()
         # Whatever else it is, a bug or the end of this process: both names stay, as if it had been killed.
+
+    def _has_frame(self) -> bool:
+        """Whether the frame's name stands for the original, or for what another run has made of it meanwhile."""
+        path, status = self._original.path, self._original.status
+        with contextlib.suppress(OSError):
+            found = disk.DISK.look(path)
+            is_original = identity(found) == identity(status)
+            return is_original or (found.st_mtime_ns == status.st_mtime_ns and is_whole(path))
+        return False
 
     def _make(self) -> None:
         make_folder_of(self._path, self._original.path)
@@ -206,22 +216,26 @@ class Backup:
             self._withdraw()
 
     def _withdraw(self) -> None:
-        """Remove the backup: under a temp name, so that what another program puts at its place is never removed."""
-        if self._file is not None:
-            away = old_name(self._original.temp_in(self._folder, os.path.basename(self._path)))
-            with contextlib.suppress(OSError):
-                disk.DISK.rename(self._path, away)
-            with contextlib.suppress(OSError):
-                found = identity_at(away)
-                if found == self._file:
-                    disk.DISK.remove(away)
-                elif found is not None:
-                    rename_new(away, self._path, found)
-            with contextlib.suppress(OSError):
-                if identity_at(self._path) == self._file:
-                    self.notes.append(f"its backup could not be removed: {self._path}")
-                    return
-        self._forget_record()
+        """Remove the backup, if it is in place, and its record."""
+        if self._file is not None and not self._is_removed(self._file):
+            self.notes.append(f"its backup could not be removed: {self._path}")
+        else:
+            self._forget_record()
+
+    def _is_removed(self, file: Identity) -> bool:
+        """Remove the backup under a temp name, so that what another program puts at its place is never removed."""
+        away = old_name(self._original.temp_in(self._folder, os.path.basename(self._path)))
+        with contextlib.suppress(OSError):
+            disk.DISK.rename(self._path, away)
+        with contextlib.suppress(OSError):
+            found = identity_at(away)
+            if found == file:
+                disk.DISK.remove(away)
+            elif found is not None:
+                rename_new(away, self._path, found)
+            else:
+                return identity_at(self._path) != file
+        return True
 
     def _forget_record(self) -> None:
         """Remove the record, which this object has made: no other run makes the same name."""

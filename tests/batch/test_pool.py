@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from exrbatch.batch import slot as slots
 from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.pool import MAX_TICK, Outcome, Pool
+from exrbatch.batch.run import Run
 from exrbatch.file import temps
 from exrbatch.file.plan import FilePlan
 from exrbatch.file.report import FileReport
@@ -256,3 +258,101 @@ def test_progress_is_seen_from_outside(frames: list[Candidate], pool: Pool) -> N
     assert (running.slot, running.candidate) == (0, frames[0])
     finish(pool)
     assert list(pool.running()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a killed server takes its workers along only on Linux")
+@pytest.mark.parametrize("victim", ["forkserver", "resource_tracker"])
+def test_a_helper_process_that_is_killed_costs_no_file(tmp_path: Path, victim: str) -> None:
+    """Issue 13, C18: the run ended with a traceback, and files were never reported. Now another one is started."""
+    data = build([PartSpec(window=(0, 0, 255, 255), noise=0.2)])
+    for index in range(60):
+        (tmp_path / f"{index}.exr").write_bytes(data)
+    command = [sys.executable, "-m", "exrbatch", "recompress", str(tmp_path), "-v", "-j", "2", "--effort", "max"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    run.stdout.readline()
+    for child in psutil.Process(run.pid).children():
+        if victim in " ".join(child.cmdline()):
+            child.kill()
+    printed, _ = run.communicate()
+    assert run.returncode == 0, printed
+    assert "60 files: 60 recompressed" in printed
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{index}.exr" for index in range(60))
+
+
+def test_workers_that_can_not_be_started_stop_the_run(frames: list[Candidate], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 3 and a summary, not a traceback."""
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise EOFError("unexpected EOF")
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", fail)
+    options = Options(jobs=1)
+    run = Run([os.path.dirname(frames[0].path)], options)
+    assert list(run.events()) == []
+    assert run.stop.reason == "no worker can be started: EOFError: unexpected EOF"
+
+
+def test_a_worker_that_dies_after_its_new_file_is_in_place_has_done_it(tmp_path: Path) -> None:
+    """Issue 13, C17: the file was said to have failed although the new one had its place."""
+    script = tmp_path / "worker.py"
+    script.write_text(DIES_AFTER_THE_EXCHANGE)
+    frame = tmp_path / "in" / "frame.exr"
+    frame.parent.mkdir()
+    frame.write_bytes(build([PartSpec(window=(0, 0, 63, 63), noise=0.05)]))
+    os.utime(frame, (1_700_000_000, 1_700_000_000))
+    done = subprocess.run([sys.executable, script, frame], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "recompressed done, although the worker died: SIGKILL, which the system sends when memory runs out"
+    ]
+    assert [path.name for path in frame.parent.iterdir()] == ["frame.exr"]
+
+
+DIES_AFTER_THE_EXCHANGE = """
+import os, signal, sys
+from exrbatch.batch import worker
+from exrbatch.file.disk import Disk
+
+def die(self, path):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def work(plans, original=worker.work):
+    Disk.sync_directory = die
+    return original(plans)
+
+worker.work = work
+
+if __name__ == "__main__":
+    import exrbatch
+    for report in exrbatch.recompress_many(sys.argv[1], jobs=1):
+        print(report.status, *report.notes)
+"""
+
+
+def test_more_workers_than_open_files_allow(tmp_path: Path) -> None:
+    """Issue 13, B13: -j 128 with a limit of 1024 ended with a traceback. Fewer workers do it, and that is said."""
+    (tmp_path / "frame.exr").write_bytes(build([PartSpec(window=(0, 0, 63, 63), noise=0.05)]))
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100));"
+        "from exrbatch.cli.main import main; sys.exit(main(['recompress', sys.argv[1], '-j', '64']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "4 workers instead of 64: the limit of open files is too low (ulimit -n)" in done.stdout
+    assert "1 file: 1 recompressed" in done.stdout
+
+
+def test_a_slot_takes_as_many_descriptors_as_is_said(frames: list[Candidate]) -> None:
+    """The number of workers that fit is computed from it."""
+
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"))
+
+    pools = [Pool(jobs, Options().time_limit) for jobs in (1, 1)]  # the first starts the server as well
+    before = count()
+    pools.append(Pool(4, Options().time_limit))
+    for slot in pools[-1]._slots:
+        slot.executor.submit(os.getpid).result()
+    assert count() - before <= 4 * slots.DESCRIPTORS
+    for pool in pools:
+        pool.close()

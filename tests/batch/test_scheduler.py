@@ -13,7 +13,7 @@ from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.pool import Death, Outcome
 from exrbatch.batch.scheduler import BUNDLE_BYTES, BUNDLE_FILES, MAX_DEATHS, SHARES, Scheduler, StopRequest
-from exrbatch.file.plan import FilePlan
+from exrbatch.file.plan import FilePlan, Hardlinks
 
 
 class FakeWorkers:
@@ -197,3 +197,128 @@ def test_workers_without_a_file_lend_their_threads(jobs: int, sizes: list[int], 
     workers = FakeWorkers(jobs)
     list(run(scanned(candidates([size * BUNDLE_BYTES for size in sizes])), workers, Options(), StopRequest()))
     assert workers.threads[: len(threads)] == threads
+
+
+class Picky(FakeWorkers):
+    """Says for some files that they need more than there is: `refusals`, by path, what it says each time."""
+
+    def __init__(self, jobs: int, refusals: dict[str, list[FileReport]]) -> None:
+        super().__init__(jobs)
+        self.refusals = refusals
+        self.plans: list[FilePlan] = []
+        self.alone: list[str] = []
+
+    def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
+        if not self.in_flight and len(bundle) == 1:
+            self.alone.append(bundle[0].path)
+        self.plans += plans
+        super().submit(bundle, plans)
+
+    def next_finished(self, timeout: float) -> Outcome | None:
+        if not self.in_flight:
+            return None
+        bundle = self.in_flight.pop(0)
+        reports: list[FileReport] = []
+        for place, candidate in enumerate(bundle):
+            refusals = self.refusals.get(candidate.path, [])
+            if refusals:
+                return Outcome([*reports, refusals.pop(0)], bundle[place + 1 :])
+            reports.append(FileReport(path=candidate.path, status=Status.RECOMPRESSED))
+        return Outcome(reports)
+
+
+def no_space(path: str) -> FileReport:
+    return FileReport(path=path, status=Status.SKIPPED, reason="no room", disk_is_full=True, retry_alone=True)
+
+
+def needs_memory(path: str) -> FileReport:
+    return FileReport(path=path, status=Status.SKIPPED, reason="too large", retry_alone=True)
+
+
+def test_a_plan_reserves_what_other_files_in_progress_need() -> None:
+    """Issue 13, B12: not the largest file times the number of workers."""
+    workers = Picky(3, {})
+    sizes = [10 * BUNDLE_BYTES, BUNDLE_BYTES, BUNDLE_BYTES]
+    list(run(scanned(candidates(sizes)), workers, Options(), StopRequest()))
+    assert [plan.reserved for plan in workers.plans] == [0, 10 * BUNDLE_BYTES, 11 * BUNDLE_BYTES]
+
+
+def test_a_file_without_room_waits_for_those_in_progress() -> None:
+    """Nothing new is begun until one of them has ended; then it is tried again, and the run goes on."""
+    workers, stop = Picky(2, {"1.exr": [no_space("1.exr")]}), StopRequest()
+    reports = [r for r in run(scanned(candidates([BUNDLE_BYTES] * 6)), workers, Options(), stop) if r]
+    assert sorted(r.path for r in reports) == [f"{index}.exr" for index in range(6)]
+    assert {r.status for r in reports} == {Status.RECOMPRESSED}
+    assert stop.reason is None
+
+
+def test_a_file_that_does_not_even_fit_alone_comes_last_and_stops_the_run() -> None:
+    """The others are done first, and may make room; each rerun would else stop at the same place."""
+    size = BUNDLE_BYTES
+    workers = Picky(1, {"0.exr": [no_space("0.exr"), no_space("0.exr")]})
+    stop = StopRequest()
+    reports = [r for r in run(scanned(candidates([9 * size, size, size])), workers, Options(), stop) if r]
+    assert [(r.path, r.status) for r in reports] == [
+        ("1.exr", Status.RECOMPRESSED),
+        ("2.exr", Status.RECOMPRESSED),
+        ("0.exr", Status.SKIPPED),
+    ]
+    assert stop.reason == "the disk is full: no room"
+
+
+def test_a_full_disk_is_seen_at_the_first_file_that_is_tried_again() -> None:
+    """When nothing fits, the first second try ends the run."""
+    refusals = {f"{index}.exr": [no_space(f"{index}.exr")] * 99 for index in range(50)}
+    workers, stop = Picky(4, refusals), StopRequest()
+    reports = [r for r in run(scanned(candidates([BUNDLE_BYTES] * 50)), workers, Options(), stop) if r]
+    assert [r.status for r in reports] == [Status.SKIPPED]
+    assert stop.reason is not None
+
+
+def test_a_file_that_needs_much_memory_is_done_alone_with_all_of_it() -> None:
+    """Issue 13, B15: first with its share, then alone at the end; if that is not enough it is skipped."""
+    workers = Picky(4, {"0.exr": [needs_memory("0.exr")], "1.exr": [needs_memory("1.exr")] * 2})
+    stop = StopRequest()
+    scheduler = Scheduler(scanned(candidates([BUNDLE_BYTES] * 8)), workers, Options(), stop, memory=4000)
+    reports = {r.path: r.status for r in scheduler.run() if r}
+    assert reports.pop("1.exr") is Status.SKIPPED
+    assert set(reports.values()) == {Status.RECOMPRESSED}
+    assert [plan.memory for plan in workers.plans[:8]] == [1000] * 8
+    assert [(plan.source, plan.memory) for plan in workers.plans[8:]] == [("0.exr", 4000), ("1.exr", 4000)]
+    assert workers.alone[-2:] == ["0.exr", "1.exr"]
+    assert stop.reason is None
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=30), st.integers(1, 6))
+def test_names_of_one_file_are_never_in_progress_together(inodes: list[int], jobs: int) -> None:
+    """Issue 13, C16: the second name saw the ctime that the first one's replacement had given it, and was skipped."""
+
+    class Watchful(FakeWorkers):
+        def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
+            busy = {candidate.inode for other in self.in_flight for candidate in other}
+            assert not busy & {candidate.inode for candidate in bundle}
+            super().submit(bundle, plans)
+
+    found = (Candidate(f"{i}.exr", BUNDLE_BYTES, inode=n, links=2) for i, n in enumerate(inodes))
+    reports = run(scanned(found), Watchful(jobs), Options(hardlinks=Hardlinks.BREAK), StopRequest())
+    assert sorted(r.path for r in reports if r) == sorted(f"{index}.exr" for index in range(len(inodes)))
+
+
+def test_workers_that_lost_their_server_are_no_reason_to_stop() -> None:
+    """Issue 13, C18: they all die at once, whatever files they have; each is done once more."""
+
+    class Orphans(FakeWorkers):
+        lost = 5
+
+        def next_finished(self, timeout: float) -> Outcome | None:
+            if self.in_flight and self.lost:
+                self.lost -= 1
+                (candidate,) = self.in_flight.pop(0)
+                return Outcome([], [], Death(candidate, "the server was killed", is_lost=True))
+            return super().next_finished(timeout)
+
+    workers, stop = Orphans(5), StopRequest()
+    ended = outcome(workers, 12, stop)
+    assert set(map(tuple, ended.values())) == {(Status.RECOMPRESSED,)}
+    assert len(ended) == 12
+    assert stop.reason is None

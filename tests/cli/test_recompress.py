@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -298,3 +299,67 @@ def test_the_parent_of_a_run_loads_no_numpy() -> None:
     """What only workers need would keep the first file waiting: it is not loaded by the process that starts them."""
     code = "import sys, exrbatch.cli.recompress; sys.exit(bool({'OpenEXR', 'numpy', 'deflate'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("options", [["-v"], ["-q"]], ids=" ".join)
+def test_sigusr1_prints_a_status_line(tmp_path: Path, options: list[str]) -> None:
+    """Issue 13, C23: it killed the run. It may come at any time, and to the whole process group, as from a farm."""
+    for index in range(200):
+        (tmp_path / f"{index}.exr").write_bytes(DATA)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exrbatch", "recompress", str(tmp_path), *options, "-j", "2", "--report", "/dev/stderr"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    process.stderr.readline()  # a file has ended
+    os.killpg(process.pid, signal.SIGUSR1)
+    printed, _ = process.communicate()
+    assert process.returncode == 0
+    assert re.search(r"s: \d+ of \d+\+? files, \d+ %, saved", printed), printed
+    assert "200 files: 200 recompressed" in printed
+
+
+def test_hard_links_are_broken_by_several_workers(tmp_path: Path) -> None:
+    """Issue 13, C16: every second name was skipped as changed; the change was our own."""
+    for index in range(20):
+        (tmp_path / f"{index}.exr").write_bytes(DATA)
+        os.link(tmp_path / f"{index}.exr", tmp_path / f"{index}-twin.exr")
+    assert "40 files: 40 recompressed" in exrbatch("recompress", tmp_path, "--hardlinks", "break", "-j", 2).stdout
+
+
+def test_names_need_no_utf_8_from_the_system(tmp_path: Path) -> None:
+    """Issue 13, C20: with an ASCII file-system encoding `recompress` raised UnicodeEncodeError."""
+    spec = PartSpec(window=(0, 0, 63, 63), noise=0.05, channels=(("größe", 1, 1, 1),))
+    (tmp_path / "größe.exr").write_bytes(build([spec]))
+    (tmp_path / "größe2.exr").write_bytes(build([spec])[:-3])
+    script = tmp_path / "script.py"
+    script.write_text(
+        """
+import os, sys, exrbatch
+assert sys.getfilesystemencoding() == "ascii", sys.getfilesystemencoding()
+for path in (os.fsencode(sys.argv[1]), *map(os.fsdecode, os.listdir(os.fsencode(sys.argv[1])))):
+    path = os.path.join(os.fsencode(sys.argv[1]), os.fsencode(path))
+    if path.endswith(b".exr"):
+        report = exrbatch.recompress(path, "piz")
+        print(report.status, ascii(report.reason), report.to_json()["path"].isascii())
+try:
+    exrbatch.recompress(sys.argv[1] + "/gr\u00f6\u00dfe3.exr")
+except exrbatch.OptionsError as error:
+    print(ascii(str(error)))
+""",
+        encoding="utf-8",
+    )
+    environment = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    done = subprocess.run(
+        [sys.executable, script, tmp_path],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(line.split()[0] for line in done.stdout.splitlines()[:2]) == ["failed", "recompressed"]
+    assert "no such file" in done.stdout

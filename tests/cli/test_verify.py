@@ -60,3 +60,17 @@ def test_wrong_arguments(tmp_path: Path) -> None:
     a, b = trees(tmp_path)
     assert "no such file" in exrbatch("verify", a, tmp_path / "c", code=2).stderr
     assert "is a folder" in exrbatch("verify", a, b / "2.exr", code=2).stderr
+
+
+def test_links_to_folders_are_no_success(tmp_path: Path) -> None:
+    """Issue 13, B10: "1 equal", exit code 0, while another picture was behind the link."""
+    a, b = trees(tmp_path)
+    for tree, data in ((a, DATA), (b, DATA[:-1] + bytes([DATA[-1] ^ 1]))):
+        (tmp_path / f"behind {tree.name}").mkdir()
+        (tmp_path / f"behind {tree.name}" / "3.exr").write_bytes(data)
+        (tree / "linked").symlink_to(tmp_path / f"behind {tree.name}")
+    done = exrbatch("verify", a, b, code=1)
+    assert f"failed: {a}/linked: a link to a folder, which is not entered" in done.stdout
+    assert "3 files: 1 failed, 2 equal" in done.stdout
+    (a / "linked").unlink()
+    assert f"there is no {a}/linked to compare it with" in exrbatch("verify", a, b, code=1).stdout

@@ -14,14 +14,17 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exrbatch import Compression
+from exrbatch import Compression, Status
 from exrbatch.codecs.codec import ChunkGroup
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.table import codec_for
 from exrbatch.errors import CorruptChunk, ExrbatchError
+from exrbatch.exr.channel import Channel, PixelType
 from exrbatch.exr.chunks import chunk_grid
 from exrbatch.exr.header import parse_header
 from exrbatch.exr.reader import SMALL
+from exrbatch.file.job import run
+from exrbatch.file.plan import FilePlan
 from tests.support.build import PartSpec, attribute, build, channel_list
 from tests.support.explode import headers
 from tests.support.mutate import INTEGERS, LONGS, places
@@ -336,3 +339,60 @@ def test_a_good_zlib_bomb_is_not_unpacked_beyond_its_chunk(tmp_path: Path, watch
     outcome = watched.read(str(path))
     assert outcome.error == "CorruptChunk"
     assert outcome.grown < MOST_BYTES // 4
+
+
+def black_frame(compression: Compression) -> bytes:
+    """24 float AOVs with black bars: a chunk of 256 lines is a million times as large when unpacked."""
+    channels = tuple((f"aov{index:02}.V", 2, 1, 1) for index in range(24))
+    size = (4096, 256)
+    shell = picture(compression, size, [b""] * (256 // compression.facts.lines_per_chunk), channels=channels)
+    grid = chunk_grid(parse_header(shell, len(shell)).parts[0], compression)
+    group = ChunkGroup.of(grid, list(range(grid.count)))
+    payloads = codec_for(compression, Effort.BALANCED).pack(group, np.zeros(group.raw_size, np.uint8))
+    return picture(compression, size, [bytes(payload) for payload in payloads], channels=channels)
+
+
+@pytest.mark.parametrize(
+    "compression",
+    [Compression.PIZ, Compression.DWAB, Compression.HTJ2K256, Compression.LJ2K, Compression.ZSTD],
+    ids=lambda each: each.name,
+)
+def test_black_frames_of_many_channels_are_sound(tmp_path: Path, compression: Compression) -> None:
+    """Issue 13, B9: they were refused as damaged, for packing better than was thought possible."""
+    path = tmp_path / "frame.exr"
+    path.write_bytes(black_frame(compression))
+    for memory in (0, 2_000_000_000):
+        plan = FilePlan(source=str(path), compression=Compression.RLE, force=True, memory=memory)
+        report = run(plan)
+        needs = 256 * 4096 * 24 * 4 if compression.facts.lines_per_chunk == 256 else 0
+        if needs > SMALL and not memory:
+            assert (report.status, report.retry_alone) == (Status.SKIPPED, True)
+            assert "raw bytes in 256 lines at once take about" in (report.reason or "")
+        else:
+            assert report.status is Status.RECOMPRESSED, report.reason
+
+
+def test_an_attribute_pays_for_no_memory(tmp_path: Path, watched: Watched) -> None:
+    """Issue 13, B15: a file of 8.5 MB, most of it an opaque attribute, took 2 GB of memory."""
+    path = tmp_path / "frame.exr"
+    size = (16384, 15_000)
+    more = attribute("payload", "opaque", bytes(8_500_000))
+    path.write_bytes(picture(Compression.ZIP, size, [bytes(500_000)], tile=size, more=more))
+    outcome = watched.read(str(path))
+    assert outcome.error == "NeedsMemory"
+    assert outcome.grown < MOST_BYTES // 4
+
+
+def test_channels_are_looked_at_once_for_what_is_lossy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 13, B14: a set of layers was built for each channel; the 32,767 that may be took ten minutes."""
+    looks = 0
+
+    def layer(channel: Channel) -> str:
+        nonlocal looks
+        looks += 1
+        return channel.name.rpartition(".")[0]
+
+    monkeypatch.setattr(Channel, "layer", property(layer))
+    channels = [Channel(f"l{index // 3}.{'RGB'[index % 3]}", PixelType.HALF, 1, 1) for index in range(30_000)]
+    assert len(Compression.LJ2K.lossy_channels(channels)) == len(channels)
+    assert looks <= 2 * len(channels)

@@ -2,6 +2,7 @@
 
 import re
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,43 @@ def test_flipped_bytes_never_do_worse_than_fail(
     else:
         assert path.read_bytes() == damaged
     assert [entry.name for entry in tmp_path.iterdir()] == ["frame.exr"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="leases are Linux's")
+@pytest.mark.parametrize("written", [0, 4, 100, len(SCAN) - 1])
+def test_a_frame_that_is_being_written_is_skipped(tmp_path: Path, written: int) -> None:
+    """Issue 13, C19: one that a writer had just opened, and that was still empty, failed."""
+    path = tmp_path / "frame.exr"
+    with path.open("wb") as writer:
+        writer.write(SCAN[:written])
+        writer.flush()
+        report = recompress(path, "zips")
+        assert (report.status, report.reason) == (Status.SKIPPED, "another program has it open for writing")
+    assert recompress(path, "zips").status is Status.FAILED
+
+
+def test_a_wrong_chunk_count_is_corrected_and_said(tmp_path: Path) -> None:
+    """Issue 13, C21: no reader believes it, so the file is sound; but a change of the header is never silent."""
+    data = build([PartSpec(window=(0, 0, 31, 31), noise=0.05, chunk_count=True)])
+    place = data.index(b"chunkCount\0int\0") + len(b"chunkCount\0int\0") + 4
+    path = tmp_path / "frame.exr"
+    path.write_bytes(with_bytes(place, struct.pack("<i", 5), data))
+    note = "part 0: chunkCount said 5 instead of 32, and was corrected"
+    assert recompress(path, dry_run=True).notes == (note,)
+    report = recompress(path)
+    assert (report.status, report.notes) == (Status.RECOMPRESSED, (note,))
+    assert struct.unpack_from("<i", path.read_bytes(), place) == (2,)
+
+
+def test_a_damaged_channel_list_is_the_files_own_fault(tmp_path: Path) -> None:
+    """Issue 13, C22: what OpenEXR does not read in the source was said to be damage of "the new file"."""
+    spec = PartSpec(channels=(("BY", 1, 2, 2), ("Y", 1, 1, 1)), window=(0, 0, 31, 31), noise=0.05)
+    data = build([spec])
+    start = data.index(b"channels\0chlist\0") + len(b"channels\0chlist\0") + 4
+    path = tmp_path / "frame.exr"
+    for offset in range(start, start + 2 * 18):
+        for value in (0, 1, 2, 32, 255):
+            path.write_bytes(with_bytes(offset, bytes([value]), data))
+            assert "new file" not in (recompress(path, force=True).reason or "")
+    path.write_bytes(with_bytes(start + 7, b"\2", data))
+    assert recompress(path).reason == "part 0: channel 'BY' has the pLinear value 2, which can be 0 or 1"

@@ -110,3 +110,17 @@ def test_a_new_file_that_never_got_its_place_goes(frame: Path, dead: int, monkey
     assert swept(frame.parent) == []
     assert not old.exists()
     assert frame.read_bytes() == DATA
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the state of a process is read from /proc")
+def test_a_process_that_nobody_has_waited_for_is_dead(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 13, C24: in containers whose init never reaps, the temp files of such a process stayed for a day."""
+    zombie = subprocess.Popen(["true"])
+    with open(f"/proc/{zombie.pid}/stat") as file:
+        while ") Z" not in file.read():
+            file.seek(0)
+    left = name_by(monkeypatch, frame, zombie.pid)
+    left.touch()
+    assert swept(frame.parent) == []
+    assert not left.exists()
+    zombie.wait()
