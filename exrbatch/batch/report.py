@@ -11,6 +11,8 @@ from exrbatch.file.report import FileReport, Status
 KEPT_FAILURES = 1000
 """Failures kept to be shown at the end; the record file has them all."""
 
+EXPECTED_REASONS = ("written less than", "a symbolic link", "a link to a folder")
+"""How reasons begin for which it is no surprise if all files are skipped."""
 EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED = 0, 1, 3
 
 
@@ -54,7 +56,15 @@ class BatchReport:
             return 128 + self.signal_number
         if self.stop_reason is not None:
             return EXIT_STOPPED
-        return EXIT_FAILURES if self.counts[Status.FAILED] else EXIT_DONE
+        return EXIT_FAILURES if self.counts[Status.FAILED] or self.skipped_all_for else EXIT_DONE
+
+    @property
+    def skipped_all_for(self) -> str | None:
+        """The one reason for which all files were skipped, if there is one and it is a surprise."""
+        if not self.files or self.counts[Status.SKIPPED] != self.files or len(self.skip_reasons) > 1:
+            return None
+        (reason,) = self.skip_reasons
+        return None if reason.startswith(EXPECTED_REASONS) else reason
 
     def add(self, report: FileReport) -> None:
         """Count one file."""

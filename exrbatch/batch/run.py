@@ -1,5 +1,6 @@
 """One run from paths to reports: scan, workers and scheduler put together."""
 
+import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -8,12 +9,13 @@ from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.discover import Selection, check_paths, discover, only_in_mirror
 from exrbatch.batch.machine import automatic_jobs, available_memory
-from exrbatch.batch.mirror import Mirror
+from exrbatch.batch.mirror import Mirror, folder_of
 from exrbatch.batch.options import Options
 from exrbatch.batch.pool import Pool, Running
 from exrbatch.batch.scheduler import Scheduler, StopRequest
 from exrbatch.batch.slot import most_slots
-from exrbatch.errors import RunStopped
+from exrbatch.errors import OptionsError, RunStopped
+from exrbatch.file.file_systems import CANT_REPLACE, file_system_at
 from exrbatch.file.plan import Hardlinks, Task
 from exrbatch.file.report import FileReport, Status
 
@@ -35,7 +37,10 @@ class Run:
             )
         self.options = replace(options, jobs=self.jobs)
         self.stop = StopRequest()
-        self.backlog = Backlog(_found(check_paths(paths), options))
+        checked = check_paths(paths)
+        if options.task is Task.RECOMPRESS and options.output is None:
+            _check_storage(checked, may_write=not options.dry_run)
+        self.backlog = Backlog(_found(checked, options))
         self._pool: Pool | None = None
 
     def running(self) -> list[Running]:
@@ -80,6 +85,15 @@ class Run:
         yield from (report for report in self.events() if report is not None)
         if self.stop.reason is not None:
             raise RunStopped(self.stop.reason)
+
+
+def _check_storage(paths: Sequence[str], *, may_write: bool) -> None:
+    """Raise `OptionsError` for files on storage where a replacement in place would lose them."""
+    for folder in dict.fromkeys(map(folder_of, paths)):
+        with contextlib.suppress(OSError):  # then each file says what is wrong
+            storage = file_system_at(folder, may_write=may_write)
+            if storage.loses_targets:
+                raise OptionsError(f"{folder}: {CANT_REPLACE.format(storage.kind)} (-o DIR)")
 
 
 def _found(paths: Sequence[str], options: Options) -> Iterator[Candidate | FileReport]:

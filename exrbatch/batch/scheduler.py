@@ -6,6 +6,8 @@ A file for which the disk has no room beside those in progress waits until one o
 even fit alone is tried once more at the end, when the others may have made room.
 """
 
+import errno
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -177,7 +179,7 @@ class Scheduler:
                 continue
             self._suspects.pop(report.path, None)
             if report.disk_is_full and self._stop.reason is None:
-                self._stop.reason = f"the disk is full: {report.reason}"
+                self._stop.reason = f"{_full(report)}: {report.reason}"
             yield report
 
     def _comes_again(self, report: FileReport, candidate: Candidate) -> bool:
@@ -201,6 +203,11 @@ class Scheduler:
         self._deaths += is_first and not death.is_lost
         if is_first and self._deaths == MAX_DEATHS and self._stop.reason is None:
             self._stop.reason = f"{MAX_DEATHS} workers died one after the other: {death.reason}"
+
+
+def _full(report: FileReport) -> str:
+    is_quota = os.strerror(errno.EDQUOT) in (report.reason or "")
+    return "the quota is used up" if is_quota else "the disk is full"
 
 
 def _take_bundle(backlog: Backlog, jobs: int) -> list[Candidate]:

@@ -17,7 +17,7 @@ from exrbatch.errors import OptionsError
 def run_demo(arguments: argparse.Namespace) -> int:
     """Run `exrbatch demo`; return the exit code."""
     options = Options.parse(
-        compression=arguments.compression, effort=arguments.effort, verify="native", jobs=arguments.jobs
+        compression=arguments.compression, effort=arguments.effort, verify="native", jobs=arguments.jobs, min_age=0.0
     )
     if arguments.frames < 1:
         raise OptionsError(f"{arguments.frames} frames: at least 1 is needed")

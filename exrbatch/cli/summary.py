@@ -59,6 +59,8 @@ def summary_lines(report: BatchReport) -> list[Text]:
         counts.append(f"{report.counts[status]} {_WORDS[status]}", STYLES[status])
     lines.append(counts if shown else Text("no OpenEXR files found"))
     lines.append(_sizes(report))
+    if report.skipped_all_for is not None:
+        lines.append(Text(f"nothing was done: all files were skipped, {report.skipped_all_for}", style="bold red"))
     if report.stop_reason is not None:
         lines.append(Text(f"stopped before the end: {report.stop_reason}", style="bold red"))
     elif report.signal_number is not None:

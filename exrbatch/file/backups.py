@@ -36,7 +36,17 @@ from exrbatch.file import disk
 from exrbatch.file.copies import copy_whole, same_bytes
 from exrbatch.file.folders import make_folder_of
 from exrbatch.file.swap import Original, rename_new
-from exrbatch.file.temps import Identity, Record, identity, identity_at, is_whole, old_name, records_of, temp_name
+from exrbatch.file.temps import (
+    Identity,
+    Record,
+    identity,
+    identity_at,
+    is_same_time,
+    is_whole,
+    old_name,
+    records_of,
+    temp_name,
+)
 
 _EXISTS = "a backup exists: {}; move it away or use another --backup-dir"
 _BUSY = "another run is replacing it: its backup is at {}"
@@ -250,5 +260,5 @@ def end_orphan(original: Original, path: str, *, keep: bool) -> None:
     with contextlib.suppress(OSError, UnsupportedFile):
         found = disk.DISK.look(path)
         orphans = [each for each in records_of(path) if each.file == identity(found) and each.is_orphan]
-        if orphans and found.st_mtime_ns == original.status.st_mtime_ns:
+        if orphans and is_same_time(found.st_mtime_ns, original.status.st_mtime_ns):
             Backup(original, path, keep=keep).take_over(orphans[0]).end()

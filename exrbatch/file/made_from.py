@@ -17,6 +17,7 @@ from exrbatch.file.copies import same_bytes
 from exrbatch.file.metadata import OWN_XATTR, origin_note
 from exrbatch.file.plan import FilePlan, Verify
 from exrbatch.file.targets import Targets
+from exrbatch.file.temps import is_same_time
 from exrbatch.file.verify import compare
 
 
@@ -33,7 +34,7 @@ def is_made_from(source: ExrFile, plan: FilePlan, targets: Targets) -> bool:
     with contextlib.suppress(ExrbatchError, OSError):
         # A link is no output of ours, and times and sizes that differ rule a file out before anything is read.
         found = disk.DISK.look(plan.destination)
-        if not stat.S_ISREG(found.st_mode) or found.st_mtime_ns != source.stat.st_mtime_ns:
+        if not stat.S_ISREG(found.st_mode) or not is_same_time(found.st_mtime_ns, source.stat.st_mtime_ns):
             return False
         with open_exr(plan.destination, source.raw_limit) as output:
             is_copy = output.header.raw == source.header.raw

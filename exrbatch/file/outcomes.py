@@ -36,7 +36,7 @@ def outcome_of(error: Exception, plan: FilePlan) -> FileReport:
     if isinstance(error, InvalidFile) and plan.task is Task.RECOMPRESS and is_being_written(plan.source):
         return replace(report, status=Status.SKIPPED, reason=BEING_WRITTEN)
     report = replace(report, **next(fields for kind, fields in _OUTCOMES if isinstance(error, kind)))
-    if isinstance(error, ReplaceFailed) and error.errno == errno.ENOSPC:
+    if isinstance(error, ReplaceFailed) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         report = replace(report, disk_is_full=True)
     if plan.task is Task.COMPARE and report.status is Status.SKIPPED:
         report = replace(report, status=Status.FAILED)  # what was not compared is not equal

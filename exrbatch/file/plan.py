@@ -62,7 +62,8 @@ class Rules:
     destination. `dry_run`: decide, but write nothing. `allow_lossy`: let a target change samples;
     `include_lossy_sources`: take files whose compression has done so; `allow_aces`: take ACES containers.
     `verify_cold`: read the new file from the disk, not from the page cache, to verify it. `keep_backups`: of the files
-    that have a place for one.
+    that have a place for one. `min_age`: seconds since a frame was last written, on storage that can't tell whether it
+    still is.
     """
 
     task: Task = Task.RECOMPRESS
@@ -79,6 +80,7 @@ class Rules:
     verify_cold: bool = False
     hardlinks: Hardlinks = Hardlinks.SKIP
     keep_backups: bool = False
+    min_age: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

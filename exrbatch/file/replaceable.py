@@ -3,23 +3,24 @@
 import errno
 import os
 import shutil
+import time
 
 from exrbatch.errors import NoSpace, ReplaceFailed, UnsupportedFile
 from exrbatch.exr.reader import ExrFile
-from exrbatch.file import disk
 from exrbatch.file.backups import find_orphan, own_names
+from exrbatch.file.file_systems import CANT_REPLACE, file_system_at, is_open_for_writing
 from exrbatch.file.plan import FilePlan, Hardlinks
 from exrbatch.text import shown_size
 
 BEING_WRITTEN = "another program has it open for writing"
+TOO_YOUNG = "written less than {:.0f} s ago, and its storage can't tell whether it still is; run again later"
 MAX_RESERVE = 64 * 1000 * 1000
 """Bytes that are left free for others, at most; on small file systems a hundredth."""
 
 
 def check_replaceable(source: ExrFile, plan: FilePlan) -> None:
     """Refuse what a replacement in place would break, and an output that would be written over."""
-    if disk.DISK.has_writer(source.fd):
-        raise UnsupportedFile(BEING_WRITTEN)
+    _check_storage(source, plan)
     if plan.destination is not None:
         if os.path.lexists(plan.destination) and not plan.force:
             raise UnsupportedFile("the output exists and was not made from this file; --force writes over it")
@@ -36,6 +37,19 @@ def check_replaceable(source: ExrFile, plan: FilePlan) -> None:
             raise UnsupportedFile(
                 "it belongs to another user or group, and the new file could not; --force replaces it all the same"
             )
+
+
+def _check_storage(source: ExrFile, plan: FilePlan) -> None:
+    """Refuse what may still be written, and to replace a file where that would lose it."""
+    in_place = plan.destination is None
+    storage = file_system_at(os.path.dirname(plan.source) or ".", may_write=in_place and not plan.dry_run)
+    if in_place and storage.loses_targets:
+        raise ReplaceFailed(CANT_REPLACE.format(storage.kind))
+    if is_open_for_writing(source.fd, plan.source):
+        raise UnsupportedFile(BEING_WRITTEN)
+    age = time.time() + storage.clock_offset - source.stat.st_mtime
+    if not storage.is_local and age < plan.min_age:
+        raise UnsupportedFile(TOO_YOUNG.format(plan.min_age))
 
 
 def _check_links(source: ExrFile, plan: FilePlan) -> None:
@@ -55,7 +69,7 @@ def is_being_written(path: str) -> bool:
     except OSError:
         return False
     try:
-        return disk.DISK.has_writer(fd)
+        return is_open_for_writing(fd, path)
     finally:
         os.close(fd)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from exrbatch.errors import RenameUncertain, ReplaceFailed, SourceChanged
 from exrbatch.file import disk
+from exrbatch.file.file_systems import is_open_for_writing
 from exrbatch.file.metadata import Metadata
 from exrbatch.file.temps import Identity, identity, identity_at, old_name, temp_name
 
@@ -86,7 +87,7 @@ class Original:
             raise SourceChanged("written to while it was processed")
         if (now.st_mode, now.st_uid, now.st_gid) != (then.st_mode, then.st_uid, then.st_gid):
             raise SourceChanged("its owner or permissions were changed while it was processed")
-        if disk.DISK.has_writer(self.fd):
+        if is_open_for_writing(self.fd, self.path):
             raise SourceChanged("opened for writing by another program")
 
 
@@ -136,18 +137,15 @@ class Swap:
         return True
 
     def _link_and_rename(self) -> None:
-        spare = old_name(self._original.new_temp())
+        is_linked = False
         try:
             self._original.check_in_place()
-            disk.DISK.link(self._path, spare)
-            self._spare = spare
+            is_linked = self._link_spare(old_name(self._original.new_temp()))
         except OSError as error:
-            if identity_at(spare) is not None:
-                self._spare = spare
-            elif error.errno not in _CANT_LINK:
+            if error.errno not in _CANT_LINK:
                 raise
         try:
-            if self._spare is not None:
+            if is_linked:
                 self._original.note_own_change()
             self._original.check_in_place()
             self._original.check_name(self._path)  # last: a file that is renamed over it after this look is lost
@@ -161,6 +159,25 @@ class Swap:
             disk.DISK.rename(self.temp, self._path)
         except OSError as error:
             self._rescue(error)
+
+    def _link_spare(self, spare: str) -> bool:
+        """Give the original a second name; take it back where links look like other files, as they do on sshfs.
+
+        Returns whether that has changed the original's ctime.
+        """
+        failed: OSError | None = None
+        try:
+            disk.DISK.link(self._path, spare)
+        except OSError as error:
+            failed = error
+        found = identity_at(spare)
+        if found is None and failed is not None:
+            raise failed
+        if found == identity(self._original.status):
+            self._spare = spare
+        elif failed is None:
+            disk.DISK.remove(spare)
+        return True
 
     def _rescue(self, error: OSError) -> None:
         """A rename over the original failed. Return if it was done all the same; else make sure that nothing is lost.

@@ -38,6 +38,10 @@ FOREIGN_SECONDS = 24 * 3600.0
 RECORDS = ("bak", "keep")
 """Phases of the records of backups."""
 
+COARSEST_NS = 2_000_000_000
+"""The coarsest times of a file system in use: vfat counts in steps of 2 s."""
+_64_BITS = (1 << 64) - 1
+
 Identity = tuple[int, int]
 """Device and inode: what a file is, whatever it is called."""
 
@@ -53,6 +57,11 @@ def identity_at(path: str) -> Identity | None:
         return identity(disk.DISK.look(path))
     except FileNotFoundError:
         return None
+
+
+def is_same_time(one: int, other: int) -> bool:
+    """Whether two times, in nanoseconds, may be the same after a file system has rounded them."""
+    return abs(one - other) <= COARSEST_NS
 
 
 def temp_name(source_name: str, source: os.stat_result, phase: str = "tmp") -> str:
@@ -152,10 +161,10 @@ def _is_dispensable(path: str, left: re.Match[str], frames: str) -> bool:
     wrote.
     """
     found = disk.DISK.look(path)
-    if _mtime(found) != left["mtime"]:
-        return False
     is_original = f"{found.st_ino:x}" == left["inode"]
-    if is_original and f"{found.st_size:x}" != left["size"]:
+    if is_original and (f"{found.st_size:x}", _mtime(found)) != (left["size"], left["mtime"]):
+        return False
+    if not is_same_time(found.st_mtime_ns & _64_BITS, int(left["mtime"], 16)):
         return False
     return any(_hashed(name) == left["name"] and is_whole(os.path.join(frames, name)) for name in os.listdir(frames))
 
@@ -172,7 +181,7 @@ def is_whole(path: str) -> bool:
 
 
 def _mtime(status: os.stat_result) -> str:
-    return f"{status.st_mtime_ns & (1 << 64) - 1:x}"
+    return f"{status.st_mtime_ns & _64_BITS:x}"
 
 
 def _is_left_over(path: str) -> bool:

@@ -176,7 +176,7 @@ def test_verification_finds_every_changed_byte(frame: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
 def test_a_disk_that_fails_is_named_in_the_reason(frame: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """FAILED with the system's own words; only a full disk asks the run to stop."""
+    """FAILED with the system's own words; a full disk and a used up quota ask the run to stop."""
 
     def fail(*_arguments: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -184,7 +184,7 @@ def test_a_disk_that_fails_is_named_in_the_reason(frame: Path, monkeypatch: pyte
     monkeypatch.setattr(Disk, "sync", fail)
     report = recompress(frame)
     assert (report.status, report.reason) == (Status.FAILED, f"can't write the new file: {os.strerror(number)}")
-    assert report.disk_is_full == (number == errno.ENOSPC)
+    assert report.disk_is_full == (number != errno.EIO)
     assert frame.read_bytes() == DATA
 
 

@@ -1,0 +1,133 @@
+"""What the file system under a folder does, where a replacement depends on it: told by its type, or found by a probe.
+
+Local file systems of Linux answer truthfully whether a file is open for writing, and let a file be renamed over one
+that is open. Others may not. An SMB client that renames over a file which it holds open is refused by the server, and
+has removed the target by then; an NFSv4 client says that a file has a writer when it only lacks a delegation.
+"""
+
+import contextlib
+import functools
+import os
+import re
+import time
+from dataclasses import dataclass
+
+from exrbatch.file import disk
+from exrbatch.file.temps import temp_name
+
+LOCAL = frozenset(
+    (
+        *("bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "jfs", "msdos", "nilfs2", "ntfs3", "overlay"),
+        *("ramfs", "reiserfs", "tmpfs", "vfat", "xfs", "zfs"),
+    )
+)
+"""Types that this kernel alone serves, from its own disks or memory."""
+SMB = frozenset(("cifs", "smb2", "smb3", "smbfs"))
+"""Types of SMB clients."""
+CANT_REPLACE = "files on this storage ({}) can't be replaced in place without the risk of losing them; use --output"
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystem:
+    """One file system, as this process sees it.
+
+    Attributes:
+        kind: its type, as the mount table calls it; empty where that is not known.
+        loses_targets: whether a rename over a file that is held open fails; the file may be gone after that.
+        clock_offset: seconds by which its clock is ahead of this machine's.
+    """
+
+    kind: str
+    loses_targets: bool = False
+    clock_offset: float = 0.0
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is known to be served by this kernel alone."""
+        return self.kind in LOCAL
+
+
+def kind_of(path: str) -> str:
+    """Tell the type of the file system that a path lies on; empty where that can't be told. Raises `OSError`."""
+    return _kind(os.stat(path).st_dev, os.path.realpath(path))
+
+
+def file_system_at(folder: str, *, may_write: bool) -> FileSystem:
+    """Tell what the file system at a folder does. Raises `OSError`.
+
+    A file system that is not local is probed, once for each device and process, with two files of our own; unless we
+    may not write there: then it is judged by its type alone.
+    """
+    device = os.stat(folder).st_dev
+    kind = _kind(device, os.path.realpath(folder))
+    if kind in LOCAL or not may_write:
+        return FileSystem(kind, loses_targets=kind in SMB)
+    if device not in _probed:
+        _probed[device] = _probe(folder, kind)
+    return _probed[device]
+
+
+def is_open_for_writing(fd: int, path: str) -> bool:
+    """Whether anybody has this file, which is open for reading, open for writing; False where nobody can tell.
+
+    Believed on local file systems only: NFSv4 and SMB clients say so whenever they lack a delegation or an oplock.
+    """
+    return disk.DISK.has_writer(fd) and _kind(os.fstat(fd).st_dev, os.path.realpath(path)) in LOCAL
+
+
+_probed: dict[int, FileSystem] = {}
+
+
+def _probe(folder: str, kind: str) -> FileSystem:
+    """Hold a file open, rename another over it, and look once both are closed."""
+    held, other = (os.path.join(folder, temp_name("probe", os.stat(folder))) for _ in range(2))
+    fds: list[int] = []
+    refused = False
+    offset = 0.0
+    try:
+        for path in (held, other):
+            fds.append(disk.DISK.create(path))
+            disk.DISK.write(fds[-1], memoryview(b"probe"), 0)
+        offset = disk.DISK.look_open(fds[1]).st_mtime - time.time()
+        disk.DISK.close(fds.pop())
+        try:
+            disk.DISK.rename(other, held)
+        except OSError:
+            refused = True
+        disk.DISK.close(fds.pop())
+        disk.DISK.look(held)  # after an error it must still be there, now that nobody holds it
+        return FileSystem(kind, kind in SMB or refused, offset)
+    except FileNotFoundError:
+        return FileSystem(kind, True, offset)
+    finally:
+        for fd in fds:
+            with contextlib.suppress(OSError):
+                disk.DISK.close(fd)
+        for path in (held, other):
+            with contextlib.suppress(OSError):
+                disk.DISK.remove(path)
+
+
+@functools.lru_cache(maxsize=1024)
+def _kind(device: int, path: str) -> str:
+    """Look a device up in the mount table: by its number, or where that is hidden (btrfs) by the path."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            mounts = [line.split() for line in file]
+    except OSError:
+        return ""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    kinds = [fields[fields.index("-") + 1] for fields in mounts if fields[2] == number]
+    if kinds:
+        return kinds[-1]
+    above = [(len(place), fields) for fields in mounts if _holds(place := _unescaped(fields[4]), path)]
+    fields = max(above, key=lambda each: each[0])[1]
+    return fields[fields.index("-") + 1]
+
+
+def _holds(place: str, path: str) -> bool:
+    return path == place or path.startswith(place.rstrip("/") + "/")
+
+
+def _unescaped(field: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
