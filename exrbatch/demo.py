@@ -52,5 +52,8 @@ def _write(path: str, channels: dict[str, NDArray[np.float16]]) -> None:
     import OpenEXR
 
     header = {"compression": OpenEXR.NO_COMPRESSION, "type": OpenEXR.scanlineimage, "software": "exrbatch demo"}
-    with OpenEXR.File(header, channels) as file:
-        file.write(path)
+    try:
+        with OpenEXR.File(header, channels) as file:
+            file.write(path)
+    except RuntimeError as error:  # the library knows no other kind, not even for a full disk
+        raise OptionsError(f"can't write {path}: {error}") from None

@@ -13,6 +13,7 @@ class Candidate(NamedTuple):
         twins: its other names, hard links that are to get the new file, too.
         inode: its inode number, 0 where that is not known.
         links: how many names it has.
+        like: the path that its place mirrors, where it was named through a link.
     """
 
     path: str
@@ -21,3 +22,4 @@ class Candidate(NamedTuple):
     twins: tuple[str, ...] = ()
     inode: int = 0
     links: int = 1
+    like: str | None = None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from exrbatch.batch.candidate import Candidate
-from exrbatch.batch.mirror import FolderIdentity, Mirror, folder_identity, lineage
+from exrbatch.batch.mirror import FolderIdentity, Mirror, absolute, folder_identity, lineage
 from exrbatch.errors import OptionsError
 from exrbatch.file import temps
 from exrbatch.file.report import FileReport, Status
@@ -106,7 +106,8 @@ def discover(
     yield one, with the others as its `twins`, once all are found.
     """
     skip = folder_identity(mirror.root) if mirror is not None else None
-    found = _grouped(_found(paths, skip, selection, sweep), relink)
+    by_place = mirror is not None and not mirror.holds_backups
+    found = _grouped(_found(paths, skip, selection, sweep, by_place), relink)
     if mirror is not None:
         found = ((each if isinstance(each, FileReport) else mirror.place(each, path), path) for each, path in found)
     holds_backups = mirror is not None and mirror.holds_backups
@@ -115,7 +116,7 @@ def discover(
 
 
 def _found(
-    paths: Sequence[str], skip: FolderIdentity | None, selection: Selection, sweep: bool
+    paths: Sequence[str], skip: FolderIdentity | None, selection: Selection, sweep: bool, by_place: bool
 ) -> Iterator[tuple[Candidate | FileReport, str]]:
     named: set[str] = set()  # files that were found by their own names, so that no walk finds them again
     for path in paths:
@@ -123,6 +124,8 @@ def _found(
         for found in _files_of(path, skip, selection, sweep):
             if not is_folder or named:
                 real = os.path.realpath(found.path)
+                if by_place:  # a file that is named through a link has a place of its own as well
+                    real = f"{real}\0{absolute(path if os.path.islink(path) and not is_folder else found.path)}"
                 if real in named:
                     continue
                 if not is_folder:
@@ -164,10 +167,12 @@ def only_in_mirror(paths: Sequence[str], mirror: Mirror, selection: Selection) -
             continue
         for found in _walk(mirror.root, None, selection, False):
             source = os.path.join(path, os.path.relpath(found.path, mirror.root))
-            if not os.path.lexists(source):
-                yield FileReport(
-                    path=found.path, status=Status.FAILED, reason=f"there is no {source} to compare it with"
-                )
+            is_folder = os.path.isdir(source) and not os.path.islink(source)
+            if isinstance(found, FileReport) and is_folder:
+                yield found  # a link to a folder, where the other tree has one
+            elif is_folder or not os.path.lexists(source):
+                reason = f"there is no {source} to compare it with"
+                yield FileReport(path=found.path, status=Status.FAILED, reason=reason)
 
 
 def _status(path: str) -> os.stat_result | None:

@@ -23,7 +23,7 @@ class Mirror:
         self.root = root
         self._name = written_as
         self._last = "", False
-        self._base = os.path.commonpath([os.path.abspath(folder_of(path)) for path in paths])
+        self._base = os.path.commonpath([absolute(folder_of(path)) for path in paths])
 
     @property
     def holds_backups(self) -> bool:
@@ -48,10 +48,11 @@ class Mirror:
         if self._name is None and not os.path.isdir(self.root):
             return candidate._replace(mirror=self.root)
         # A file that is named through a link keeps the place of the link, not that of its target.
-        shown = path if os.path.islink(path) and not os.path.isdir(path) else candidate.path
-        place = os.path.join(self.root, os.path.relpath(os.path.abspath(shown), self._base))
+        is_link = os.path.islink(path) and not os.path.isdir(path)
+        shown = path if is_link else candidate.path
+        place = os.path.join(self.root, os.path.relpath(absolute(shown), self._base))
         if self._name is None or self._holds(os.path.dirname(place)):
-            return candidate._replace(mirror=place)
+            return candidate._replace(mirror=place, like=shown if is_link else None)
         reason = f"its place in the {self._name} folder is behind a link that leads out of it"
         return FileReport(path=candidate.path, status=Status.FAILED, reason=reason, size_before=candidate.size)
 
@@ -61,6 +62,14 @@ class Mirror:
             root = folder_identity(self.root)
             self._last = folder, root is None or root in lineage(folder)
         return self._last[1]
+
+
+def absolute(path: str) -> str:
+    """Make a path absolute. `..` behind a symbolic link leads to the folder that holds the link's target."""
+    folder, name = os.path.split(path)
+    if os.pardir not in path.split(os.sep):
+        return os.path.abspath(path)
+    return os.path.realpath(path) if name in ("", os.pardir) else os.path.join(os.path.realpath(folder), name)
 
 
 def folder_of(path: str) -> str:

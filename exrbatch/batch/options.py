@@ -93,8 +93,16 @@ class Options(Rules):
         """
         rules: dict[str, Any] = {name: getattr(self, name) for name in _RULES}
         rules["destination" if self.backup_dir is None else "backup"] = candidate.mirror
+        root = None if candidate.mirror == self.mirror_root else self.mirror_root  # the same: a single file's own path
         return FilePlan(
-            source=candidate.path, twins=candidate.twins, reserved=reserved, memory=memory, threads=threads, **rules
+            source=candidate.path,
+            twins=candidate.twins,
+            reserved=reserved,
+            memory=memory,
+            threads=threads,
+            like=candidate.like,
+            root=root,
+            **rules,
         )
 
     def time_limit(self, size: int) -> float:

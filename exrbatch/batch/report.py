@@ -19,7 +19,9 @@ EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED = 0, 1, 3
 class BatchReport:
     """Totals of a run. Counts are disjoint and sum to `files`; sizes are bytes."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, needs_files: bool = False) -> None:
+        """`needs_files`: a run that finds none has failed, as a comparison that compared nothing."""
+        self._needs_files = needs_files
         self._clock = clock
         self._started = clock()
         self.counts: Counter[Status] = Counter()
@@ -56,7 +58,8 @@ class BatchReport:
             return 128 + self.signal_number
         if self.stop_reason is not None:
             return EXIT_STOPPED
-        return EXIT_FAILURES if self.counts[Status.FAILED] or self.skipped_all_for else EXIT_DONE
+        is_empty = self._needs_files and not self.files
+        return EXIT_FAILURES if self.counts[Status.FAILED] or self.skipped_all_for or is_empty else EXIT_DONE
 
     @property
     def skipped_all_for(self) -> str | None:

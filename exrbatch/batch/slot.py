@@ -161,6 +161,7 @@ class Slot:
         if is_lost:
             self._wait_for_end()
         reports, printed = self._read_log()
+        result = self._result()  # before the sweep, which removes the proof
         kept = self._sweep()
         if is_lost:
             reason = "the process that starts the workers was killed, and this one with it"
@@ -172,7 +173,7 @@ class Slot:
         reason = f"{reason}; its last words: {words}" if words else reason
         if kept:
             reason = f"{reason}; it left {', '.join(kept)}, which may be the only copy of something"
-        return PostMortem(reason, reports, self._result(), is_lost)
+        return PostMortem(reason, reports, result, is_lost)
 
     def _wait_for_end(self) -> None:
         """Wait until a worker that is said to be dead is dead: until then its file is not ours."""
@@ -193,9 +194,8 @@ class Slot:
         """Look for what the worker, which is dead, had done with its last file; None if that is still to be done."""
         from exrbatch.file.aftermath import find_result  # seldom needed, and it takes numpy with it
 
-        index = self.current()
-        begun = time.time() - (time.monotonic() - self.started)
-        return find_result(self._plans[index], self.bundle[index].inode, self.bundle[index].size, begun)
+        index, pid = self.current(), self.process.pid
+        return None if pid is None else find_result(self._plans[index], pid, self.bundle[index].size)
 
     def close(self) -> None:
         """End the worker, which is free."""

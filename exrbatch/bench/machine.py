@@ -13,7 +13,7 @@ from exrbatch.batch.machine import (
     physical_cores,
     total_memory,
 )
-from exrbatch.text import shown_size
+from exrbatch.text import safe_text, shown_size
 from exrbatch.version import __version__
 
 PACKAGES = ("OpenEXR", "deflate", "isal", "numpy", "zstandard")
@@ -45,7 +45,7 @@ def shown_facts(facts: Facts) -> dict[str, str]:
     """Return the facts as people read them."""
     sizes = ("memory", "cgroup_memory")
     return {
-        name: shown_size(value) if name in sizes and not isinstance(value, str) else str(value)
+        name: shown_size(value) if name in sizes and not isinstance(value, str) else safe_text(str(value))
         for name, value in facts.items()
     }
 

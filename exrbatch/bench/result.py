@@ -13,6 +13,7 @@ from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
 from exrbatch.file.report import FileReport, Status, printable
+from exrbatch.text import safe_text
 
 BEGINNING = '{"type": "bench"'
 """How every such file begins."""
@@ -151,7 +152,18 @@ def _records(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
         if not line.endswith("\n"):  # the run was killed while it wrote
             return
-        yield json.loads(line)
+        yield _printable(json.loads(line))
+
+
+def _printable(value: Any) -> Any:
+    """Make every text in a record safe to print: the file may come from anywhere."""
+    if isinstance(value, str):
+        return safe_text(value)
+    if isinstance(value, list):
+        return [_printable(each) for each in value]
+    if isinstance(value, dict):
+        return {safe_text(key): _printable(each) for key, each in value.items()}
+    return value
 
 
 def _sample(record: dict[str, Any]) -> Sample:

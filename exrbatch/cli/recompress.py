@@ -59,7 +59,7 @@ def run_recompress(arguments: argparse.Namespace) -> int:
     return show_run(Run(arguments.paths, options), arguments)
 
 
-def show_run(run: Run, arguments: argparse.Namespace) -> int:
+def show_run(run: Run, arguments: argparse.Namespace, report: BatchReport | None = None) -> int:
     """Drive a run as the options for reporting say; return the exit code."""
     console = lasting_console(sys.stderr if arguments.json else sys.stdout)
     if (needs := release_note(run.options)) is not None:
@@ -74,7 +74,8 @@ def show_run(run: Run, arguments: argparse.Namespace) -> int:
         document = JsonDocument(sys.stdout)
         guarded.append(GuardedSink(document.add, document.close))
     shown: list[Sink] = [lambda report: console.print(file_line(report))] if arguments.verbose else []
-    report = drive(run, console, quiet=arguments.quiet, sinks=[*(sink.add for sink in guarded), *shown])
+    sinks = [*(sink.add for sink in guarded), *shown]
+    report = drive(run, console, quiet=arguments.quiet, sinks=sinks, report=report)
     for sink in guarded:
         sink.finish(report)
     for line in summary_lines(report):
@@ -85,9 +86,16 @@ def show_run(run: Run, arguments: argparse.Namespace) -> int:
     return report.exit_code
 
 
-def drive(run: Run, console: Console, *, quiet: bool = False, sinks: Sequence[Sink] = ()) -> BatchReport:
+def drive(
+    run: Run,
+    console: Console,
+    *,
+    quiet: bool = False,
+    sinks: Sequence[Sink] = (),
+    report: BatchReport | None = None,
+) -> BatchReport:
     """Run to the end with a live dashboard (on a terminal) or a plain line now and then; return the totals."""
-    report = BatchReport()
+    report = report or BatchReport()
     status = _StatusLine(console, run, report)
     is_live = console.is_terminal and not console.is_dumb_terminal and not quiet
     next_line = time.monotonic() + PLAIN_SECONDS

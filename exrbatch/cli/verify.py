@@ -4,6 +4,7 @@ import argparse
 import os
 
 from exrbatch.batch.options import Options
+from exrbatch.batch.report import BatchReport
 from exrbatch.batch.run import Run
 from exrbatch.cli.recompress import show_run
 from exrbatch.errors import OptionsError
@@ -21,10 +22,10 @@ def run_verify(arguments: argparse.Namespace) -> int:
         compression="none",  # plays no part
         verify=arguments.verify,
         task=Task.COMPARE,
-        output=arguments.b,
+        output=os.path.realpath(arguments.b) if os.path.isfile(arguments.b) else arguments.b,
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
     )
-    return show_run(Run([arguments.a], options), arguments)
+    return show_run(Run([arguments.a], options), arguments, BatchReport(needs_files=True))

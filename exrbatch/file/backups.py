@@ -1,52 +1,49 @@
 """A backup: the original under another name while its frame is replaced, for good or until the new file is in place.
 
 A run removes only a backup that it made itself, and it can prove that. Whatever else lies at a backup's place is
-looked at with lstat, never trusted and never removed. P is the place of the backup, R its record: a temp name in the
-same folder (`temps`) that is a second name of the same file, so that its inode number can't be used again while the
-record is there.
+looked at with lstat, never trusted and never removed. P is the place of the backup. R, its record, and U, the file
+that is to be put in place, are temp names in the same folder (`temps`), and all three are names of one file: a hard
+link of the original, or a verified copy of it. So its inode number can't be used again while R is there.
 
-    state          on disk         what happens next
-    0  nothing     -               R is made: a hard link of the original, or a verified copy of it
-    1  recorded    R               R is made durable; P is linked to R, which fails if anything has that name
-    2  in place    R, P            P is made durable; the frame is replaced
-    3  replaced    R, P            kept: R is removed. Else: P is moved to a temp name, looked at there, removed; then R
-    4  kept        P               final; no run ever removes it
+    state          on disk      what happens next
+    0  nothing     -            R and U are made, and made durable
+    1  recorded    R, U         U is renamed to P, which fails if anything has that name
+    2  in place    R, P         P is made durable; the frame is replaced
+    3  replaced    R, P         kept: R is removed, if P still is the backup. Else: P is moved to a temp name, looked at
+                                there, removed; then R
+    4  kept        P            final; no run ever removes it
 
 Where a run ends early:
 
-    killed in 1    the next sweep removes R, as the frame still is the original
+    killed in 1    the next sweep removes R, then U, as the frame still is the original
     killed in 2    the next run adopts the backup: it renames R to a record of its own, which only one run can do
-    killed in 3    the next run finds the frame done and ends state 3 in the same way
-    source changed P and R are removed if the frame's name still stands for the original, or for another run's new file;
-                   else, as a renderer may have written it, both stay, and the message says where
-    rename failed  both stay, and the message says where they are
+    killed in 3    the next run finds the frame done, compares its pixels with P's, and ends state 3 in the same way
+    source changed P and R are removed if the frame's name still stands for the original, or for another run's new file
+                   with the same pixels; else, as a renderer may have written it, both stay, and the message says where
+    failed         both stay, the message says where, and the next run adopts the backup; but after a rename over the
+                   frame that failed, P stays for good
 
-A backup is adopted only if P and R are the same file, R's owner was a process of this host that has ended, and P is the
-original or holds the same bytes. So a backup without a record is never adopted: not one that was kept, not one that an
-older version left, not the user's own snapshot. File systems without hard links can't have R beside P: there a backup
-has no record once it is in place, and a run that is killed leaves one that the next run says it will not touch.
+A backup is adopted only if U is gone, P and R are the same file, R's owner was a process of this host that has ended,
+and P is the original or holds the same bytes. So a backup without a record is never adopted: not one that was kept, not
+one that an older version left, not the user's own snapshot. File systems without hard links can't have R beside P:
+there a backup has no record once it is in place, and a run that is killed leaves one that the next run says it will not
+touch. So it is where a rename can't be asked to spare what has the name (NFS) and the run is killed in between.
 """
 
 import contextlib
 import os
+import stat
 from types import TracebackType
 
-from exrbatch.errors import ReplaceFailed, SourceChanged, UnsupportedFile
+from exrbatch.errors import ExrbatchError, RenameUncertain, ReplaceFailed, SourceChanged, UnsupportedFile
+from exrbatch.exr.reader import open_exr
 from exrbatch.file import disk
 from exrbatch.file.copies import copy_whole, same_bytes
 from exrbatch.file.folders import make_folder_of
+from exrbatch.file.plan import Verify
 from exrbatch.file.swap import Original, rename_new
-from exrbatch.file.temps import (
-    Identity,
-    Record,
-    identity,
-    identity_at,
-    is_same_time,
-    is_whole,
-    old_name,
-    records_of,
-    temp_name,
-)
+from exrbatch.file.temps import Identity, Record, identity, identity_at, old_name, records_of, temp_name, unplaced_name
+from exrbatch.file.verify import compare
 
 _EXISTS = "a backup exists: {}; move it away or use another --backup-dir"
 _BUSY = "another run is replacing it: its backup is at {}"
@@ -84,7 +81,19 @@ class Backup:
         notes: what the user should know: what a copy could not keep.
     """
 
-    def __init__(self, original: Original, path: str, *, keep: bool) -> None:
+    def __init__(
+        self, original: Original, path: str, *, keep: bool, like: str | None = None, root: str | None = None
+    ) -> None:
+        """Prepare; nothing is made yet.
+
+        Args:
+            original: the open file.
+            path: the backup's place.
+            keep: whether it stays for good.
+            like: the path that its place mirrors, if that is not the original's.
+            root: the folder that must hold its place, whatever links are on the way.
+        """
+        self._like, self._root = like or original.path, root
         self.notes: list[str] = []
         self._original = original
         self._path = path
@@ -110,6 +119,8 @@ class Backup:
         if error is None:
             self.end()
         elif isinstance(error, ReplaceFailed):
+            if isinstance(error, RenameUncertain):
+                self._keep_for_good()
             raise type(error)(f"{error}; its backup is kept at {self._path}", error.errno) from error
         elif isinstance(error, SourceChanged):
             if not self._has_frame():
@@ -119,28 +130,35 @@ class Backup:
 
     def _has_frame(self) -> bool:
         """Whether the frame's name stands for the original, or for what another run has made of it meanwhile."""
-        path, status = self._original.path, self._original.status
         with contextlib.suppress(OSError):
-            found = disk.DISK.look(path)
-            is_original = identity(found) == identity(status)
-            return is_original or (found.st_mtime_ns == status.st_mtime_ns and is_whole(path))
-        return False
+            if identity_at(self._original.path) == identity(self._original.status):
+                return True
+        return has_same_picture(self._original.path, self._path)
 
     def _make(self) -> None:
-        make_folder_of(self._path, self._original.path)
-        self._original.check_in_place()
+        make_folder_of(self._path, self._like, self._root)
         self._record = record = self._new_record()
+        unplaced = unplaced_name(record)
         try:
-            if not self._link_record(record):
-                self.notes += copy_whole(self._original, record)
-            disk.DISK.sync_directory(self._folder)
+            self._original.check_in_place()
+            is_link = self._link_record(record)
+            if not is_link:
+                self.notes += copy_whole(self._original, record)[1]
             file = identity(disk.DISK.look(record))
-            self._place(record, file)
-            self._original.note_own_change()
+            with self._own_change(is_link):
+                has_links = self._is_linked(record, unplaced, file)
+            disk.DISK.sync_directory(self._folder)
+            with self._own_change(is_link):
+                self._place(unplaced if has_links else record, file)
             disk.DISK.sync_directory(self._folder)
         except Exception:
             self._withdraw()
+            self._remove(unplaced)
             raise
+
+    def _own_change(self, is_link: bool) -> contextlib.AbstractContextManager[None]:
+        """Around a call that changes the ctime of the original if the backup is a link of it."""
+        return self._original.own_change() if is_link else contextlib.nullcontext()
 
     def _new_record(self) -> str:
         name = temp_name(os.path.basename(self._path), self._original.status, "keep" if self._keep else "bak")
@@ -148,12 +166,8 @@ class Backup:
 
     def _link_record(self, record: str) -> bool:
         """Give the original the record's name; False where that can't be, as on another file system."""
-        try:
+        with contextlib.suppress(OSError):  # what it has done is seen by looking
             disk.DISK.link(self._original.path, record)
-        except FileExistsError:
-            raise
-        except OSError:
-            pass  # what it has done is seen by looking
         found = identity_at(record)
         if found is None:
             return False
@@ -164,44 +178,38 @@ class Backup:
         self._original.note_own_change()
         return False
 
-    def _place(self, record: str, file: Identity) -> None:
+    def _is_linked(self, record: str, unplaced: str, file: Identity) -> bool:
+        """Make the file that is to be put in place; False where there are no hard links: then the record is that."""
+        with contextlib.suppress(OSError):
+            disk.DISK.link(record, unplaced)
+        found = identity_at(unplaced)
+        if found == file:
+            return True
+        if found is not None:
+            self._remove(unplaced)
+        return False
+
+    def _place(self, unplaced: str, file: Identity) -> None:
         """Give the backup its place, which nothing may have."""
         try:
-            if not self._link_place(record):
-                rename_new(record, self._path, file)  # the record itself becomes the backup, which has none from now on
-                self._record = None
+            rename_new(unplaced, self._path, file, by_link=unplaced != self._record)
         except FileExistsError:
             raise UnsupportedFile(f"a backup exists: {self._path}; another program has just put it there") from None
+        if unplaced == self._record:
+            self._record = None  # it has become the backup, which has no record from now on
         self._file = file
-        found = identity_at(self._path)
-        if found != file:
-            if not same_bytes(self._original.path, self._path):
-                raise ReplaceFailed(f"its backup {self._path} was replaced by another program")
-            self._file = found  # links look like other files here: a record would prove nothing
-            self._forget_record()
-
-    def _link_place(self, record: str) -> bool:
-        """Link the backup's place to the record; False if that can't be done."""
-        try:
-            disk.DISK.link(record, self._path)
-        except FileExistsError:
-            raise
-        except OSError as error:
-            if identity_at(self._path) is not None:
-                # It may be ours, made in spite of the error, or somebody's: that can't be known, so it stays.
-                message = f"can't make its backup: {error.strerror}; what lies at {self._path} was left there"
-                raise ReplaceFailed(message, error.errno) from error
-            return False
-        return True
+        if identity_at(self._path) != file:
+            raise ReplaceFailed(f"its backup {self._path} was replaced by another program")
 
     def _adopt(self, orphan: Record) -> None:
         """Take over the backup of a killed run. Raises `UnsupportedFile` if it is none of this file."""
-        if orphan.file != identity(self._original.status) and not same_bytes(self._original.path, self._path):
+        is_link = orphan.file == identity(self._original.status)
+        if not is_link and not same_bytes(self._original.fd, self._path):
             raise UnsupportedFile(_EXISTS.format(self._path))
-        self._original.check_in_place()
-        self.take_over(orphan)
-        self._original.note_own_change()
+        with self._own_change(is_link):
+            self.take_over(orphan)
         if identity_at(self._path) != orphan.file:
+            self._file = None
             self._forget_record()
             raise UnsupportedFile(_EXISTS.format(self._path))
         disk.DISK.sync_directory(self._folder)
@@ -220,10 +228,28 @@ class Backup:
 
     def end(self) -> None:
         """The new file is in place, durably: keep the backup for good, or remove it."""
-        if self._keep:
-            self._forget_record()
-        else:
+        if not self._keep:
             self._withdraw()
+        elif self._is_in_place():
+            self._forget_record()
+        elif self._record is not None:
+            self.notes.append(f"its backup {self._path} was replaced; the original is kept as {self._record}")
+        else:
+            self.notes.append(f"its backup {self._path} was removed or replaced by another program")
+
+    def _is_in_place(self) -> bool:
+        """Whether the backup is still what was put there; put it back if nothing has its name."""
+        with contextlib.suppress(OSError):
+            if self._record is not None and identity_at(self._path) is None:
+                disk.DISK.link(self._record, self._path)
+        with contextlib.suppress(OSError):
+            return identity_at(self._path) == self._file
+        return False
+
+    def _keep_for_good(self) -> None:
+        """Nothing is certain after a rename that failed: no later run may take this backup away."""
+        if self._is_in_place():
+            self._forget_record()
 
     def _withdraw(self) -> None:
         """Remove the backup, if it is in place, and its record."""
@@ -234,7 +260,7 @@ class Backup:
 
     def _is_removed(self, file: Identity) -> bool:
         """Remove the backup under a temp name, so that what another program puts at its place is never removed."""
-        away = old_name(self._original.temp_in(self._folder, os.path.basename(self._path)))
+        away = old_name(self._original.temp_in(self._folder, os.path.basename(self._path)), file)
         with contextlib.suppress(OSError):
             disk.DISK.rename(self._path, away)
         with contextlib.suppress(OSError):
@@ -250,9 +276,22 @@ class Backup:
     def _forget_record(self) -> None:
         """Remove the record, which this object has made: no other run makes the same name."""
         if self._record is not None:
-            with contextlib.suppress(OSError):
-                disk.DISK.remove(self._record)
+            self._remove(self._record)
             self._record = None
+
+    def _remove(self, path: str) -> None:
+        """Remove a name of our own making."""
+        with contextlib.suppress(OSError):
+            disk.DISK.remove(path)
+
+
+def has_same_picture(frame: str, backup: str) -> bool:
+    """Whether two files hold the same header, but for the compression, and the same pixels; neither may be a link."""
+    with contextlib.suppress(OSError, ExrbatchError):
+        if stat.S_ISREG(disk.DISK.look(frame).st_mode) and stat.S_ISREG(disk.DISK.look(backup).st_mode):
+            with open_exr(backup) as original:
+                return compare(original, frame, Verify.NATIVE, lambda _done: None) is None
+    return False
 
 
 def end_orphan(original: Original, path: str, *, keep: bool) -> None:
@@ -260,5 +299,5 @@ def end_orphan(original: Original, path: str, *, keep: bool) -> None:
     with contextlib.suppress(OSError, UnsupportedFile):
         found = disk.DISK.look(path)
         orphans = [each for each in records_of(path) if each.file == identity(found) and each.is_orphan]
-        if orphans and is_same_time(found.st_mtime_ns, original.status.st_mtime_ns):
+        if orphans and has_same_picture(original.path, path):
             Backup(original, path, keep=keep).take_over(orphans[0]).end()

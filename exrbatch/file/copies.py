@@ -1,35 +1,44 @@
 """Whole files copied as they are: what stays as it is in a mirrored tree, and backups on other file systems."""
 
+import os
+
 from exrbatch.errors import VerificationFailed
-from exrbatch.file.folders import make_folder_of
+from exrbatch.file.disk import read_at
 from exrbatch.file.replace import Replacement
 from exrbatch.file.swap import Original
+from exrbatch.file.temps import Identity
 
 _PIECE = 1 << 20
 
 
-def copy_whole(original: Original, destination: str, *, overwrite: bool = False) -> list[str]:
-    """Copy a file as it is: synced, compared, then put in place. Returns notes for the user.
+def copy_whole(original: Original, destination: str, *, overwrite: bool = False) -> tuple[Identity, list[str]]:
+    """Copy a file as it is: synced, compared, then put in place. Returns which file it is, and notes for the user.
 
     Raises `SourceChanged`, `ReplaceFailed`, or `UnsupportedFile` if something has the destination's name already.
     """
-    make_folder_of(destination, original.path)
     with Replacement(original, destination) as temp:
         offset = 0
-        with open(original.path, "rb") as source:
-            while data := source.read(_PIECE):
-                temp.write(memoryview(data), offset)
-                offset += len(data)
+        while data := read_at(original.fd, _PIECE, offset):
+            temp.write(memoryview(data), offset)
+            offset += len(data)
         temp.sync()
-        if not same_bytes(original.path, temp.path):
+        if not same_bytes(original.fd, temp.path):
             raise VerificationFailed("the copy of the file holds other bytes")
-        return [*temp.notes, *temp.commit(overwrite=overwrite)]
+        return temp.file, [*temp.notes, *temp.commit(overwrite=overwrite)]
 
 
-def same_bytes(path: str, other: str) -> bool:
-    """Whether two files hold the same bytes. Raises `OSError`."""
-    with open(path, "rb") as a, open(other, "rb") as b:
-        while block := a.read(_PIECE):
-            if block != b.read(_PIECE):
+def same_bytes(fd: int, other: str) -> bool:
+    """Whether an open file and the one at a path, which must be no link, hold the same bytes. Raises `OSError`.
+
+    A source is never opened a second time by its name: somebody may have put a link to another file there.
+    """
+    other_fd = os.open(other, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        offset = 0
+        while block := read_at(fd, _PIECE, offset):
+            if block != read_at(other_fd, _PIECE, offset):
                 return False
-        return not b.read(1)
+            offset += len(block)
+        return not read_at(other_fd, 1, offset)
+    finally:
+        os.close(other_fd)

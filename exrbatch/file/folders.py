@@ -7,14 +7,18 @@ from exrbatch.file import disk
 from exrbatch.file.metadata import Metadata
 
 
-def make_folder_of(path: str, source: str) -> None:
+def make_folder_of(path: str, source: str, root: str | None) -> None:
     """Make the folder of a file in a mirrored tree, and those above it that are missing. Raises `ReplaceFailed`.
 
     Each takes over mode, owner, group and attributes from its counterpart: the folder of `source`, then the folders
-    above that as long as the names below them agree. Folders above the mirrored tree get the user's umask.
+    above that as long as the names below them agree. Folders above the mirrored tree get the user's umask. `root`: the
+    folder that must hold the new one; a link may lead out of it that was not there when the tree was planned.
     """
+    folder = os.path.dirname(os.path.abspath(path))
     try:
-        _make(os.path.dirname(os.path.abspath(path)), os.path.dirname(os.path.abspath(source)))
+        if root is not None and not (os.path.realpath(folder) + os.sep).startswith(os.path.realpath(root) + os.sep):
+            raise ReplaceFailed(f"the folder for {path} is behind a link that leads out of {root}")
+        _make(folder, os.path.realpath(os.path.dirname(source) or "."))
     except OSError as error:
         raise ReplaceFailed(f"can't make the folder for {path}: {error.strerror}", error.errno) from error
 

@@ -8,14 +8,14 @@ import os
 import time
 from dataclasses import replace
 
-from exrbatch.errors import InvalidFile, VerificationFailed
+from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.file.backups import Backup, end_orphan
 from exrbatch.file.choose import choose_by_sample
 from exrbatch.file.copies import copy_whole
 from exrbatch.file.digests import Digests
 from exrbatch.file.folders import make_folder_of
-from exrbatch.file.made_from import check_is_no_link, is_made_from
+from exrbatch.file.made_from import Made, check_is_no_link, is_made_from, note_origin, wish
 from exrbatch.file.measure import measure
 from exrbatch.file.outcomes import outcome_of, size_of
 from exrbatch.file.plan import FilePlan, Task, Verify
@@ -50,6 +50,8 @@ def _compare(plan: FilePlan, progress: Progress) -> FileReport:
     assert plan.destination is not None, "a comparison needs two files"
     if not os.path.lexists(plan.destination):
         return failed(plan, "the other file is missing", size_of(plan.source))
+    if os.path.islink(plan.destination):
+        return failed(plan, "the other file is a symbolic link", size_of(plan.source))
     with open_exr(plan.source, raw_limit(plan.memory)) as source:
         source.parts  # noqa: B018  reads and checks the chunk tables
         difference = compare(source, plan.destination, plan.verify, progress)
@@ -105,40 +107,49 @@ def _run(plan: FilePlan, progress: Progress) -> FileReport:
             compressions_after=before,
             trials=targets.trials,
         )
+        has_copy = False
         if plan.destination is not None:
             check_is_no_link(source, plan.destination)
-            if not plan.force and is_made_from(source, plan, targets):
+            made = Made.OTHER if plan.force else is_made_from(source, plan, targets)
+            if made is Made.AS_WANTED:
                 return replace(report, reason="the output is there already")
+            has_copy = made is Made.COPY
         if before == after and not plan.force:
-            return _finished(source, plan, report)
+            return _finished(source, plan, targets, report)
         check_source(source.header, plan)
         check_targets(source.header, targets, plan)
-        check_replaceable(source, plan)
+        check_replaceable(source, plan, has_copy=has_copy)
         report = replace(report, notes=(*report.notes, *_corrections(source)))
         if plan.dry_run:
             return replace(report, status=Status.PLANNED, compressions_after=after)
-        return _recompress(source, plan, targets, replace(report, compressions_after=after), progress)
+        return _recompress(source, plan, targets, replace(report, compressions_after=after), progress, has_copy)
 
 
 _TASKS = {Task.RECOMPRESS: _run, Task.COMPARE: _compare, Task.MEASURE: _measure}
 
 
 def _recompress(
-    source: ExrFile, plan: FilePlan, targets: Targets, report: FileReport, progress: Progress
+    source: ExrFile, plan: FilePlan, targets: Targets, report: FileReport, progress: Progress, has_copy: bool
 ) -> FileReport:
     original = _original(source, plan)
     try:
-        return _replace(source, original, plan, targets, report, progress)
+        return _replace(source, original, plan, targets, report, progress, has_copy)
     except (InvalidFile, VerificationFailed):
         original.check_in_place()  # a source that changed while it was read explains that better
         raise
 
 
 def _replace(
-    source: ExrFile, original: Original, plan: FilePlan, targets: Targets, report: FileReport, progress: Progress
+    source: ExrFile,
+    original: Original,
+    plan: FilePlan,
+    targets: Targets,
+    report: FileReport,
+    progress: Progress,
+    has_copy: bool,
 ) -> FileReport:
     if plan.destination is not None:
-        make_folder_of(plan.destination, plan.source)
+        make_folder_of(plan.destination, plan.like or plan.source, plan.root)
     check_space(plan, source.stat.st_size)
     with Replacement(original, plan.destination, may_lose=plan.force) as temp:
         first, second = _part(progress, 0.0, PACK_SHARE), _part(progress, PACK_SHARE, 1.0)
@@ -149,6 +160,8 @@ def _replace(
             temp.sync(drop_cache=plan.verify_cold)
             if plan.verify is not Verify.NONE:
                 verify(source, temp.path, targets, plan.verify, second, plan.threads, digests)
+            if has_copy:
+                raise UnsupportedFile("the output holds the file as it is; --force writes over it")
             notes = _commit(temp, original, plan)
             source.was_replaced = plan.destination is None
             lossy = tuple(name for names in targets.lossy_channels for name in names)
@@ -159,7 +172,7 @@ def _replace(
                 lossy_channels=lossy,
                 notes=(*report.notes, *temp.notes, *notes),
             )
-    notes = _copy_to_output(source, plan)
+    notes = [] if has_copy else _copy_to_output(source, plan, targets)
     return replace(
         report,
         status=Status.NO_GAIN,
@@ -172,8 +185,11 @@ def _replace(
 def _commit(temp: Replacement, original: Original, plan: FilePlan) -> list[str]:
     """Put the new file in place, with a backup of the original where one is asked for. Returns notes for the user."""
     if plan.backup is None:
-        return temp.commit(overwrite=plan.force, twins=plan.twins)
-    with Backup(original, plan.backup, keep=plan.keep_backups) as backup:
+        notes = temp.commit(overwrite=plan.force, twins=plan.twins)
+        if plan.destination is not None:
+            note_origin(plan.destination, temp.file, original.status, "")
+        return notes
+    with Backup(original, plan.backup, keep=plan.keep_backups, like=plan.like, root=plan.root) as backup:
         notes = temp.commit(twins=plan.twins)
     return [*notes, *backup.notes]
 
@@ -183,20 +199,23 @@ def _part(progress: Progress, start: float, end: float) -> Progress:
     return lambda done: progress(start + (end - start) * done)
 
 
-def _finished(source: ExrFile, plan: FilePlan, report: FileReport) -> FileReport:
+def _finished(source: ExrFile, plan: FilePlan, targets: Targets, report: FileReport) -> FileReport:
     """A file that has its compression already: it may have a place in an output tree, or a killed run's backup."""
-    notes = _copy_to_output(source, plan)
+    notes = _copy_to_output(source, plan, targets)
     if plan.backup is not None and not plan.dry_run:
         end_orphan(_original(source, plan), plan.backup, keep=plan.keep_backups)
     return replace(report, notes=(*report.notes, *notes))
 
 
-def _copy_to_output(source: ExrFile, plan: FilePlan) -> list[str]:
+def _copy_to_output(source: ExrFile, plan: FilePlan, targets: Targets) -> list[str]:
     """Copy a file that stays as it is to the output tree, so that the tree is whole. Returns notes for the user."""
     if plan.destination is None or plan.dry_run:
         return []
     check_replaceable(source, plan)
-    return copy_whole(_original(source, plan), plan.destination, overwrite=plan.force)
+    make_folder_of(plan.destination, plan.like or plan.source, plan.root)
+    file, notes = copy_whole(_original(source, plan), plan.destination, overwrite=plan.force)
+    note_origin(plan.destination, file, source.stat, wish(plan, targets))
+    return notes
 
 
 def _corrections(source: ExrFile) -> list[str]:

@@ -3,10 +3,11 @@
 Frames that come out of an archive have equal times, and renumbered frames have the names of others. So either the
 contents are compared, or a note is trusted that exrbatch wrote on the output when it made it, as an extended attribute
 (`metadata.OWN_XATTR`). The note names both files by inode, size and times; it holds as long as both are as they were.
-The source's ctime is among them, which no program can set.
+Their ctimes are among them, which no program can set: whoever writes over an output, or puts an old time back, is seen.
 """
 
 import contextlib
+import enum
 import os
 import stat
 
@@ -14,11 +15,22 @@ from exrbatch.errors import ExrbatchError, UnsupportedFile
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.file import disk
 from exrbatch.file.copies import same_bytes
-from exrbatch.file.metadata import OWN_XATTR, origin_note
+from exrbatch.file.metadata import OWN_XATTR
 from exrbatch.file.plan import FilePlan, Verify
 from exrbatch.file.targets import Targets
-from exrbatch.file.temps import is_same_time
+from exrbatch.file.temps import Identity, identity, is_same_time
 from exrbatch.file.verify import compare
+
+
+class Made(enum.Enum):
+    """What an output is.
+
+    COPY: the source as it is; whether that is right depends on whether a recompressed file would be smaller.
+    """
+
+    AS_WANTED = "as wanted"
+    COPY = "a copy"
+    OTHER = "other"
 
 
 def check_is_no_link(source: ExrFile, destination: str) -> None:
@@ -28,42 +40,82 @@ def check_is_no_link(source: ExrFile, destination: str) -> None:
             raise UnsupportedFile("the output is the source itself or a link to it; move it away")
 
 
-def is_made_from(source: ExrFile, plan: FilePlan, targets: Targets) -> bool:
-    """Whether the destination holds what a run would put there: the source recompressed as `targets` say, or a copy."""
+def is_made_from(source: ExrFile, plan: FilePlan, targets: Targets) -> Made:
+    """Tell what the destination is: what a run would put there, a copy of the source, or something else."""
     assert plan.destination is not None, "only outputs are asked about"
     with contextlib.suppress(ExrbatchError, OSError):
         # A link is no output of ours, and times and sizes that differ rule a file out before anything is read.
         found = disk.DISK.look(plan.destination)
         if not stat.S_ISREG(found.st_mode) or not is_same_time(found.st_mtime_ns, source.stat.st_mtime_ns):
-            return False
+            return Made.OTHER
         with open_exr(plan.destination, source.raw_limit) as output:
             is_copy = output.header.raw == source.header.raw
             if is_copy and output.stat.st_size != source.stat.st_size:
-                return False
+                return Made.OTHER
             counts = [table.grid.count for table in output.parts]
             if not is_copy and output.header.raw != source.header.recompressed(targets.compressions, counts):
-                return False
-            note = origin_note(source.stat, output.stat)
-            if _note_of(output.fd) == note:
-                return True
-            if not _is_same(source, plan, is_copy):
-                return False
-            if not plan.dry_run:
-                with contextlib.suppress(OSError, AttributeError):  # the next run compares again
-                    disk.DISK.set_xattr(output.fd, OWN_XATTR, note)
-            return True
+                return Made.OTHER
+            wanted = wish(plan, targets) if is_copy else ""
+            if _holds_note(output.fd, source.stat, output.stat, wanted):
+                return Made.AS_WANTED
+            if not _is_same(source, output, plan, is_copy):
+                return Made.OTHER
+            needs_no_change = tuple(part.compression for part in source.header.parts) == targets.compressions
+            if is_copy and not needs_no_change:
+                return Made.COPY
+            if not plan.dry_run and output.stat.st_nlink == 1:
+                write_note(output.fd, source.stat, wanted)
+            return Made.AS_WANTED
+    return Made.OTHER
+
+
+def wish(plan: FilePlan, targets: Targets) -> str:
+    """Say for a copy what was asked for when it was made: with another wish the file might have become smaller."""
+    return ",".join(f"{target.name}:{plan.effort}" for target in targets.compressions)
+
+
+def note_origin(path: str, file: Identity, source: os.stat_result, wanted: str) -> None:
+    """Note on an output, which has just got its place, what it was made from; without effect where that can't be."""
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        try:
+            if identity(os.fstat(fd)) == file:
+                write_note(fd, source, wanted)
+        finally:
+            os.close(fd)
+
+
+def write_note(fd: int, source: os.stat_result, wanted: str) -> None:
+    """Write the note on an open output. Its ctime is in it, and is changed by it: so it is written until both agree."""
+    with contextlib.suppress(OSError, AttributeError):
+        for _ in range(2):
+            output = os.fstat(fd)
+            disk.DISK.set_xattr(fd, OWN_XATTR, _note(source, output, wanted, output.st_ctime_ns))
+            if is_same_time(os.fstat(fd).st_ctime_ns, output.st_ctime_ns):
+                return
+
+
+def _note(source: os.stat_result, output: os.stat_result, wanted: str, ctime: int) -> bytes:
+    """Write down which file an output was made from, and which file that output is.
+
+    Device numbers are not in it: they may change with every mount.
+    """
+    of_source = source.st_ino, source.st_size, source.st_mtime_ns, source.st_ctime_ns
+    numbers = *of_source, output.st_ino, output.st_size, output.st_mtime_ns
+    return f"{' '.join(f'{number:x}' for number in numbers)} {wanted or '-'} {ctime:x}".encode()
+
+
+def _holds_note(fd: int, source: os.stat_result, output: os.stat_result, wanted: str) -> bool:
+    """Whether there is a note that fits both files, and nothing has been written to the output since."""
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        note = os.getxattr(fd, OWN_XATTR)
+        ctime = int(note.rpartition(b" ")[2], 16)
+        return note == _note(source, output, wanted, ctime) and is_same_time(output.st_ctime_ns, ctime)
     return False
 
 
-def _is_same(source: ExrFile, plan: FilePlan, is_copy: bool) -> bool:
-    assert plan.destination is not None, "only outputs are asked about"
+def _is_same(source: ExrFile, output: ExrFile, plan: FilePlan, is_copy: bool) -> bool:
     if is_copy:
-        return same_bytes(source.path, plan.destination)
+        return same_bytes(source.fd, output.path)
     mode = Verify.NATIVE if plan.verify is Verify.NONE else plan.verify
-    return compare(source, plan.destination, mode, lambda _done: None) is None
-
-
-def _note_of(fd: int) -> bytes | None:
-    with contextlib.suppress(OSError, AttributeError):
-        return os.getxattr(fd, OWN_XATTR)
-    return None
+    return compare(source, output.path, mode, lambda _done: None) is None

@@ -23,7 +23,7 @@ _REFUSED = {
     for name in ("EPERM", "EACCES", "EINVAL", "EOVERFLOW", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "ERANGE", "E2BIG")
 }
 """Errors that say that the system does not do this here; others say that something is broken."""
-_ACL_USER, _ACL_GROUP_OBJ, _ACL_GROUP, _ACL_MASK = 0x02, 0x04, 0x08, 0x10
+_ACL_USER, _ACL_GROUP_OBJ, _ACL_GROUP, _ACL_MASK, _ACL_OTHER = 0x02, 0x04, 0x08, 0x10, 0x20
 
 
 class Metadata:
@@ -36,12 +36,13 @@ class Metadata:
     def __init__(self, source_fd: int, source: os.stat_result) -> None:
         self._source = source
         self._xattrs = _read_xattrs(source_fd)
+        self._acl = self._xattrs.pop(_ACL, None)
         self.lost: list[str] = []
 
     def give_owner_and_attributes(self, fd: int) -> None:
-        """Give all but mode and times; `lost` tells what was refused. Raises `OSError` for any other failure.
+        """Give all but mode, access control list and times; `lost` tells what was refused, also of these.
 
-        The mode of `fd` may change on the way (an access control list is a mode, too), but only to the source's.
+        Raises `OSError` for any other failure.
         """
         if hasattr(os, "fchown"):
             self._give_owner(fd)
@@ -49,12 +50,16 @@ class Metadata:
             self._give_xattrs(fd)
 
     def give_mode(self, fd: int, at_least: int = 0) -> None:
-        """Give the mode, cut where something was lost, with the bits `at_least`.
+        """Give access control list and mode, cut where something was lost; the mode with the bits `at_least`.
 
-        Comes after the owner, because chown clears setuid bits.
+        Comes after the owner, because chown clears setuid bits; and after the data, because until then nobody else may
+        open the file.
         """
+        mode = self._safe_mode() | at_least
+        if self._acl is not None and "access control list" not in self.lost:
+            disk.DISK.set_xattr(fd, _ACL, _cut_acl(self._acl, mode))
         if hasattr(os, "fchmod"):
-            disk.DISK.change_mode(fd, self._safe_mode() | at_least)
+            disk.DISK.change_mode(fd, mode)
 
     def give_times(self, fd: int, path: str) -> None:
         """Give the times; every other change would touch them, so this comes last."""
@@ -83,7 +88,8 @@ class Metadata:
         for name in inherited:
             if name not in self._xattrs and not name.startswith(_TOLERATED_XATTRS):
                 disk.DISK.remove_xattr(fd, name)
-        for name, value in self._xattrs.items():
+        trials = {} if self._acl is None else {_ACL: _cut_acl(self._acl, stat.S_IRUSR | stat.S_IWUSR)}
+        for name, value in (self._xattrs | trials).items():
             try:
                 disk.DISK.set_xattr(fd, name, value)
             except OSError as error:
@@ -95,14 +101,23 @@ class Metadata:
                 self.lost.append("access control list" if name == _ACL else f"attribute {name}")
 
     def _safe_mode(self) -> int:
+        """Cut the mode so that with what was lost nobody may do more than before: bits are only ever taken away."""
         mode = stat.S_IMODE(self._source.st_mode)
         if "owner" in self.lost or "group" in self.lost:
             mode &= ~(stat.S_ISUID | stat.S_ISGID)
-        if "group" in self.lost:  # the new group may do no more than everybody could
-            mode &= ~stat.S_IRWXG | (mode & stat.S_IRWXO) << 3
-        if "access control list" in self.lost:
-            mode = _mode_without_acl(mode, self._xattrs[_ACL])
-        return mode
+        group, other = mode >> 3 & 7, mode & 7
+        entries = [] if self._acl is None else list(_acl_entries(self._acl))
+        mask = next((bits for tag, bits in entries if tag == _ACL_MASK), 7)
+        # With a list the mode's group bits are its mask; what the owning group may do is an entry of the list.
+        of_group = next((bits & mask for tag, bits in entries if tag == _ACL_GROUP_OBJ), group)
+        if "group" in self.lost:  # the new group were others before, and the old group are others now
+            group, other = group & other, other & of_group
+        if "access control list" in self.lost:  # those whom it named may be in the group now, or among the others
+            group &= of_group
+            for tag, bits in entries:
+                if tag in (_ACL_USER, _ACL_GROUP):
+                    group, other = group & bits & mask, other & bits & mask
+        return mode & ~(stat.S_IRWXG | stat.S_IRWXO) | group << 3 | other
 
 
 def _is_given(fd: int, uid: int, gid: int) -> bool:
@@ -114,15 +129,6 @@ def _is_given(fd: int, uid: int, gid: int) -> bool:
             raise
         return False
     return True
-
-
-def origin_note(source: os.stat_result, output: os.stat_result) -> bytes:
-    """Write down which file an output was made from, and which file that output is.
-
-    Device numbers are not in it: they may change with every mount.
-    """
-    numbers = source.st_ino, source.st_size, source.st_mtime_ns, source.st_ctime_ns
-    return " ".join(f"{n:x}" for n in (*numbers, output.st_ino, output.st_size, output.st_mtime_ns)).encode()
 
 
 def _read_xattrs(fd: int) -> dict[str, bytes]:
@@ -146,20 +152,18 @@ def _read_xattrs(fd: int) -> dict[str, bytes]:
     return values
 
 
-def _mode_without_acl(mode: int, acl: bytes) -> int:
-    """Cut a mode so that without its access control list nobody may do more than with it.
-
-    With a list the mode's group bits are the list's mask: the most that any of its entries may have. Entries of the
-    list that allow less than group or others would no longer hold.
-    """
-    entries = list(_acl_entries(acl))
-    mask = next((bits for tag, bits in entries if tag == _ACL_MASK), 7)
-    allowed = 7
-    for tag, bits in entries:
-        if tag in (_ACL_USER, _ACL_GROUP):
-            allowed &= bits & mask
-    group = next((bits for tag, bits in entries if tag == _ACL_GROUP_OBJ), 0) & mask & allowed
-    return mode & ~(stat.S_IRWXG | stat.S_IRWXO) | group << 3 | mode & stat.S_IRWXO & allowed
+def _cut_acl(acl: bytes, mode: int) -> bytes:
+    """Cut an access control list to what a mode allows the group, whose bits are the list's mask, and others."""
+    group, other = mode >> 3 & 7, mode & 7
+    has_mask = any(tag == _ACL_MASK for tag, _ in _acl_entries(acl))
+    cut = bytearray(acl)
+    for place, (tag, bits) in enumerate(_acl_entries(acl)):
+        if tag == _ACL_OTHER:
+            bits &= other
+        elif tag == _ACL_MASK or (tag == _ACL_GROUP_OBJ and not has_mask):
+            bits &= group
+        struct.pack_into("<H", cut, 4 + 8 * place + 2, bits)
+    return bytes(cut)
 
 
 def _acl_entries(acl: bytes) -> Iterator[tuple[int, int]]:

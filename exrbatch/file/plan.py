@@ -90,6 +90,8 @@ class FilePlan(Rules):
     `destination` is None for a replacement in place. `backup`: where to keep the original meanwhile. `twins`: its
     other names, hard links to it. `reserved`: bytes of disk that other files in progress may still need. `memory`:
     bytes of memory that this file may take; 0 stands for what every file may take. `threads`: how many may work on it.
+    `like`: the path that destination or backup mirror, where that is not `source`. `root`: the folder that must hold
+    them, whatever links are on the way.
     """
 
     source: str
@@ -99,3 +101,5 @@ class FilePlan(Rules):
     reserved: int = 0
     memory: int = 0
     threads: int = 1
+    like: str | None = None
+    root: str | None = None

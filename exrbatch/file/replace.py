@@ -12,7 +12,7 @@ from types import TracebackType
 
 from exrbatch.errors import RenameUncertain, ReplaceFailed, SourceChanged, UnsupportedFile
 from exrbatch.file import disk
-from exrbatch.file.metadata import OWN_XATTR, Metadata, origin_note
+from exrbatch.file.metadata import Metadata
 from exrbatch.file.swap import Original, Swap, place_new
 from exrbatch.file.temps import Identity, identity, temp_name
 
@@ -109,8 +109,6 @@ class Replacement:
         try:
             self._metadata.give_mode(self._fd)
             self._metadata.give_times(self._fd, self.path)
-            if self._destination is not None:
-                self._note_origin()
         except OSError as error:
             raise _failed("can't keep the metadata", error) from error
         try:
@@ -123,11 +121,11 @@ class Replacement:
         except OSError as error:
             raise _failed("can't write the new file", error) from error
 
-    def _note_origin(self) -> None:
-        """Note on an output which file it was made from; where that can't be, the next run compares the contents."""
-        with contextlib.suppress(OSError, AttributeError):
-            note = origin_note(self._original.status, os.fstat(self._fd))
-            disk.DISK.set_xattr(self._fd, OWN_XATTR, note)
+    @property
+    def file(self) -> Identity:
+        """Which file the new one is."""
+        assert self._new is not None, "used as a context manager"
+        return self._new
 
     def commit(self, *, overwrite: bool = False, twins: Sequence[str] = ()) -> list[str]:
         """Put the new file in place; `overwrite` whatever is at a destination of its own. Returns notes for the user.

@@ -18,11 +18,14 @@ MAX_RESERVE = 64 * 1000 * 1000
 """Bytes that are left free for others, at most; on small file systems a hundredth."""
 
 
-def check_replaceable(source: ExrFile, plan: FilePlan) -> None:
-    """Refuse what a replacement in place would break, and an output that would be written over."""
+def check_replaceable(source: ExrFile, plan: FilePlan, *, has_copy: bool = False) -> None:
+    """Refuse what a replacement in place would break, and an output that would be written over.
+
+    `has_copy`: the output is a copy of the source, which may turn out to be right.
+    """
     _check_storage(source, plan)
     if plan.destination is not None:
-        if os.path.lexists(plan.destination) and not plan.force:
+        if os.path.lexists(plan.destination) and not (plan.force or has_copy):
             raise UnsupportedFile("the output exists and was not made from this file; --force writes over it")
         return
     if plan.backup is not None:

@@ -13,6 +13,7 @@ So after a rename over an existing file has failed nothing is removed any more (
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from exrbatch.errors import RenameUncertain, ReplaceFailed, SourceChanged
@@ -52,6 +53,13 @@ class Original:
     def temp_in(self, folder: str, name: str) -> str:
         """Make a temp path in another folder, for a file that is to have that name there."""
         return os.path.join(folder, temp_name(name, self.status))
+
+    @contextlib.contextmanager
+    def own_change(self) -> Iterator[None]:
+        """Around one call of ours that changes the ctime: look before it, take the new ctime for ours after it."""
+        self.check_in_place()
+        yield
+        self.note_own_change()
 
     def note_own_change(self) -> None:
         """Take the ctime of now for that of our own change; everything else must still be as it was."""
@@ -109,7 +117,7 @@ class Swap:
         message says otherwise.
         """
         try:
-            old = old_name(self.temp)
+            old = old_name(self.temp, self.new)
             _rename(self.temp, old, self.new)
             self.temp = old
             self._original.check_in_place()
@@ -140,7 +148,7 @@ class Swap:
         is_linked = False
         try:
             self._original.check_in_place()
-            is_linked = self._link_spare(old_name(self._original.new_temp()))
+            is_linked = self._link_spare(old_name(self._original.new_temp(), self.new))
         except OSError as error:
             if error.errno not in _CANT_LINK:
                 raise
@@ -234,11 +242,12 @@ class Swap:
 
     def _give_back(self) -> None:
         """Give the name back what came out, unless somebody has put something newer there meanwhile."""
+        if identity_at(self._path) not in (self.new, None):
+            return
         if self._spare is None:
             self._spare = self._write_again()
-            disk.DISK.rename(self._spare, self._path)
-        elif identity_at(self._path) not in (self.new, None):
-            return
+            if identity_at(self._path) in (self.new, None):  # it has taken a while
+                disk.DISK.rename(self._spare, self._path)
         elif self._spare != self.temp:
             disk.DISK.rename(self._spare, self._path)
         else:
@@ -256,11 +265,12 @@ class Swap:
 
     def _write_again(self) -> str:
         """Make the original, which has no name any more, anew from its descriptor; return its temp path."""
-        path = old_name(self._original.new_temp())  # the only copy of what was written: no sweep may take it
+        # The only copy of what was written: no sweep may take it, so its name is that of no file of ours.
+        path = old_name(self._original.new_temp(), (0, 0))
         fd = disk.DISK.create(path)
         try:
             offset = 0
-            while data := os.pread(self._original.fd, 1 << 20, offset):
+            while data := disk.read_at(self._original.fd, 1 << 20, offset):
                 offset += disk.DISK.write(fd, memoryview(data), offset)
             metadata = Metadata(self._original.fd, os.fstat(self._original.fd))
             metadata.give_owner_and_attributes(fd)
@@ -312,16 +322,25 @@ def _rename(temp: str, target: str, new: Identity) -> None:
             raise
 
 
-def rename_new(temp: str, target: str, new: Identity) -> None:
-    """Rename the file `new` to a name that nothing may have: then `FileExistsError`."""
+def rename_new(temp: str, target: str, new: Identity, *, by_link: bool = False) -> None:
+    """Rename the file `new` to a name that nothing may have: then `FileExistsError`.
+
+    `by_link`: the file has other names, and file systems that can't ask for such a rename have hard links, which do not
+    write over anything either. Without that, looking before a plain rename must do there.
+    """
     try:
         disk.DISK.rename_new(temp, target)
     except OSError as error:
         at_name = identity_at(target)
-        if at_name == new:
+        # That the target is the file proves nothing if it has other names: somebody may have linked it there.
+        if at_name == new and identity_at(temp) is None:
             return
         if error.errno not in _CANT_EXCHANGE:
             raise
         if at_name is not None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
-        _rename(temp, target, new)
+        if not by_link:
+            _rename(temp, target, new)
+            return
+        disk.DISK.link(temp, target)
+        disk.DISK.remove(temp)

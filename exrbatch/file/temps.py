@@ -2,11 +2,11 @@
 
 A name says what the file is, who made it and for which frame:
 
-    .exrbatch-HOST-PID-TOKEN-NAME-INODE-SIZE-MTIME.PHASE
+    .exrbatch-HOST-PID-TOKEN-NAME-INODE-SIZE-MTIME[-NEW].PHASE
 
 NAME is a hash of the name that the frame (or its backup) has in this folder; INODE, SIZE and MTIME are those of the
-frame as it was read. So whoever finds such a file can tell whether it is that original, whether somebody wrote to it in
-the last instant, and whether its successor is whole. The phases:
+frame as it was read, NEW is the inode number of the new file. So whoever finds such a file can tell whether it is that
+original, or our new file, or what somebody wrote in the last instant, and whether its successor is whole. The phases:
 
     tmp   a new file that is being written: never the only copy of anything
     old   for the commit: what the original is called once it and the new file have changed places
@@ -31,7 +31,8 @@ from exrbatch.file import disk
 _PREFIX = ".exrbatch-"
 _TEMP_NAME = re.compile(
     r"\.exrbatch-(?P<host>[0-9a-f]{8})-(?P<pid>\d{1,10})-[0-9a-f]{8}"
-    r"-(?P<name>[0-9a-f]{8})-(?P<inode>[0-9a-f]+)-(?P<size>[0-9a-f]+)-(?P<mtime>[0-9a-f]+)\.(?P<phase>tmp|old|bak|keep)"
+    r"-(?P<name>[0-9a-f]{8})-(?P<inode>[0-9a-f]+)-(?P<size>[0-9a-f]+)-(?P<mtime>[0-9a-f]+)"
+    r"(?:-(?P<new>[0-9a-f]+))?\.(?P<phase>tmp|old|bak|keep)"
 )
 FOREIGN_SECONDS = 24 * 3600.0
 """After this time without a change a temp file is stale whatever its host or process number says."""
@@ -73,9 +74,14 @@ def temp_name(source_name: str, source: os.stat_result, phase: str = "tmp") -> s
     return f"{_prefix(os.getpid())}{secrets.token_hex(4)}-{_hashed(source_name)}-{of_source}.{phase}"
 
 
-def old_name(temp: str) -> str:
-    """Name a temp file, given its path, for the commit."""
-    return temp.removesuffix(".tmp") + ".old"
+def old_name(temp: str, new: Identity) -> str:
+    """Name a temp file, given its path, for the commit; `new`: the file that is ours under that name."""
+    return f"{temp.removesuffix('.tmp')}-{new[1]:x}.old"
+
+
+def unplaced_name(record: str) -> str:
+    """Name the file that is to become the backup, given the path of its record: as long as it is there, it is not."""
+    return record.rpartition(".")[0] + ".tmp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,8 @@ def records_of(path: str) -> Iterator[Record]:
         match = _TEMP_NAME.fullmatch(each)
         if match is None or match["phase"] not in RECORDS or match["name"] != _hashed(name):
             continue
+        if unplaced_name(each) in names:
+            continue
         record = os.path.join(directory, each)
         with contextlib.suppress(OSError):
             file = identity(disk.DISK.look(record))
@@ -123,13 +131,14 @@ def sweep(
     """
     stale = _is_left_over if is_stale is None else is_stale
     kept = []
-    names = list(names)
+    # Records first: one whose file was never put in place must not be left without that file.
+    names = sorted(names, key=lambda name: not name.endswith(RECORDS))
     for name in names:
         path = os.path.join(directory, name)
         if not name.startswith(_PREFIX) or (match := _TEMP_NAME.fullmatch(name)) is None or not stale(path):
             continue
         with contextlib.suppress(OSError):
-            if match["phase"] in RECORDS and _has_backup(directory, names, match):
+            if match["phase"] in RECORDS and unplaced_name(name) not in names and _has_backup(directory, names, match):
                 continue  # the job on its frame decides
             if match["phase"] == "tmp" or _is_dispensable(path, match, directory if frames is None else frames):
                 disk.DISK.remove(path)
@@ -156,17 +165,53 @@ def _has_backup(directory: str, names: Iterable[str], record: re.Match[str]) -> 
 def _is_dispensable(path: str, left: re.Match[str], frames: str) -> bool:
     """Whether a file that may have been an original can go.
 
-    It can if a whole file has the name that it was made for, and if it is the original as it was read (that its
-    successor was verified against) or a new file or a copy, which has the original's mtime. Anything else somebody
-    wrote.
+    It can if a whole file has the name that it was made for, if nobody has it open for writing, and if it is provably
+    one of two: the original as it was read (that its successor was verified against), or our own new file. Anything
+    else somebody wrote. A record is always ours; that of a backup that was to stay goes only if the frame was never
+    touched.
     """
     found = disk.DISK.look(path)
-    is_original = f"{found.st_ino:x}" == left["inode"]
-    if is_original and (f"{found.st_size:x}", _mtime(found)) != (left["size"], left["mtime"]):
+    as_read = left["inode"], left["size"], left["mtime"]
+    is_original = _as_read(found) == as_read
+    is_ours = left["phase"] in RECORDS or f"{found.st_ino:x}" == left["new"]
+    if not (is_original or is_ours) or _has_writer(path):
         return False
-    if not is_same_time(found.st_mtime_ns & _64_BITS, int(left["mtime"], 16)):
-        return False
-    return any(_hashed(name) == left["name"] and is_whole(os.path.join(frames, name)) for name in os.listdir(frames))
+    for name in os.listdir(frames):
+        frame = os.path.join(frames, name)
+        if _hashed(name) == left["name"] and is_whole(frame):
+            return left["phase"] != "keep" or _as_read(disk.DISK.look(frame)) == as_read
+    return False
+
+
+def _as_read(status: os.stat_result) -> tuple[str, str, str]:
+    """Inode, size and mtime as names of temp files hold them."""
+    return f"{status.st_ino:x}", f"{status.st_size:x}", _mtime(status)
+
+
+def _has_writer(path: str) -> bool:
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        return disk.DISK.has_writer(fd)
+    finally:
+        os.close(fd)
+
+
+def was_exchanged(frame: str, pid: int) -> bool:
+    """Whether a process of this host, which has ended, had put its new file in place: the original lies beside it."""
+    directory, name = os.path.split(frame)
+    for each in os.listdir(directory or "."):
+        match = _TEMP_NAME.fullmatch(each)
+        if (
+            match is None
+            or not each.startswith(_prefix(pid))
+            or (match["phase"], match["name"]) != ("old", _hashed(name))
+        ):
+            continue
+        original = disk.DISK.look(os.path.join(directory, each))
+        is_original = _as_read(original) == (match["inode"], match["size"], match["mtime"])
+        if is_original and f"{disk.DISK.look(frame).st_ino:x}" == match["new"]:
+            return True
+    return False
 
 
 def is_whole(path: str) -> bool:

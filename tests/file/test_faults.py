@@ -22,6 +22,7 @@ from tests.support.worlds import (
     World,
     every_intrusion,
     every_meeting,
+    every_meeting_of_unlike_runs,
     every_world,
     quiet_world,
 )
@@ -62,8 +63,16 @@ BACKUPS = [flavour for flavour in FLAVOURS if flavour.backup]
 
 @pytest.mark.parametrize("flavour", BACKUPS, ids=lambda flavour: flavour.name)
 def test_what_somebody_puts_at_a_backups_place_stays(tmp_path: Path, flavour: Flavour) -> None:
-    """At any moment, also over the backup that is there."""
-    assert list(every_intrusion(tmp_path, flavour)) == []
+    """At any moment, also over the backup that is there, and also if the run is killed soon after."""
+    assert list(every_intrusion(tmp_path / "not killed", flavour)) == []
+    for later in range(4):
+        assert list(every_intrusion(tmp_path / str(later), flavour, killed_after=later)) == []
+
+
+@pytest.mark.parametrize("flavour", BACKUPS, ids=lambda flavour: flavour.name)
+def test_runs_with_other_options_respect_each_others_backups(tmp_path: Path, flavour: Flavour) -> None:
+    """One keeps backups, the other does not, or has none; one of them is killed."""
+    assert list(every_meeting_of_unlike_runs(tmp_path, flavour)) == []
 
 
 def test_a_backup_that_is_removed_without_a_look_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,23 +151,42 @@ def test_a_copied_backup_says_what_it_could_not_keep(
     assert backup.read_bytes() == DATA
 
 
-@given(st.integers(0, 7), st.integers(0, 7), st.lists(st.tuples(st.sampled_from((2, 8)), st.integers(0, 7))), st.data())
-def test_a_lost_list_never_opens_a_file(
-    group: int, other: int, named: list[tuple[int, int]], draw: st.DataObject
+BITS = st.integers(0, 7)
+LOST = st.sets(st.sampled_from(("owner", "group", "access control list")))
+
+
+@given(BITS, BITS, st.lists(st.tuples(st.sampled_from((2, 8)), BITS)), BITS, LOST, st.booleans())
+def test_nobody_gets_a_bit_that_they_did_not_have(
+    group: int, other: int, named: list[tuple[int, int]], bound: int, lost: set[str], has_list: bool
 ) -> None:
-    """Whoever the list named, or was in the owning group, or anybody else, may do no more without it."""
-    mask = draw.draw(st.integers(0, 7)) if named else None
+    """Whatever is lost: members of the old group, of the new one, those whom a list named, and everybody else."""
+    mask = bound if named else None
     entries = [(1, 6, NOBODY_ELSE), *((tag, bits, 7) for tag, bits in named), (4, group, NOBODY_ELSE)]
     entries += ([] if mask is None else [(16, mask, NOBODY_ELSE)]) + [(32, other, NOBODY_ELSE)]
+    has_list |= bool(named)
+    given = metadata.Metadata.__new__(metadata.Metadata)
     shown = group if mask is None else mask
-    mode = metadata._mode_without_acl(0o600 | shown << 3 | other, acl(*entries))
+    given._source = os.stat_result((0o100000 | 0o6600 | shown << 3 | other, *[0] * 9))
+    given._acl = acl(*entries) if has_list else None
+    given.lost = sorted(lost)
+    mode = given._safe_mode()
     most = 7 if mask is None else mask
-    for _, bits in named:  # somebody whom the list names may now be in the group, or one of the others
-        assert mode >> 3 & 7 & ~(bits & most) == 0
-        assert mode & 7 & ~(bits & most) == 0
-    assert mode >> 3 & 7 & ~(group & most) == 0
-    assert mode & 7 & ~other == 0
+    keeps_list = has_list and "access control list" not in lost
+    cut = list(metadata._acl_entries(metadata._cut_acl(acl(*entries), mode)))
+    new_mask = next((bits for tag, bits in cut if tag == 16), 7)
+    in_group = next(bits for tag, bits in cut if tag == 4) & new_mask if keeps_list else mode >> 3 & 7
+    as_other = next(bits for tag, bits in cut if tag == 32) if keeps_list else mode & 7
+    old_group = group & most
+    assert as_other & ~other == 0
+    if "group" in lost:
+        assert in_group & ~other == 0, "the new group were others"
+        assert as_other & ~old_group == 0, "the old group are others now"
+    else:
+        assert in_group & ~old_group == 0
+    for _, bits in [] if keeps_list else named:
+        assert (in_group | as_other) & ~(bits & most) == 0, "somebody whom the list named may be in the group"
     assert mode & 0o700 == 0o600
+    assert bool(mode & 0o6000) == (not {"owner", "group"} & lost)
 
 
 class TestFolders:

@@ -39,7 +39,8 @@ STRACED = """
 import sys
 import exrbatch
 from exrbatch.file import replace, swap
-replace.temp_name = swap.temp_name = lambda *_: "temp.tmp"  # a name that can be told to strace
+replace.temp_name = swap.temp_name = lambda *_: "temp.tmp"  # names that can be told to strace
+swap.old_name = lambda temp, _new: temp.removesuffix(".tmp") + ".old"
 report = exrbatch.recompress(sys.argv[1], verify="native")
 print(report.status, report.reason)
 """

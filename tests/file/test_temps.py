@@ -57,12 +57,12 @@ def test_what_a_dead_process_left_goes(frame: Path, dead: int, monkeypatch: pyte
 
 def swapped(monkeypatch: pytest.MonkeyPatch, frame: Path, pid: int) -> Path:
     """A run that died between the exchange and the look: the original lies under a temp name, the new file in place."""
-    old = Path(temps.old_name(str(name_by(monkeypatch, frame, pid))))
-    os.link(frame, old)
     fresh = frame.with_name("fresh")
     fresh.write_bytes(DATA)
     os.utime(fresh, ns=(frame.stat().st_atime_ns, frame.stat().st_mtime_ns))
     recompress(fresh)
+    old = Path(temps.old_name(str(name_by(monkeypatch, frame, pid)), temps.identity(fresh.stat())))
+    os.link(frame, old)
     fresh.replace(frame)
     return old
 
@@ -75,12 +75,15 @@ def test_an_original_goes_once_its_successor_is_whole(frame: Path, dead: int, mo
     assert swept(frame.parent) == [old.name]
     frame.rename(frame.with_name("renamed.exr"))
     assert swept(frame.parent) == [old.name]
+    frame.write_bytes(new)
     kept, mtime = old.read_bytes(), old.stat().st_mtime_ns
-    old.unlink()
-    old.write_bytes(kept)  # as after the tree was copied to another disk: another inode, the same mtime
+    with old.open("ab"):  # somebody may still write to what was the frame
+        assert swept(frame.parent) == [old.name]
+    old.rename(old.with_name("aside"))
+    old.write_bytes(kept)  # another file with the same mtime, as rsync and archives make them, proves nothing
     os.utime(old, ns=(mtime, mtime))
     assert swept(frame.parent) == [old.name]
-    frame.write_bytes(new)
+    old.with_name("aside").replace(old)
     assert swept(frame.parent) == []
     assert not old.exists()
 
@@ -104,8 +107,10 @@ def test_what_a_renderer_wrote_at_the_last_instant_is_kept(
 
 def test_a_new_file_that_never_got_its_place_goes(frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """It died just before the exchange: under the temp name lies the new file, which has the original's mtime."""
-    old = Path(temps.old_name(str(name_by(monkeypatch, frame, dead))))
-    old.write_bytes(DATA)
+    new = frame.with_name("new")
+    new.write_bytes(DATA)
+    old = Path(temps.old_name(str(name_by(monkeypatch, frame, dead)), temps.identity(new.stat())))
+    new.rename(old)
     os.utime(old, ns=(frame.stat().st_atime_ns, frame.stat().st_mtime_ns))
     assert swept(frame.parent) == []
     assert not old.exists()

@@ -5,7 +5,7 @@ import functools
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -151,14 +151,17 @@ class World:
             self.report = job.run(self.plan())
         self.disk.release()
 
-    def run_second_before(self, call: int) -> None:
-        """Let a second run, which has no faults of its own, do the whole job before that call of the first."""
+    def run_second_before(self, call: int, **options: Any) -> None:
+        """Let a second run, which has no faults of its own, do the whole job before that call of the first.
+
+        `options`: in which its plan differs.
+        """
         me = os.getpid()
 
         def interleave(number: int, _name: str) -> None:
             if number == call:
                 with as_process(me, _Lacking(lacks=self.disk.lacks)):
-                    self.second = job.run(self.plan())
+                    self.second = job.run(replace(self.plan(), **options))
 
         self.disk.before = interleave
 
@@ -236,9 +239,9 @@ class World:
     def _stuck(self) -> Iterator[str]:
         """Whether the next run does not go on."""
         again = job.run(self.plan())
-        has_ambiguous_backup = "was left there" in ((self.report and self.report.reason) or "")
+        is_final = "; kept: " in ((self.report and self.report.reason) or "")  # a rename failed: the user has to look
         without_record = "link" in self.disk.lacks and self.backup.exists()
-        if (self.taken is not None or has_ambiguous_backup or without_record) and again.status not in DONE:
+        if (self.taken is not None or is_final or without_record) and again.status not in DONE:
             if "a backup exists" not in (again.reason or ""):
                 yield f"the next run does not say why it stops: {again.reason}"
         elif again.status not in DONE or not _holds_new(self.target):
@@ -307,13 +310,41 @@ def every_meeting(folder: Path, flavour: Flavour) -> Iterator[str]:
         yield from (f"{flavour.name}, a second run before {at} {call}: {problem}" for problem in world.problems())
 
 
-def every_intrusion(folder: Path, flavour: Flavour) -> Iterator[str]:
-    """Let somebody put a file at the backup's place before every call; yield where it does not stay what it is."""
+def every_meeting_of_unlike_runs(folder: Path, flavour: Flavour) -> Iterator[str]:
+    """The same with a second run that wants its backups kept where the first does not, or has none at all."""
     quiet = quiet_world(folder / "quiet", flavour)
     for at, call in enumerate(quiet.disk.calls):
-        world = World(folder / str(at), flavour, FaultyDisk(lacks=flavour.lacks))
+        for name, options in (("keeps", {"keep_backups": not flavour.keeps}), ("no backup", {"backup": None})):
+            for is_killed in (False, True):
+                fault = FAULTS[0] if is_killed else None
+                world = World(folder / f"{at}-{name}-{is_killed}", flavour, FaultyDisk(at + 1, fault, flavour.lacks))
+                world.run_second_before(at, **options)
+                world.run()
+                where = f"{flavour.name}, a second run ({name}) before {at} {call}, killed: {is_killed}"
+                yield from (f"{where}: {each}" for each in world._lost(""))
+                wants = [
+                    report
+                    for report, kept in ((world.report, flavour.keeps), (world.second, not flavour.keeps))
+                    if kept and name == "keeps" and report is not None and report.status is Status.RECOMPRESSED
+                ]
+                job.run(world.plan())  # ends what the killed run left
+                if wants and _content(world.backup) != OLD and not any("backup" in n for w in wants for n in w.notes):
+                    yield f"{where}: a backup that was to be kept is gone"
+
+
+def every_intrusion(folder: Path, flavour: Flavour, killed_after: int | None = None) -> Iterator[str]:
+    """Let somebody put a file at the backup's place before every call; yield where it does not stay what it is.
+
+    It has the frame's modification time, as rsync and archives give it. `killed_after`: the run is killed so many
+    calls later, and the next run sweeps up.
+    """
+    quiet = quiet_world(folder / "quiet", flavour)
+    for at, call in enumerate(quiet.disk.calls):
+        fault = None if killed_after is None else FAULTS[0]
+        world = World(folder / str(at), flavour, FaultyDisk(at + (killed_after or 0), fault, flavour.lacks))
         theirs = world.folder / "in" / "theirs"
         theirs.write_bytes(b"somebody's")
+        os.utime(theirs, ns=(0, world.frame.stat().st_mtime_ns))
 
         def intrude(number: int, _name: str, world: World = world, theirs: Path = theirs, at: int = at) -> None:
             if number == at:
@@ -322,7 +353,12 @@ def every_intrusion(folder: Path, flavour: Flavour) -> Iterator[str]:
 
         world.disk.before = intrude
         world.run()
-        if _content(world.backup) != b"somebody's":
+        if killed_after is not None:
+            for place in filter(Path.exists, (world.frame.parent, world.backup.parent)):
+                frames = str(world.frame.parent)
+                temps.sweep(str(place), os.listdir(place), lambda _path: True, frames=frames)
+            job.run(world.plan())
+        if not any(_content(path) == b"somebody's" for path in world.folder.rglob("*") if path.is_file()):
             yield f"{flavour.name}, somebody's file before {at} {call} is gone: {_content(world.backup)!r:.40}"
         world.backup.unlink(missing_ok=True)
         yield from (f"{flavour.name}, somebody's file before {at} {call}: {each}" for each in world._lost(""))
