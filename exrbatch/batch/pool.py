@@ -8,13 +8,14 @@ about 0.4 ms (threads that wake each other in the executor), more than everythin
 import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import NamedTuple
 
 from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.slot import Slot
 from exrbatch.batch.start import start_context, warm_up
+from exrbatch.errors import RunStopped
 from exrbatch.file.plan import FilePlan
 from exrbatch.file.report import FileReport
 
@@ -72,6 +73,9 @@ class Pool:
         try:
             for index in range(jobs):
                 self._slots.append(Slot(context, index))
+        except (OSError, RuntimeError) as error:
+            self.kill()
+            raise RunStopped(f"no worker can be started: {type(error).__name__}: {error}") from error
         except BaseException:
             self.kill()
             raise
@@ -124,7 +128,9 @@ class Pool:
             outcome = Outcome(reports, slot.bundle[len(reports) :])
             if slot.is_worn:
                 slot.renew()
-        except BrokenExecutor:
+        except RunStopped:
+            raise
+        except Exception:  # noqa: BLE001  the executor's own, or one that should never have left the worker
             outcome = self._bury(slot)
         slot.bundle = ()
         self._idle.append(slot)

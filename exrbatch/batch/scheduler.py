@@ -27,6 +27,8 @@ SHARES = 4
 """A bundle is at most this part of one worker's share of what waits: none idles while another has many."""
 MAX_DEATHS = 3
 """So many workers that die with no success between them mean that something is wrong with more than a file."""
+MAX_WITHOUT_ROOM = 3
+"""So many files that have no room on the disk, not even alone, and the run stops."""
 STARVED_TICK = 0.01
 """The same while a worker is free and the scan has not found the next file yet."""
 
@@ -91,6 +93,8 @@ class Scheduler:
         self._alone: deque[Candidate] = deque()  # to be done once more at the end, when nothing else runs
         self._retried: set[str] = set()  # paths of files that have been done once more
         self._suspects: dict[str, Death] = {}  # by path: files that a worker died of
+        self._without_room = 0  # files for which the disk had no room, not even alone
+        self._last_without_room = ""
         self._deaths = 0  # since the last success
 
     def run(self) -> Iterator[FileReport | None]:
@@ -112,6 +116,8 @@ class Scheduler:
                 yield None
             else:
                 yield from self._take(outcome)
+        if self._without_room and self._stop.reason is None:
+            self._stop.reason = f"the disk is full: {self._last_without_room}"
         for death in self._suspects.values():
             yield failed(self._options.plan(death.candidate), death.reason, death.candidate.size)
 
@@ -123,7 +129,8 @@ class Scheduler:
             return True
         if not self._alone or self._stop.is_set:
             return False
-        candidate = self._alone.popleft()
+        candidate = min(self._alone, key=lambda each: each.size)  # what is likely to be possible first
+        self._alone.remove(candidate)
         self._retried.add(candidate.path)
         self._submit([candidate])
         return True
@@ -155,7 +162,7 @@ class Scheduler:
 
     def _threads(self, candidate: Candidate) -> int:
         """Share out the workers that will have no file: several threads of its worker do a large one."""
-        if candidate.size < BUNDLE_BYTES or not self._backlog.is_complete:
+        if candidate.size < BUNDLE_BYTES or not self._backlog.is_complete or candidate.path in self._suspects:
             return 1
         jobs = self._workers.jobs
         files = jobs - self._workers.idle + 1 + self._backlog.waiting
@@ -178,9 +185,18 @@ class Scheduler:
             if report.retry_alone and candidate is not None and self._comes_again(report, candidate):
                 continue
             self._suspects.pop(report.path, None)
-            if report.disk_is_full and self._stop.reason is None:
+            if report.disk_is_full and self._stop.reason is None and self._is_full(report):
                 self._stop.reason = f"{_full(report)}: {report.reason}"
             yield report
+
+    def _is_full(self, report: FileReport) -> bool:
+        """Whether to stop: not for a file that was refused before anything was written, unless others were as well.
+
+        The next one may be smaller, or on another disk.
+        """
+        self._without_room += report.retry_alone
+        self._last_without_room = report.reason or ""
+        return not report.retry_alone or self._without_room == MAX_WITHOUT_ROOM
 
     def _comes_again(self, report: FileReport, candidate: Candidate) -> bool:
         """Put a file off that may be possible later; False if it has had its last try."""

@@ -80,6 +80,7 @@ class Slot:
         self.started = 0.0
         self.position = context.RawValue(worker.Position)
         self._context = context
+        self._log, self._log_path = -1, ""
         self._plans: Sequence[FilePlan] = ()
         self._open()
 
@@ -88,7 +89,10 @@ class Slot:
         self._files = 0
         self._clock = (0, 0.0)
         self._limit: float | None = None
-        self._log, self._log_path = tempfile.mkstemp(prefix="exrbatch-worker-")
+        try:
+            self._log, self._log_path = tempfile.mkstemp(prefix="exrbatch-worker-")
+        except OSError as error:
+            raise RunStopped(f"no worker can be started: {error.strerror}: {tempfile.gettempdir()}") from error
         self._start()
 
     def _start(self) -> None:
@@ -104,7 +108,7 @@ class Slot:
                 self.executor.submit(os.getpid)  # the process starts with the first task, not with the executor
                 (self.process,) = self.executor._processes.values()
                 return
-            except (OSError, EOFError, BrokenExecutor) as error:
+            except (OSError, EOFError, RuntimeError, BrokenExecutor) as error:
                 self.executor.shutdown(wait=False)
                 if attempt == START_ATTEMPTS - 1:
                     self._close_files()

@@ -50,7 +50,8 @@ def warm_up() -> None:
     if start_context().get_start_method() == "forkserver":
         from multiprocessing.forkserver import ensure_running
 
-        with _signals_ignored():
+        # Where that fails, the first worker will say why.
+        with _signals_ignored(), contextlib.suppress(OSError, RuntimeError):
             ensure_running()
 
 

@@ -1,5 +1,6 @@
 """What runs inside a worker process: its set-up, and the call that does one file."""
 
+import contextlib
 import ctypes
 import faulthandler
 import multiprocessing
@@ -32,6 +33,7 @@ class Position(ctypes.Structure):
 _position = Position()
 _log_fd = -1
 _ended_size = 0
+_is_log_whole = True
 _memory_at_start = 0
 
 
@@ -68,9 +70,9 @@ def work(plans: Sequence[FilePlan]) -> list[FileReport]:
     The others are left when the parent asks for it, or when the disk is full. As a later file may kill this process,
     each report is also written to the log at once.
     """
-    global _ended_size
+    global _ended_size, _is_log_whole
     reports: list[FileReport] = []
-    _ended_size = 0
+    _ended_size, _is_log_whole = 0, True
     for index, plan in enumerate(plans):
         if reports and (_position.stop or reports[-1].disk_is_full):
             break
@@ -79,14 +81,26 @@ def work(plans: Sequence[FilePlan]) -> list[FileReport]:
         reports.append(_work(plan))
         if len(plans) > 1:
             _forget_words()
-            _ended_size += os.write(_log_fd, pickle.dumps(reports[-1]))
+            _log_report(reports[-1])
     _position.grown = process.resident_memory() - _memory_at_start
     return reports
 
 
 def _forget_words() -> None:
-    if os.fstat(_log_fd).st_size != _ended_size:
-        os.ftruncate(_log_fd, _ended_size)
+    with contextlib.suppress(OSError):  # a log that can't be written must not cost a file
+        if os.fstat(_log_fd).st_size != _ended_size:
+            os.ftruncate(_log_fd, _ended_size)
+
+
+def _log_report(report: FileReport) -> None:
+    """Write a report to the log. After one that could not be written none is: the parent counts them by their order."""
+    global _ended_size, _is_log_whole
+    record = pickle.dumps(report)
+    with contextlib.suppress(OSError):
+        _is_log_whole = _is_log_whole and os.write(_log_fd, record) == len(record)
+        _ended_size += len(record) if _is_log_whole else 0
+        return
+    _is_log_whole = False
 
 
 def _work(plan: FilePlan) -> FileReport:

@@ -48,8 +48,15 @@ class Compression(enum.IntEnum):
         return [
             c.name
             for c in channels
-            if c.x_sampling.bit_count() != 1 or c.y_sampling.bit_count() != 1 or c.y_sampling > most
+            if c.x_sampling.bit_count() != 1
+            or c.y_sampling.bit_count() != 1
+            or c.y_sampling > most
+            or c.x_sampling > MAX_BINARY_SAMPLING
         ]
+
+
+MAX_BINARY_SAMPLING = 64
+"""With x samplings of millions the library's JPEG 2000 divides by zero, which ends the process."""
 
 
 class Names(enum.Enum):

@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 
 from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
-from exrbatch.exr.reader import ExrFile, open_exr
+from exrbatch.exr.reader import SMALL, ExrFile, open_exr
 from exrbatch.file.backups import Backup, end_orphan
 from exrbatch.file.choose import choose_by_sample
 from exrbatch.file.copies import copy_whole
@@ -19,7 +19,7 @@ from exrbatch.file.made_from import Made, check_is_no_link, is_made_from, note_o
 from exrbatch.file.measure import measure
 from exrbatch.file.outcomes import outcome_of, size_of
 from exrbatch.file.plan import FilePlan, Task, Verify
-from exrbatch.file.raw import raw_limit
+from exrbatch.file.raw import MEMORY_PER_RAW_BYTE, raw_limit
 from exrbatch.file.recompress import Progress, recompress
 from exrbatch.file.replace import Replacement
 from exrbatch.file.replaceable import check_replaceable, check_space
@@ -151,15 +151,16 @@ def _replace(
     if plan.destination is not None:
         make_folder_of(plan.destination, plan.like or plan.source, plan.root)
     check_space(plan, source.stat.st_size)
+    threads = _threads(source, plan)
     with Replacement(original, plan.destination, may_lose=plan.force) as temp:
         first, second = _part(progress, 0.0, PACK_SHARE), _part(progress, PACK_SHARE, 1.0)
         digests = Digests() if plan.verify is Verify.LIBRARY else None
-        recompress(source, targets.compressions, plan.effort, temp.write, first, plan.threads, digests)
+        recompress(source, targets.compressions, plan.effort, temp.write, first, threads, digests)
         new_size = temp.size
         if new_size < source.stat.st_size or plan.force:
             temp.sync(drop_cache=plan.verify_cold)
             if plan.verify is not Verify.NONE:
-                verify(source, temp.path, targets, plan.verify, second, plan.threads, digests)
+                verify(source, temp.path, targets, plan.verify, second, threads, digests)
             if has_copy:
                 raise UnsupportedFile("the output holds the file as it is; --force writes over it")
             notes = _commit(temp, original, plan)
@@ -180,6 +181,13 @@ def _replace(
         compressions_after=report.compressions_before,
         notes=(*targets.notes, *notes),
     )
+
+
+def _threads(source: ExrFile, plan: FilePlan) -> int:
+    """Use no more threads than there is memory for: each has a span of its own, and one more waits to be written."""
+    largest = max(int(table.grid.raw_sizes.max()) for table in source.parts)
+    spans = max(plan.memory // MEMORY_PER_RAW_BYTE, SMALL) // max(1, largest)
+    return max(1, min(plan.threads, spans - 1))
 
 
 def _commit(temp: Replacement, original: Original, plan: FilePlan) -> list[str]:

@@ -13,6 +13,12 @@ ACES_FLAG = "acesImageContainerFlag"
 """SMPTE ST 2065-4 forbids compression in files that carry this attribute."""
 
 
+MAX_SAMPLED_WIDTH = 1 << 18
+"""Pixels. The library takes memory for every pixel of a window, also where the channels have few samples."""
+MAX_JPEG_CHANNELS = 1024
+"""The library's JPEG 2000 takes time by the square of the channels: 0.1 s for 1,000, minutes for 32,767."""
+
+
 @dataclass(frozen=True, slots=True)
 class Targets:
     """The compression that each part will have.
@@ -43,7 +49,7 @@ def check_source(header: Header, plan: FilePlan) -> None:
     for part in header.parts:
         if part.find(ACES_FLAG) is not None and not plan.allow_aces:
             raise UnsupportedFile("an ACES container, which must not be compressed (--allow-aces does it all the same)")
-        _check_names(part, part.compression)
+        _check_library(part, part.compression)
         lossy = part.compression.lossy_channels(part.channels)
         if lossy and not plan.include_lossy_sources:
             raise UnsupportedFile(
@@ -62,7 +68,7 @@ def check_targets(header: Header, targets: Targets, plan: FilePlan) -> None:
                 f"part {part.index}: {target.name} can't hold {_listed(impossible)}: sampled by no power of 2,"
                 " or by more than the lines of a chunk"
             )
-        _check_names(part, target)
+        _check_library(part, target)
         count = chunk_count(part, target)
         if count > MAX_CHUNKS_PER_PART:
             raise UnsupportedFile(
@@ -80,22 +86,28 @@ def exact_compressions(part: Part, readers: str) -> list[Compression]:
         and (compression.facts.deep or not part.storage.is_deep)
         and not compression.lossy_channels(part.channels)
         and not compression.impossible_channels(part.channels)
-        and not (compression.facts.in_library and strange_names(part))
+        and not (compression.facts.in_library and beyond_library(part, compression))
         and chunk_count(part, compression) <= MAX_CHUNKS_PER_PART
     ]
 
 
-def _check_names(part: Part, compression: Compression) -> None:
-    if compression.facts.in_library and (names := strange_names(part)):
-        raise UnsupportedFile(
-            f"part {part.index}: {_listed(names)} not named in UTF-8; the OpenEXR module for Python, which"
-            f" {compression.name} needs, can't handle that"
-        )
+def _check_library(part: Part, compression: Compression) -> None:
+    if compression.facts.in_library and (reason := beyond_library(part, compression)):
+        raise UnsupportedFile(f"part {part.index}: {reason}; {compression.name} needs the OpenEXR library")
 
 
-def strange_names(part: Part) -> list[str]:
-    """List the channels whose names are not UTF-8 (their bytes are kept as surrogates): the library can't have them."""
-    return [channel.name for channel in part.channels if not channel.name.isprintable()]
+def beyond_library(part: Part, compression: Compression) -> str | None:
+    """Say why the OpenEXR library, or its module for Python, can't be given a part; None if it can."""
+    strange = [channel.name for channel in part.channels if not channel.name.isprintable()]
+    if strange:
+        return f"{_listed(strange)} not named in UTF-8, which its module for Python can't handle"
+    is_sampled = any((channel.x_sampling, channel.y_sampling) != (1, 1) for channel in part.channels)
+    if is_sampled and part.data_window.width > MAX_SAMPLED_WIDTH:
+        width = part.data_window.width
+        return f"its subsampled channels lie in a window {width} pixels wide, for all of which it takes memory"
+    if compression.facts.binary_sampling and len(part.channels) > MAX_JPEG_CHANNELS:
+        return f"{len(part.channels)} channels, for which its JPEG 2000 takes minutes"
+    return None
 
 
 def _lossy(header: Header, compressions: list[Compression]) -> tuple[tuple[str, ...], ...]:

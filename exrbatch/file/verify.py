@@ -21,7 +21,7 @@ from exrbatch.file.plan import Verify
 from exrbatch.file.raw import RawReader, packed_streams
 from exrbatch.file.recompress import Progress, target_group
 from exrbatch.file.spans import Span, cut_spans
-from exrbatch.file.targets import Targets, strange_names
+from exrbatch.file.targets import Targets, beyond_library
 
 NEW, OTHER = "the new file", "the other file"
 """What the copy is called in messages: after a recompression, and in a comparison of two files of the user's."""
@@ -104,14 +104,16 @@ def _attribute_difference(ours: Part, theirs: Part) -> str | None:
     if old == new:
         return None
     names, other_names = [name for name, _, _ in old], [name for name, _, _ in new]
+    ours_known, theirs_known = set(names), set(other_names)
     for name in names:
-        if name not in other_names:
+        if name not in theirs_known:
             return f"{where} {name!r} is missing"
     for name in other_names:
-        if name not in names:
+        if name not in ours_known:
             return f"{where} {name!r} is new"
+    known = set(new)
     for attribute in old:
-        if attribute not in new:
+        if attribute not in known:
             return f"{where} {attribute[0]!r} has another value"
     return f"part {ours.index}: its attributes stand in another order"
 
@@ -147,7 +149,7 @@ def choose_judges(
     """Choose who unpacks each part: the library, unless the user or the kind of the part says otherwise."""
     judges = codecs_for(compressions, Effort.BALANCED)
     for index, (part, compression, lossy) in enumerate(zip(parts, compressions, lossy_channels, strict=True)):
-        by_library = mode is Verify.LIBRARY and not part.storage.is_deep and not strange_names(part)
+        by_library = mode is Verify.LIBRARY and not part.storage.is_deep and not beyond_library(part, compression)
         if lossy or by_library:
             with contextlib.suppress(UnsupportedFile):  # older than the compression, which our own code knows
                 judges[index] = LibraryCodec(compression, lossy)
