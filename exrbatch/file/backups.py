@@ -6,7 +6,7 @@ that is to be put in place, are temp names in the same folder (`temps`), and all
 link of the original, or a verified copy of it. So its inode number can't be used again while R is there.
 
     state          on disk      what happens next
-    0  nothing     -            R and U are made, and made durable
+    0  nothing     -            U is made, then R; both are made durable
     1  recorded    R, U         U is renamed to P, which fails if anything has that name
     2  in place    R, P         P is made durable; the frame is replaced
     3  replaced    R, P         kept: R is removed, if P still is the backup. Else: P is moved to a temp name, looked at
@@ -137,19 +137,22 @@ class Backup:
 
     def _make(self) -> None:
         make_folder_of(self._path, self._like, self._root)
-        self._record = record = self._new_record()
+        record = self._new_record()
         unplaced = unplaced_name(record)
         try:
             self._original.check_in_place()
-            is_link = self._link_record(record)
-            if not is_link:
-                self.notes += copy_whole(self._original, record)[1]
-            file = identity(disk.DISK.look(record))
+            is_link = self._is_linked(self._original.path, unplaced, identity(self._original.status))
+            if is_link:
+                self._original.note_own_change()
+            else:
+                self.notes += copy_whole(self._original, unplaced)[1]
+            file = identity(disk.DISK.look(unplaced))
             with self._own_change(is_link):
-                has_links = self._is_linked(record, unplaced, file)
+                # Without hard links there is no record; whoever finds one without the other file knows it is in place.
+                self._record = record if self._is_linked(unplaced, record, file) else None
             disk.DISK.sync_directory(self._folder)
             with self._own_change(is_link):
-                self._place(unplaced if has_links else record, file)
+                self._place(unplaced, file)
             disk.DISK.sync_directory(self._folder)
         except Exception:
             self._withdraw()
@@ -164,39 +167,25 @@ class Backup:
         name = temp_name(os.path.basename(self._path), self._original.status, "keep" if self._keep else "bak")
         return os.path.join(self._folder, name)
 
-    def _link_record(self, record: str) -> bool:
-        """Give the original the record's name; False where that can't be, as on another file system."""
+    def _is_linked(self, path: str, name: str, file: Identity) -> bool:
+        """Give a file a temp name; False where that can't be, as on another file system."""
         with contextlib.suppress(OSError):  # what it has done is seen by looking
-            disk.DISK.link(self._original.path, record)
-        found = identity_at(record)
-        if found is None:
-            return False
-        self._original.note_own_change()
-        if found == identity(self._original.status):
-            return True
-        disk.DISK.remove(record)  # on file systems whose links look like other files (sshfs) they prove nothing
-        self._original.note_own_change()
-        return False
-
-    def _is_linked(self, record: str, unplaced: str, file: Identity) -> bool:
-        """Make the file that is to be put in place; False where there are no hard links: then the record is that."""
-        with contextlib.suppress(OSError):
-            disk.DISK.link(record, unplaced)
-        found = identity_at(unplaced)
+            disk.DISK.link(path, name)
+        found = identity_at(name)
         if found == file:
             return True
-        if found is not None:
-            self._remove(unplaced)
+        if found is not None:  # on file systems whose links look like other files (sshfs) they prove nothing
+            self._remove(name)
+            if path == self._original.path:
+                self._original.note_own_change()
         return False
 
     def _place(self, unplaced: str, file: Identity) -> None:
         """Give the backup its place, which nothing may have."""
         try:
-            rename_new(unplaced, self._path, file, by_link=unplaced != self._record)
+            rename_new(unplaced, self._path, file, by_link=self._record is not None)
         except FileExistsError:
             raise UnsupportedFile(f"a backup exists: {self._path}; another program has just put it there") from None
-        if unplaced == self._record:
-            self._record = None  # it has become the backup, which has no record from now on
         self._file = file
         if identity_at(self._path) != file:
             raise ReplaceFailed(f"its backup {self._path} was replaced by another program")

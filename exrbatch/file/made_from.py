@@ -91,7 +91,7 @@ def write_note(fd: int, source: os.stat_result, wanted: str) -> None:
         for _ in range(2):
             output = os.fstat(fd)
             disk.DISK.set_xattr(fd, OWN_XATTR, _note(source, output, wanted, output.st_ctime_ns))
-            if is_same_time(os.fstat(fd).st_ctime_ns, output.st_ctime_ns):
+            if _is_unwritten(os.fstat(fd).st_ctime_ns, output.st_ctime_ns):
                 return
 
 
@@ -110,8 +110,14 @@ def _holds_note(fd: int, source: os.stat_result, output: os.stat_result, wanted:
     with contextlib.suppress(OSError, AttributeError, ValueError):
         note = os.getxattr(fd, OWN_XATTR)
         ctime = int(note.rpartition(b" ")[2], 16)
-        return note == _note(source, output, wanted, ctime) and is_same_time(output.st_ctime_ns, ctime)
+        return note == _note(source, output, wanted, ctime) and _is_unwritten(output.st_ctime_ns, ctime)
     return False
+
+
+def _is_unwritten(now: int, noted: int) -> bool:
+    """Whether an output's ctime is still that of its note, which was written a moment later than it says."""
+    is_coarse = now % 10_000_000 == 0
+    return is_same_time(now, noted) if is_coarse else abs(now - noted) < 100_000_000
 
 
 def _is_same(source: ExrFile, output: ExrFile, plan: FilePlan, is_copy: bool) -> bool:
