@@ -117,7 +117,7 @@ def _holds_note(fd: int, source: os.stat_result, output: os.stat_result, wanted:
 def _is_unwritten(now: int, noted: int) -> bool:
     """Whether an output's ctime is still that of its note, which was written a moment later than it says."""
     is_coarse = now % 10_000_000 == 0
-    return is_same_time(now, noted) if is_coarse else abs(now - noted) < 100_000_000
+    return is_same_time(now, noted) if is_coarse else abs(now - noted) < 20_000_000
 
 
 def _is_same(source: ExrFile, output: ExrFile, plan: FilePlan, is_copy: bool) -> bool:
