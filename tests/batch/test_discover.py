@@ -205,3 +205,23 @@ def test_what_only_the_other_tree_has_is_told(tmp_path: Path) -> None:
     assert list(map(bare, discover(paths, mirror))) == [Candidate(f"{tmp_path}/a/x/1.exr", 9, f"{tmp_path}/b/x/1.exr")]
     (report,) = only_in_mirror(paths, mirror, Selection())
     assert (report.path, report.status) == (f"{tmp_path}/b/x/2.exr", Status.FAILED)
+
+
+def test_in_an_output_each_name_has_its_place(tmp_path: Path) -> None:
+    """A link that is named, and its target: in place that is one file, in an output there are two places."""
+    make(tmp_path, "in/x.exr")
+    (tmp_path / "in/a.exr").symlink_to("x.exr")
+    paths = [f"{tmp_path}/in/a.exr", f"{tmp_path}/in/x.exr"]
+    assert len(found([Path(path) for path in paths])) == 1
+    places = [item.mirror for item in mirrored(paths, tmp_path / "out") if isinstance(item, Candidate)]
+    assert places == [f"{tmp_path}/out/a.exr", f"{tmp_path}/out/x.exr"]
+
+
+def test_dots_behind_a_link_lead_where_the_system_goes(tmp_path: Path) -> None:
+    """`link/..` is the folder that holds the link's target, so two such folders never share a place."""
+    make(tmp_path, "far/src/1.exr", "src/1.exr")
+    (tmp_path / "far/deep").mkdir()
+    (tmp_path / "link").symlink_to("far/deep")
+    items = mirrored([f"{tmp_path}/link/../src", f"{tmp_path}/src"], tmp_path / "out")
+    places = [item.mirror for item in items if isinstance(item, Candidate)]
+    assert sorted(places) == [f"{tmp_path}/out/far/src/1.exr", f"{tmp_path}/out/src/1.exr"]  # type: ignore[type-var]

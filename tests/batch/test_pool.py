@@ -15,6 +15,7 @@ import pytest
 
 from exrbatch import Status, recompress_many
 from exrbatch.batch import slot as slots
+from exrbatch.batch import worker
 from exrbatch.batch.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.pool import MAX_TICK, Outcome, Pool
@@ -356,3 +357,17 @@ def test_a_slot_takes_as_many_descriptors_as_is_said(frames: list[Candidate]) ->
     assert count() - before <= 4 * slots.DESCRIPTORS
     for pool in pools:
         pool.close()
+
+
+def test_a_log_that_can_not_be_written_costs_no_file(frames: list[Candidate], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full temp folder ended the whole run with a traceback."""
+
+    def fail(*_arguments: object) -> int:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(worker, "_log_fd", os.open(os.devnull, os.O_RDWR))
+    monkeypatch.setattr(os, "write", fail)
+    monkeypatch.setattr(os, "ftruncate", fail)
+    reports = worker.work([Options().plan(candidate) for candidate in frames])
+    monkeypatch.undo()
+    assert [report.status for report in reports] == [Status.RECOMPRESSED] * 3

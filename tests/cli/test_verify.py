@@ -74,3 +74,25 @@ def test_links_to_folders_are_no_success(tmp_path: Path) -> None:
     assert "3 files: 1 failed, 2 equal" in done.stdout
     (a / "linked").unlink()
     assert f"there is no {a}/linked to compare it with" in exrbatch("verify", a, b, code=1).stdout
+
+
+def test_what_only_one_tree_has_is_a_failure(tmp_path: Path) -> None:
+    """Whatever kind it is: a folder where the other has a frame, a link where the other has a folder or a file."""
+    a, b = trees(tmp_path)
+    (a / "3.exr").mkdir()
+    (b / "3.exr").write_bytes(DATA)
+    assert f"there is no {a}/3.exr to compare it with" in exrbatch("verify", a, b, code=1).stdout
+    (b / "3.exr").unlink()
+    (b / "x").rename(tmp_path / "elsewhere")
+    (b / "x").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "more.exr").write_bytes(DATA)
+    assert f"{b}/x: a link to a folder, which is not entered" in exrbatch("verify", a, b, code=1).stdout
+    (b / "2.exr").unlink()
+    (b / "2.exr").symlink_to(a / "2.exr")
+    assert "the other file is a symbolic link" in exrbatch("verify", a, b, code=1).stdout
+
+
+def test_a_comparison_of_nothing_is_no_success(tmp_path: Path) -> None:
+    """A typing error in a pattern must not look like two equal trees."""
+    a, b = trees(tmp_path)
+    assert "no OpenEXR files found" in exrbatch("verify", a, b, "--include", "typo*", code=1).stdout

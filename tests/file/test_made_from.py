@@ -2,13 +2,16 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from exrbatch import Status, recompress, recompress_many
-from exrbatch.file import made_from
+from exrbatch.file import job, made_from
+from exrbatch.file.disk import Disk
 from exrbatch.file.metadata import OWN_XATTR
+from exrbatch.file.plan import FilePlan
 from tests.support.build import PartSpec, build
 
 FRAMES = [build([PartSpec(window=(0, 0, 63, 63), noise=0.05, seed=seed)]) for seed in range(3)]
@@ -125,3 +128,72 @@ def test_the_note_is_not_handed_on(shot: Path) -> None:
     assert os.getxattr(first, OWN_XATTR) != os.getxattr(second, OWN_XATTR)
     assert recompress(first, "zips", force=True).status is Status.RECOMPRESSED
     assert OWN_XATTR not in os.listxattr(first)
+
+
+def test_a_copy_is_done_only_for_the_wish_that_it_was_made_for(shot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mirror of uncompressed frames is no mirror of compressed ones; what does not get smaller is known again."""
+    mirror(shot, "none")
+    reason = "the output holds the file as it is; --force writes over it"
+    assert {(status, why) for _, status, why in mirror(shot, "zip")} == {(Status.SKIPPED, reason)}
+    assert {status for _, status, _ in mirror(shot, "none")} == {Status.ALREADY}
+    noisy = shot.with_name("noisy.exr")
+    noisy.write_bytes(build([PartSpec(window=(0, 0, 63, 63), compression=3, noise=1.0)]))
+    output = shot.with_name("noisy-out.exr")
+    assert recompress(noisy, "zips", output=output).status is Status.NO_GAIN
+    again = Status.ALREADY if OWN_XATTR in os.listxattr(output) else Status.NO_GAIN
+    assert recompress(noisy, "zips", output=output).status is again
+    monkeypatch.delattr(os, "getxattr")
+    assert recompress(noisy, "zips", output=output).status is Status.NO_GAIN
+    assert output.read_bytes() == noisy.read_bytes()
+
+
+def test_an_output_that_was_written_over_is_seen(shot: Path) -> None:
+    """`cp -p` keeps the inode, and with it the note; size and time are equal, too. Only the ctime tells."""
+    mirror(shot)
+    first, second = (shot.with_name("out") / f"{number}.exr" for number in (0, 1))
+    made = first.stat().st_ctime_ns
+    while True:  # until the clock of the file system has gone on
+        subprocess.run(["cp", "-p", second, first], check=True)
+        if first.stat().st_ctime_ns - made > 50_000_000:
+            break
+    statuses = {name: status for name, status, _ in mirror(shot)}
+    assert statuses == {"0.exr": Status.SKIPPED, "1.exr": Status.ALREADY, "2.exr": Status.ALREADY}
+
+
+def test_a_source_is_never_opened_a_second_time_by_its_name(shot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever owns its folder could put a link to somebody's secret there, and root would copy that."""
+    source, output = shot / "0.exr", shot.with_name("out.exr")
+    secret = shot.with_name("secret.exr")
+    secret.write_bytes(b"secret")
+    real = Disk.create
+
+    def create(self: Disk, path: str) -> int:
+        source.rename(shot / "aside")
+        source.symlink_to(secret)
+        return real(self, path)
+
+    sync = Disk.sync
+
+    def put_back(self: Disk, fd: int) -> None:
+        source.unlink()
+        (shot / "aside").rename(source)
+        sync(self, fd)
+
+    monkeypatch.setattr(Disk, "create", create)
+    monkeypatch.setattr(Disk, "sync", put_back)
+    recompress(source, "none", output=output)
+    assert not output.exists() or output.read_bytes() == FRAMES[0]
+
+
+def test_an_output_is_not_written_through_a_link_that_has_just_come(shot: Path) -> None:
+    """One that leads out of the output folder, made after the tree was planned."""
+    victim, out = shot.with_name("victim"), shot.with_name("out")
+    for folder in (victim, out):
+        folder.mkdir()
+    (victim / "0.exr").write_bytes(b"somebody's")
+    (out / "sub").symlink_to(victim)
+    plan = FilePlan(source=str(shot / "0.exr"), destination=str(out / "sub" / "0.exr"), root=str(out), force=True)
+    report = job.run(plan)
+    assert report.status is Status.FAILED
+    assert "is behind a link that leads out of" in (report.reason or "")
+    assert (victim / "0.exr").read_bytes() == b"somebody's"

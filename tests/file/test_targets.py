@@ -201,3 +201,17 @@ class TestAuto:
         assert report.status is Status.RECOMPRESSED, report.reason
         assert set(report.trials[1]) == {"NONE", "RLE", "ZIPS"}
         assert Targets((Compression.ZIP,)).notes == ()
+
+
+def test_what_the_library_can_not_be_given(tmp_path: Path) -> None:
+    """It takes memory for each pixel of a window, whatever the channels hold, and JPEG 2000 hours for many channels."""
+    wide = tmp_path / "wide.exr"
+    wide.write_bytes(build([PartSpec(channels=(("Y", 1, 1 << 20, 1),), window=(0, 0, (1 << 20) - 1, 31), noise=0.05)]))
+    assert "window 1048576 pixels wide" in (recompress(wide, "piz", force=True).reason or "")
+    assert recompress(wide, "auto", readers="3.5", force=True).status is Status.RECOMPRESSED
+    many = tmp_path / "many.exr"
+    channels = tuple((f"c{index:04}", 1, 1, 1) for index in range(1100))
+    many.write_bytes(build([PartSpec(channels=channels, window=(0, 0, 1, 1), noise=0.05)]))
+    for name in ("htj2k32", "lj2k"):
+        assert "1100 channels, for which its JPEG 2000" in (recompress(many, name, force=True).reason or "")
+    assert recompress(many, "piz", force=True).status is Status.RECOMPRESSED
