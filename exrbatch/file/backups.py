@@ -42,7 +42,17 @@ from exrbatch.file.copies import copy_whole, same_bytes
 from exrbatch.file.folders import make_folder_of
 from exrbatch.file.plan import Verify
 from exrbatch.file.swap import Original, rename_new
-from exrbatch.file.temps import Identity, Record, identity, identity_at, old_name, records_of, temp_name, unplaced_name
+from exrbatch.file.temps import (
+    Identity,
+    Record,
+    identity,
+    identity_at,
+    left_names,
+    old_name,
+    records_of,
+    temp_name,
+    unplaced_name,
+)
 from exrbatch.file.verify import compare
 
 _EXISTS = "a backup exists: {}; move it away or use another --backup-dir"
@@ -70,8 +80,9 @@ def find_orphan(path: str, original: os.stat_result) -> Record | None:
 
 def own_names(path: str, original: os.stat_result) -> int:
     """Count the names of the original that backups of killed runs gave it: they are no hard links of the user's."""
-    records = [record for record in records_of(path) if record.is_orphan and record.file == identity(original)]
-    return len(records) + (bool(records) and identity_at(path) == identity(original))
+    file = identity(original)
+    in_place = any(record.is_orphan and record.file == file for record in records_of(path))
+    return left_names(path, file) + (in_place and identity_at(path) == file)
 
 
 class Backup:

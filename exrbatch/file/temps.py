@@ -120,6 +120,18 @@ def records_of(path: str) -> Iterator[Record]:
             yield Record(record, file, match["phase"] == "keep", _has_dead_owner(match))
 
 
+def left_names(path: str, file: Identity) -> int:
+    """Count the temp names that processes of this host, which have ended, gave a file for that place."""
+    directory, name = os.path.split(path)
+    count = 0
+    with contextlib.suppress(OSError):
+        for each in os.listdir(directory or "."):
+            match = _TEMP_NAME.fullmatch(each)
+            if match is not None and match["name"] == _hashed(name) and _has_dead_owner(match):
+                count += identity_at(os.path.join(directory, each)) == file
+    return count
+
+
 def sweep(
     directory: str, names: Iterable[str], is_stale: Callable[[str], bool] | None = None, *, frames: str | None = None
 ) -> list[str]:

@@ -170,3 +170,23 @@ def test_a_killed_runs_backup_is_adopted_once_it_is_dead(
     assert backup.read_bytes() == DATA
     assert (backup.stat().st_nlink, frame.stat().st_nlink) == (1, 1)
     assert temps_in(tmp_path) == []
+
+
+def test_a_run_that_is_killed_before_its_backup_is_in_place_is_no_obstacle(
+    frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names that it gave the frame are no hard links of the user's, also where nobody has swept them up yet."""
+
+    def die(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    backup = tmp_path / "backup.exr"
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "rename_new", die)
+        with pytest.raises(KeyboardInterrupt):
+            recompress(frame, backup=backup)
+    assert (frame.stat().st_nlink, backup.exists()) == (3, False)
+    assert "3 hard links" in (recompress(frame, backup=backup).reason or "")
+    monkeypatch.setattr(temps, "is_alive", lambda _pid: False)
+    assert recompress(frame, backup=backup).status is Status.RECOMPRESSED
+    assert backup.read_bytes() == DATA
