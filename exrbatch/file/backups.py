@@ -197,6 +197,12 @@ class Backup:
             rename_new(unplaced, self._path, file, by_link=self._record is not None)
         except FileExistsError:
             raise UnsupportedFile(f"a backup exists: {self._path}; another program has just put it there") from None
+        except OSError as error:
+            if identity_at(self._path) != file:
+                raise
+            # By a link that reports an error it may be ours or somebody's: that can't be known, so it stays.
+            message = f"can't make its backup: {error.strerror}; what lies at {self._path} was left there"
+            raise ReplaceFailed(message, error.errno) from error
         self._file = file
         if identity_at(self._path) != file:
             raise ReplaceFailed(f"its backup {self._path} was replaced by another program")

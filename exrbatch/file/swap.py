@@ -343,4 +343,5 @@ def rename_new(temp: str, target: str, new: Identity, *, by_link: bool = False) 
             _rename(temp, target, new)
             return
         disk.DISK.link(temp, target)
-        disk.DISK.remove(temp)
+        with contextlib.suppress(OSError):  # it is in place, and a later sweep removes the temp name
+            disk.DISK.remove(temp)

@@ -149,19 +149,24 @@ def test_a_backup_stays_when_the_swap_fails(frame: Path, tmp_path: Path, monkeyp
     assert frame.read_bytes() == backup.read_bytes() == DATA
 
 
-def test_a_killed_runs_backup_is_adopted_once_it_is_dead(
-    frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As long as the other run lives, the file is left to it; then the next run goes on, and the record goes."""
+def die_at(call: str, frame: Path, backup: Path) -> None:
+    """Let a run die at a call to the disk."""
 
     def die(*_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    backup = tmp_path / "backup.exr"
-    with monkeypatch.context() as patch:
-        patch.setattr(Disk, "exchange", die)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Disk, call, die)
         with pytest.raises(KeyboardInterrupt):
             recompress(frame, backup=backup)
+
+
+def test_a_killed_runs_backup_is_adopted_once_it_is_dead(
+    frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as the other run lives, the file is left to it; then the next run goes on, and the record goes."""
+    backup = tmp_path / "backup.exr"
+    die_at("exchange", frame, backup)
     assert (frame.stat().st_nlink, backup.exists()) == (3, True)
     report = recompress(frame, backup=backup)
     assert report.reason == f"another run is replacing it: its backup is at {backup}"
@@ -176,15 +181,8 @@ def test_a_run_that_is_killed_before_its_backup_is_in_place_is_no_obstacle(
     frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The names that it gave the frame are no hard links of the user's, also where nobody has swept them up yet."""
-
-    def die(*_arguments: object) -> None:
-        raise KeyboardInterrupt
-
     backup = tmp_path / "backup.exr"
-    with monkeypatch.context() as patch:
-        patch.setattr(Disk, "rename_new", die)
-        with pytest.raises(KeyboardInterrupt):
-            recompress(frame, backup=backup)
+    die_at("rename_new", frame, backup)
     assert (frame.stat().st_nlink, backup.exists()) == (3, False)
     assert "3 hard links" in (recompress(frame, backup=backup).reason or "")
     monkeypatch.setattr(temps, "is_alive", lambda _pid: False)

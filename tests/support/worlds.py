@@ -57,6 +57,7 @@ FLAVOURS = [
     Flavour("backup by link", backup=True),
     Flavour("backup by link, kept", backup=True, options=KEEP),
     Flavour("backup by link, no exchange", ("exchange",), backup=True),
+    Flavour("backup by link, as on NFS", ("exchange", "rename_new"), backup=True),
     Flavour("backup by copy", ("link",), backup=True),
     Flavour("backup by copy, kept", ("link",), backup=True, options=KEEP),
     Flavour("relink", twin=True, options={"hardlinks": Hardlinks.RELINK}),
@@ -240,7 +241,9 @@ class World:
         """Whether the next run does not go on."""
         again = job.run(self.plan())
         is_final = "; kept: " in ((self.report and self.report.reason) or "")  # a rename failed: the user has to look
-        without_record = "link" in self.disk.lacks and self.backup.exists()
+        # Without hard links a backup has no record; on NFS it is placed by a link, whose outcome may not be known.
+        is_doubtful = "rename_new" in self.disk.lacks and self.disk.calls[self.disk.at] in ("link", "remove")
+        without_record = ("link" in self.disk.lacks or is_doubtful) and self.backup.exists()
         if (self.taken is not None or is_final or without_record) and again.status not in DONE:
             if "a backup exists" not in (again.reason or ""):
                 yield f"the next run does not say why it stops: {again.reason}"
