@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 from exrbatch.batch import process
 from exrbatch.batch.start import IGNORED_BY_WORKERS
 from exrbatch.codecs.capture import capture_all
+from exrbatch.file import disk
 from exrbatch.file.plan import FilePlan, Task
 from exrbatch.file.report import FileReport, failed
 
@@ -52,6 +53,7 @@ def initialize(position: Position, log_path: str) -> None:
     faulthandler.enable(_log_fd, all_threads=False)
     process.write_no_core_files()
     process.keep_freed_memory()
+    disk.keep_folders_open()
     # They go to the whole process group, but only the parent decides what they mean.
     for number in IGNORED_BY_WORKERS:
         signal.signal(number, signal.SIG_IGN)

@@ -50,14 +50,16 @@ class ExrFile:
         was_replaced: whether nothing but this descriptor holds the file any more.
     """
 
-    def __init__(self, path: str, raw_limit: int) -> None:
+    def __init__(self, path: str, raw_limit: int, fd: int | None = None) -> None:
         """Open the file, parse its header and compare that with the file size.
+
+        `fd`: a descriptor of the file, if it is open already; it stays open, and is the caller's.
 
         Raises `InvalidFile`, `UnsupportedFile` or `OSError`.
         """
         self.path = path
         self.raw_limit = raw_limit
-        self._file = io.FileIO(path, opener=_open)
+        self._file = io.FileIO(path, opener=_open) if fd is None else io.FileIO(fd, closefd=False)
         self._lock = threading.Lock()
         self._parts: tuple[PartChunks, ...] | None = None
         self.was_replaced = False
@@ -154,6 +156,9 @@ def _open(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def open_exr(path: str, raw_limit: int = SMALL) -> ExrFile:
-    """Open a file; close it with `with`. Raises `InvalidFile`, `UnsupportedFile` or `OSError`."""
-    return ExrFile(path, raw_limit)
+def open_exr(path: str, raw_limit: int = SMALL, fd: int | None = None) -> ExrFile:
+    """Open a file; close it with `with`. Raises `InvalidFile`, `UnsupportedFile` or `OSError`.
+
+    `fd`: a descriptor of the file, if it is open already; it stays open, and is the caller's.
+    """
+    return ExrFile(path, raw_limit, fd)

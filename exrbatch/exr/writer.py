@@ -28,6 +28,7 @@ class ExrWriter:
         self._offsets = [np.zeros(grid.count, "<u8") for grid in grids]
         self._table_start = len(header_bytes)
         self._pending: list[Buffer] = []
+        self._first: bytearray | None = None  # what was flushed first, until it is known whether that is all
         self.position = 0
         self._put(header_bytes)
         self._put(bytes(8 * sum(grid.count for grid in grids)))
@@ -48,13 +49,26 @@ class ExrWriter:
         self.flush()
         tables = np.concatenate(self._offsets)
         assert tables.all(), "a chunk was never written"
-        self._write(memoryview(tables.tobytes()), self._table_start)
+        data = memoryview(tables.tobytes())
+        if self._first is None:
+            self._write(data, self._table_start)
+        else:  # a small file takes one write, which is a round trip less
+            self._first[self._table_start : self._table_start + len(data)] = data
+            self._write(memoryview(self._first), 0)
 
     def flush(self) -> None:
         """Write what is pending; from now on the buffers given are the caller's again."""
-        data = memoryview(b"".join(self._pending))
-        self._write(data, self.position - len(data))
+        data = bytearray().join(self._pending)
+        start = self.position - len(data)
         self._pending.clear()
+        if start == 0:
+            self._first = data
+            return
+        if data and self._first is not None:
+            self._write(memoryview(self._first), 0)
+            self._first = None
+        if data:
+            self._write(memoryview(data), start)
 
     def _begin(self, part: int, chunk: int, sizes: tuple[int, ...]) -> None:
         self._offsets[part][chunk] = self.position

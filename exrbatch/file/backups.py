@@ -39,9 +39,11 @@ from exrbatch.errors import ExrbatchError, RenameUncertain, ReplaceFailed, Sourc
 from exrbatch.exr.reader import open_exr
 from exrbatch.file import disk
 from exrbatch.file.copies import copy_whole, same_bytes
+from exrbatch.file.file_systems import file_system_at
 from exrbatch.file.folders import make_folder_of
+from exrbatch.file.original import Original
 from exrbatch.file.plan import Verify
-from exrbatch.file.swap import Original, rename_new
+from exrbatch.file.swap import rename_new
 from exrbatch.file.temps import (
     Identity,
     Record,
@@ -139,6 +141,11 @@ class Backup:
             self._withdraw()
         # Whatever else it is, a bug or the end of this process: both names stay, as if it had been killed.
 
+    @property
+    def second_name(self) -> str | None:
+        """A name of ours that the original has besides its own; None if the backup is a copy."""
+        return self._record if self._file == identity(self._original.status) else None
+
     def _has_frame(self) -> bool:
         """Whether the frame's name stands for the original, or for what another run has made of it meanwhile."""
         with contextlib.suppress(OSError):
@@ -180,6 +187,8 @@ class Backup:
 
     def _is_linked(self, path: str, name: str, file: Identity) -> bool:
         """Give a file a temp name; False where that can't be, as on another file system."""
+        if not file_system_at(self._folder).has_links:
+            return False
         with contextlib.suppress(OSError):  # what it has done is seen by looking
             disk.DISK.link(path, name)
         found = identity_at(name)
@@ -194,7 +203,7 @@ class Backup:
     def _place(self, unplaced: str, file: Identity) -> None:
         """Give the backup its place, which nothing may have."""
         try:
-            rename_new(unplaced, self._path, file, by_link=self._record is not None)
+            rename_new(unplaced, self._path, file, has_other_names=self._record is not None)
         except FileExistsError:
             raise UnsupportedFile(f"a backup exists: {self._path}; another program has just put it there") from None
         except OSError as error:

@@ -4,8 +4,8 @@ import os
 
 from exrbatch.errors import VerificationFailed
 from exrbatch.file.disk import read_at
+from exrbatch.file.original import Original
 from exrbatch.file.replace import Replacement
-from exrbatch.file.swap import Original
 from exrbatch.file.temps import Identity
 
 _PIECE = 1 << 20

@@ -18,6 +18,45 @@ _AT_FDCWD = -100
 _RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
 
 
+class _OpenFolders:
+    """The folders that were synced last: to open and close one for each file costs three round trips to a server.
+
+    Attributes:
+        most: how many may stay open.
+    """
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._open: dict[str, tuple[int, str]] = {}
+
+    def descriptor(self, path: str) -> int:
+        """Return a descriptor of the folder at this path."""
+        fd, place = self._open.pop(path, (-1, ""))
+        if fd >= 0 and not (place and self._place(fd) == place):  # it was moved or removed, or nobody can tell
+            os.close(fd)
+            fd = -1
+        if fd < 0:
+            fd = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+            place = self._place(fd)
+        self._open[path] = fd, place  # the last one used is the last one to be closed
+        return fd
+
+    def close(self) -> None:
+        """Close those that were not used for the longest time."""
+        while len(self._open) > self.most:
+            os.close(self._open.pop(next(iter(self._open)))[0])
+
+    def _place(self, fd: int) -> str:
+        """Ask the kernel where an open folder is; to look at its path would be a round trip as well."""
+        try:
+            return os.readlink(f"/proc/self/fd/{fd}")
+        except OSError:
+            return ""
+
+
+_open_folders = _OpenFolders()
+
+
 class Disk:
     """The system's own calls. `DISK` is the one in use."""
 
@@ -41,9 +80,9 @@ class Disk:
         """Give the file away; -1 leaves one as it is."""
         os.fchown(fd, uid, gid)
 
-    def set_xattr(self, fd: int, name: str, value: bytes) -> None:
+    def set_xattr(self, file: int | str, name: str, value: bytes) -> None:
         """Set an extended attribute; access control lists are some of them."""
-        os.setxattr(fd, name, value)
+        os.setxattr(file, name, value)
 
     def remove_xattr(self, fd: int, name: str) -> None:
         """Remove an extended attribute."""
@@ -102,14 +141,13 @@ class Disk:
         """Make a rename in this directory durable; where directories can't be synced, do nothing."""
         if os.name == "nt":
             return
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
         try:
-            os.fsync(fd)
+            os.fsync(_open_folders.descriptor(path))
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):
                 raise
         finally:
-            os.close(fd)
+            _open_folders.close()
 
     def has_writer(self, fd: int) -> bool:
         """Whether anybody has this file, which is open for reading, open for writing; False where nobody can tell.
@@ -130,6 +168,14 @@ class Disk:
 
 
 DISK = Disk()
+
+
+def keep_folders_open() -> None:
+    """Keep the two folders open that were synced last: that of the frames, and that of their backups or outputs.
+
+    For processes that do nothing but this: a folder that is open keeps its file system from being unmounted.
+    """
+    _open_folders.most = 2
 
 
 def read_at(fd: int, size: int, offset: int) -> bytes:

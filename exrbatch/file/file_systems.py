@@ -5,15 +5,14 @@ that is open. Others may not. An SMB client that renames over a file which it ho
 has removed the target by then; an NFSv4 client says that a file has a writer when it only lacks a delegation.
 """
 
-import contextlib
 import functools
 import os
 import re
-import time
 from dataclasses import dataclass
 
+from exrbatch.errors import ReplaceFailed
 from exrbatch.file import disk
-from exrbatch.file.temps import temp_name
+from exrbatch.file.probes import Links, Probes
 
 LOCAL = frozenset(
     (
@@ -35,11 +34,17 @@ class FileSystem:
         kind: its type, as the mount table calls it; empty where that is not known.
         loses_targets: whether a rename over a file that is held open fails; the file may be gone after that.
         clock_offset: seconds by which its clock is ahead of this machine's.
+        can_exchange: whether two names can change places at once.
+        can_rename_new: whether a rename can be asked to spare what has the new name.
+        has_links: whether there are hard links that show one inode number.
     """
 
     kind: str
     loses_targets: bool = False
     clock_offset: float = 0.0
+    can_exchange: bool = True
+    can_rename_new: bool = True
+    has_links: bool = True
 
     @property
     def is_local(self) -> bool:
@@ -52,60 +57,51 @@ def kind_of(path: str) -> str:
     return _kind(os.stat(path).st_dev, os.path.realpath(path))
 
 
-def file_system_at(folder: str, *, may_write: bool) -> FileSystem:
-    """Tell what the file system at a folder does. Raises `OSError`.
+def file_system_at(folder: str, device: int | None = None, *, may_write: bool = True) -> FileSystem:
+    """Tell what the file system at a folder does. Raises `OSError`, and `ReplaceFailed` if it can't be probed.
 
     A file system that is not local is probed, once for each device and process, with two files of our own; unless we
-    may not write there: then it is judged by its type alone.
+    may not write there: then it is judged by its type alone. Of a local one everything is expected: where it refuses a
+    call (exFAT has no links), trying again costs nothing.
+
+    `device`: its number, where that is known: to look costs a round trip.
     """
-    device = os.stat(folder).st_dev
+    if device is None:
+        device = os.stat(folder).st_dev
+    if device in _known:
+        return _known[device]
     kind = _kind(device, os.path.realpath(folder))
-    if kind in LOCAL or not may_write:
+    if kind not in LOCAL and not may_write:
         return FileSystem(kind, loses_targets=kind in SMB)
-    if device not in _probed:
-        _probed[device] = _probe(folder, kind)
-    return _probed[device]
+    _known[device] = FileSystem(kind) if kind in LOCAL else _probe(folder, kind)
+    return _known[device]
 
 
-def is_open_for_writing(fd: int, path: str) -> bool:
+def is_open_for_writing(fd: int, path: str, device: int) -> bool:
     """Whether anybody has this file, which is open for reading, open for writing; False where nobody can tell.
 
     Believed on local file systems only: NFSv4 and SMB clients say so whenever they lack a delegation or an oplock.
     """
-    return disk.DISK.has_writer(fd) and _kind(os.fstat(fd).st_dev, os.path.realpath(path)) in LOCAL
+    return file_system_at(os.path.dirname(path) or ".", device, may_write=False).is_local and disk.DISK.has_writer(fd)
 
 
-_probed: dict[int, FileSystem] = {}
+_known: dict[int, FileSystem] = {}
 
 
 def _probe(folder: str, kind: str) -> FileSystem:
-    """Hold a file open, rename another over it, and look once both are closed."""
-    held, other = (os.path.join(folder, temp_name("probe", os.stat(folder))) for _ in range(2))
-    fds: list[int] = []
-    refused = False
-    offset = 0.0
     try:
-        for path in (held, other):
-            fds.append(disk.DISK.create(path))
-            disk.DISK.write(fds[-1], memoryview(b"probe"), 0)
-        offset = disk.DISK.look_open(fds[1]).st_mtime - time.time()
-        disk.DISK.close(fds.pop())
-        try:
-            disk.DISK.rename(other, held)
-        except OSError:
-            refused = True
-        disk.DISK.close(fds.pop())
-        disk.DISK.look(held)  # after an error it must still be there, now that nobody holds it
-        return FileSystem(kind, kind in SMB or refused, offset)
-    except FileNotFoundError:
-        return FileSystem(kind, True, offset)
-    finally:
-        for fd in fds:
-            with contextlib.suppress(OSError):
-                disk.DISK.close(fd)
-        for path in (held, other):
-            with contextlib.suppress(OSError):
-                disk.DISK.remove(path)
+        with Probes(folder) as probes:
+            return FileSystem(
+                kind,
+                clock_offset=probes.clock_offset(),
+                can_exchange=probes.can_exchange(),
+                can_rename_new=probes.can_rename_new(),
+                has_links=probes.links() is Links.SAME_FILE,
+                loses_targets=not probes.can_replace_open() or kind in SMB,
+            )
+    except OSError as error:
+        reason = f"can't try out with temporary files what its storage can do: {error.strerror}"
+        raise ReplaceFailed(reason, error.errno) from error
 
 
 @functools.lru_cache(maxsize=1024)

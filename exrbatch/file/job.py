@@ -17,14 +17,14 @@ from exrbatch.file.digests import Digests
 from exrbatch.file.folders import make_folder_of
 from exrbatch.file.made_from import Made, check_is_no_link, is_made_from, note_origin, wish
 from exrbatch.file.measure import measure
+from exrbatch.file.original import Original
 from exrbatch.file.outcomes import outcome_of, size_of
 from exrbatch.file.plan import FilePlan, Task, Verify
 from exrbatch.file.raw import MEMORY_PER_RAW_BYTE, raw_limit
 from exrbatch.file.recompress import Progress, recompress
 from exrbatch.file.replace import Replacement
-from exrbatch.file.replaceable import check_replaceable, check_space
+from exrbatch.file.replaceable import check_replaceable, check_room
 from exrbatch.file.report import FileReport, Status, failed
-from exrbatch.file.swap import Original
 from exrbatch.file.targets import Targets, check_source, check_targets, choose_targets
 from exrbatch.file.verify import compare, verify
 
@@ -107,33 +107,34 @@ def _run(plan: FilePlan, progress: Progress) -> FileReport:
             compressions_after=before,
             trials=targets.trials,
         )
-        has_copy = False
-        if plan.destination is not None:
+        made = Made.NOTHING
+        if plan.destination is not None and os.path.lexists(plan.destination):
             check_is_no_link(source, plan.destination)
             made = Made.OTHER if plan.force else is_made_from(source, plan, targets)
             if made is Made.AS_WANTED:
                 return replace(report, reason="the output is there already")
-            has_copy = made is Made.COPY
         if before == after and not plan.force:
-            return _finished(source, plan, targets, report)
+            return _finished(source, plan, targets, report, made)
         check_source(source.header, plan)
         check_targets(source.header, targets, plan)
-        check_replaceable(source, plan, has_copy=has_copy)
+        check_replaceable(source, plan, made)
+        if plan.destination is None:
+            check_room(plan, size)
         report = replace(report, notes=(*report.notes, *_corrections(source)))
         if plan.dry_run:
             return replace(report, status=Status.PLANNED, compressions_after=after)
-        return _recompress(source, plan, targets, replace(report, compressions_after=after), progress, has_copy)
+        return _recompress(source, plan, targets, replace(report, compressions_after=after), progress, made)
 
 
 _TASKS = {Task.RECOMPRESS: _run, Task.COMPARE: _compare, Task.MEASURE: _measure}
 
 
 def _recompress(
-    source: ExrFile, plan: FilePlan, targets: Targets, report: FileReport, progress: Progress, has_copy: bool
+    source: ExrFile, plan: FilePlan, targets: Targets, report: FileReport, progress: Progress, made: Made
 ) -> FileReport:
     original = _original(source, plan)
     try:
-        return _replace(source, original, plan, targets, report, progress, has_copy)
+        return _replace(source, original, plan, targets, report, progress, made)
     except (InvalidFile, VerificationFailed):
         original.check_in_place()  # a source that changed while it was read explains that better
         raise
@@ -146,11 +147,11 @@ def _replace(
     targets: Targets,
     report: FileReport,
     progress: Progress,
-    has_copy: bool,
+    made: Made,
 ) -> FileReport:
     if plan.destination is not None:
         make_folder_of(plan.destination, plan.like or plan.source, plan.root)
-    check_space(plan, source.stat.st_size)
+        check_room(plan, source.stat.st_size)
     threads = _threads(source, plan)
     with Replacement(original, plan.destination, may_lose=plan.force) as temp:
         first, second = _part(progress, 0.0, PACK_SHARE), _part(progress, PACK_SHARE, 1.0)
@@ -160,8 +161,8 @@ def _replace(
         if new_size < source.stat.st_size or plan.force:
             temp.sync(drop_cache=plan.verify_cold)
             if plan.verify is not Verify.NONE:
-                verify(source, temp.path, targets, plan.verify, second, threads, digests)
-            if has_copy:
+                verify(source, temp.path, temp.fd, targets, plan.verify, second, threads, digests)
+            if made is Made.COPY:
                 raise UnsupportedFile("the output holds the file as it is; --force writes over it")
             notes = _commit(temp, original, plan)
             source.was_replaced = plan.destination is None
@@ -173,7 +174,7 @@ def _replace(
                 lossy_channels=lossy,
                 notes=(*report.notes, *temp.notes, *notes),
             )
-    notes = [] if has_copy else _copy_to_output(source, plan, targets)
+    notes = [] if made is Made.COPY else _copy_to_output(source, plan, targets, made)
     return replace(
         report,
         status=Status.NO_GAIN,
@@ -198,7 +199,7 @@ def _commit(temp: Replacement, original: Original, plan: FilePlan) -> list[str]:
             note_origin(plan.destination, temp.file, original.status, "")
         return notes
     with Backup(original, plan.backup, keep=plan.keep_backups, like=plan.like, root=plan.root) as backup:
-        notes = temp.commit(twins=plan.twins)
+        notes = temp.commit(twins=plan.twins, spare=backup.second_name)
     return [*notes, *backup.notes]
 
 
@@ -207,19 +208,19 @@ def _part(progress: Progress, start: float, end: float) -> Progress:
     return lambda done: progress(start + (end - start) * done)
 
 
-def _finished(source: ExrFile, plan: FilePlan, targets: Targets, report: FileReport) -> FileReport:
+def _finished(source: ExrFile, plan: FilePlan, targets: Targets, report: FileReport, made: Made) -> FileReport:
     """A file that has its compression already: it may have a place in an output tree, or a killed run's backup."""
-    notes = _copy_to_output(source, plan, targets)
+    notes = _copy_to_output(source, plan, targets, made)
     if plan.backup is not None and not plan.dry_run:
         end_orphan(_original(source, plan), plan.backup, keep=plan.keep_backups)
     return replace(report, notes=(*report.notes, *notes))
 
 
-def _copy_to_output(source: ExrFile, plan: FilePlan, targets: Targets) -> list[str]:
+def _copy_to_output(source: ExrFile, plan: FilePlan, targets: Targets, made: Made) -> list[str]:
     """Copy a file that stays as it is to the output tree, so that the tree is whole. Returns notes for the user."""
     if plan.destination is None or plan.dry_run:
         return []
-    check_replaceable(source, plan)
+    check_replaceable(source, plan, made)
     make_folder_of(plan.destination, plan.like or plan.source, plan.root)
     file, notes = copy_whole(_original(source, plan), plan.destination, overwrite=plan.force)
     note_origin(plan.destination, file, source.stat, wish(plan, targets))

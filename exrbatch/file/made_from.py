@@ -25,9 +25,11 @@ from exrbatch.file.verify import compare
 class Made(enum.Enum):
     """What an output is.
 
+    NOTHING: there is none.
     COPY: the source as it is; whether that is right depends on whether a recompressed file would be smaller.
     """
 
+    NOTHING = "nothing"
     AS_WANTED = "as wanted"
     COPY = "a copy"
     OTHER = "other"
@@ -77,21 +79,26 @@ def wish(plan: FilePlan, targets: Targets) -> str:
 def note_origin(path: str, file: Identity, source: os.stat_result, wanted: str) -> None:
     """Note on an output, which has just got its place, what it was made from; without effect where that can't be."""
     with contextlib.suppress(OSError):
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        # Where the system has such descriptors: one that is only good for naming the file saves round trips.
+        flags = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        fd = os.open(path, flags)
         try:
             if identity(os.fstat(fd)) == file:
-                write_note(fd, source, wanted)
+                write_note(f"/proc/self/fd/{fd}" if hasattr(os, "O_PATH") else fd, source, wanted)
         finally:
             os.close(fd)
 
 
-def write_note(fd: int, source: os.stat_result, wanted: str) -> None:
-    """Write the note on an open output. Its ctime is in it, and is changed by it: so it is written until both agree."""
+def write_note(output: int | str, source: os.stat_result, wanted: str) -> None:
+    """Write the note on an output, given its descriptor or a path that can't come to mean another file.
+
+    Its ctime is in it, and is changed by it: so it is written until both agree.
+    """
     with contextlib.suppress(OSError, AttributeError):
         for _ in range(2):
-            output = os.fstat(fd)
-            disk.DISK.set_xattr(fd, OWN_XATTR, _note(source, output, wanted, output.st_ctime_ns))
-            if _is_unwritten(os.fstat(fd).st_ctime_ns, output.st_ctime_ns):
+            status = os.stat(output)
+            disk.DISK.set_xattr(output, OWN_XATTR, _note(source, status, wanted, status.st_ctime_ns))
+            if _is_unwritten(os.stat(output).st_ctime_ns, status.st_ctime_ns):
                 return
 
 

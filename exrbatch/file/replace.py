@@ -13,8 +13,9 @@ from types import TracebackType
 from exrbatch.errors import RenameUncertain, ReplaceFailed, SourceChanged, UnsupportedFile
 from exrbatch.file import disk
 from exrbatch.file.metadata import Metadata
-from exrbatch.file.swap import Original, Swap, place_new
-from exrbatch.file.temps import Identity, identity, temp_name
+from exrbatch.file.original import Original
+from exrbatch.file.swap import Swap, place_new
+from exrbatch.file.temps import Identity, identity, identity_at, temp_name
 
 
 class Replacement:
@@ -22,6 +23,7 @@ class Replacement:
 
     Attributes:
         path: where the new file lies now.
+        size: bytes written so far.
         notes: what the user should know: what the new file could not take over.
     """
 
@@ -42,6 +44,8 @@ class Replacement:
         self.path = os.path.join(directory, name)
         self._fd = -1
         self._new: Identity | None = None
+        self.size = 0
+        self._is_in_place = False
         self._written: tuple[int, int] | None = None  # size and mtime once nothing more is to be written
 
     def __enter__(self) -> "Replacement":
@@ -82,13 +86,8 @@ class Replacement:
         if self._fd >= 0:
             with contextlib.suppress(OSError):
                 self._close()
-        if not isinstance(error, RenameUncertain):
+        if not (self._is_in_place or isinstance(error, RenameUncertain)):
             self._remove(self.path)
-
-    @property
-    def size(self) -> int:
-        """Bytes written so far."""
-        return os.fstat(self._fd).st_size
 
     def write(self, data: memoryview, offset: int) -> None:
         """Write all of it: a full disk or a file-size limit first shows as a short count without an error."""
@@ -98,11 +97,17 @@ class Replacement:
                 if not count:
                     raise OSError(errno.EIO, "nothing was written, and no reason given")
                 data, offset = data[count:], offset + count
+                self.size = max(self.size, offset)
         except OSError as error:
             raise _failed("can't write the new file", error) from error
 
+    @property
+    def fd(self) -> int:
+        """The open descriptor of the new file, until `commit`."""
+        return self._fd
+
     def sync(self, *, drop_cache: bool = False) -> None:
-        """Give the new file the source's mode and times, bring it to the disk and close it.
+        """Give the new file the source's mode and times and bring it to the disk; nothing is written after that.
 
         `drop_cache`: let who reads it next read from the disk, where the system can do that (Linux).
         """
@@ -117,7 +122,6 @@ class Replacement:
             self._written = status.st_size, status.st_mtime_ns
             if drop_cache:
                 disk.DISK.drop_cache(self._fd)
-            self._close()
         except OSError as error:
             raise _failed("can't write the new file", error) from error
 
@@ -127,20 +131,28 @@ class Replacement:
         assert self._new is not None, "used as a context manager"
         return self._new
 
-    def commit(self, *, overwrite: bool = False, twins: Sequence[str] = ()) -> list[str]:
+    def commit(self, *, overwrite: bool = False, twins: Sequence[str] = (), spare: str | None = None) -> list[str]:
         """Put the new file in place; `overwrite` whatever is at a destination of its own. Returns notes for the user.
 
         `twins`: other names of the original, which are to stand for the new file too. They are linked to it before it
-        has a name of its own: by then somebody may have put something else there.
+        has a name of its own: by then somebody may have put something else there. `spare`: a name that the original has
+        besides, and that nobody else uses; it is left alone.
 
         Raises `SourceChanged` if the source is not the file that was read, `UnsupportedFile` if somebody has taken the
         destination meanwhile.
         """
         assert self._new is not None, "used as a context manager"
+        try:
+            if identity_at(self.path) != self._new:
+                raise ReplaceFailed("its temp file was removed or replaced by another program")
+            self._close()
+        except OSError as error:
+            raise _failed("can't write the new file", error) from error
         if self._destination is None:
             with contextlib.ExitStack() as links:
                 linked = [(twin, self._link(twin, links)) for twin in twins]
-                notes = self._swap(self.path, self._original)
+                notes = self._swap(self.path, self._original, spare)
+                self._is_in_place = True
                 for twin, link in linked:
                     notes += self._relink(twin, link)
                 return notes
@@ -150,12 +162,13 @@ class Replacement:
             raise UnsupportedFile("the output exists and was not made from this file; --force writes over it") from None
         except OSError as error:
             raise _failed("can't put the new file in place", error) from error
+        self._is_in_place = True
         return []
 
-    def _swap(self, temp: str, original: Original) -> list[str]:
+    def _swap(self, temp: str, original: Original, spare: str | None = None) -> list[str]:
         """Put the new file, at `temp`, in the place of an original."""
         assert self._new is not None, "used as a context manager"
-        swap = Swap(temp, self._new, original)
+        swap = Swap(temp, self._new, original, spare)
         is_uncertain = False
         try:
             left = swap.run()

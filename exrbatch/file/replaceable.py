@@ -3,38 +3,39 @@
 import errno
 import os
 import shutil
+import stat
 import time
 
 from exrbatch.errors import NoSpace, ReplaceFailed, UnsupportedFile
 from exrbatch.exr.reader import ExrFile
 from exrbatch.file.backups import find_orphan, own_names
 from exrbatch.file.file_systems import CANT_REPLACE, file_system_at, is_open_for_writing
+from exrbatch.file.made_from import Made
 from exrbatch.file.plan import FilePlan, Hardlinks
 from exrbatch.text import shown_size
 
+READ_ONLY = "its file system is mounted read-only"
 BEING_WRITTEN = "another program has it open for writing"
 TOO_YOUNG = "written less than {:.0f} s ago, and its storage can't tell whether it still is; run again later"
 MAX_RESERVE = 64 * 1000 * 1000
 """Bytes that are left free for others, at most; on small file systems a hundredth."""
 
 
-def check_replaceable(source: ExrFile, plan: FilePlan, *, has_copy: bool = False) -> None:
+def check_replaceable(source: ExrFile, plan: FilePlan, made: Made) -> None:
     """Refuse what a replacement in place would break, and an output that would be written over.
 
-    `has_copy`: the output is a copy of the source, which may turn out to be right.
+    `made`: what the output is now; a copy of the source may turn out to be right.
     """
     _check_storage(source, plan)
     if plan.destination is not None:
-        if os.path.lexists(plan.destination) and not (plan.force or has_copy):
+        if made not in (Made.NOTHING, Made.COPY) and not plan.force:
             raise UnsupportedFile("the output exists and was not made from this file; --force writes over it")
         return
     if plan.backup is not None:
         find_orphan(plan.backup, source.stat)
     _check_links(source, plan)
     if not plan.force:
-        if _is_read_only(plan.source):
-            raise ReplaceFailed("its file system is mounted read-only", errno.EROFS)
-        if not os.access(plan.source, os.W_OK):
+        if _is_write_protected(source.stat):
             raise UnsupportedFile("it is write-protected; --force replaces it all the same")
         if plan.dry_run and not _may_own(source.stat):  # else the new file is asked (`Replacement`)
             raise UnsupportedFile(
@@ -45,10 +46,11 @@ def check_replaceable(source: ExrFile, plan: FilePlan, *, has_copy: bool = False
 def _check_storage(source: ExrFile, plan: FilePlan) -> None:
     """Refuse what may still be written, and to replace a file where that would lose it."""
     in_place = plan.destination is None
-    storage = file_system_at(os.path.dirname(plan.source) or ".", may_write=in_place and not plan.dry_run)
+    folder = os.path.dirname(plan.source) or "."
+    storage = file_system_at(folder, source.stat.st_dev, may_write=in_place and not plan.dry_run)
     if in_place and storage.loses_targets:
         raise ReplaceFailed(CANT_REPLACE.format(storage.kind))
-    if is_open_for_writing(source.fd, plan.source):
+    if is_open_for_writing(source.fd, plan.source, source.stat.st_dev):
         raise UnsupportedFile(BEING_WRITTEN)
     age = time.time() + storage.clock_offset - source.stat.st_mtime
     if not storage.is_local and age < plan.min_age:
@@ -72,13 +74,21 @@ def is_being_written(path: str) -> bool:
     except OSError:
         return False
     try:
-        return is_open_for_writing(fd, path)
+        return is_open_for_writing(fd, path, os.fstat(fd).st_dev)
     finally:
         os.close(fd)
 
 
-def _is_read_only(path: str) -> bool:
-    return hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+def _is_write_protected(status: os.stat_result) -> bool:
+    """Whether the mode keeps this process from writing to a file; to ask the system would be a round trip."""
+    if not hasattr(os, "geteuid"):
+        return not status.st_mode & stat.S_IWUSR
+    if os.geteuid() == 0:
+        return False
+    if status.st_uid == os.geteuid():
+        return not status.st_mode & stat.S_IWUSR
+    is_of_group = status.st_gid in {os.getegid(), *os.getgroups()}
+    return not status.st_mode & (stat.S_IWGRP if is_of_group else stat.S_IWOTH)
 
 
 def _may_own(status: os.stat_result) -> bool:
@@ -88,13 +98,20 @@ def _may_own(status: os.stat_result) -> bool:
     return status.st_uid == os.geteuid() and status.st_gid in {os.getegid(), *os.getgroups()}
 
 
-def check_space(plan: FilePlan, size: int) -> None:
-    """Raise `NoSpace` if the new file, which may become as large as the old one, might fill the disk.
+def check_room(plan: FilePlan, size: int) -> None:
+    """Raise `ReplaceFailed` if nothing can be written there, and `NoSpace` if the new file might fill the disk.
 
-    Other files in progress may be on the same disk, and need as much as they are large, too.
+    It may become as large as the old one, and other files in progress may be on the same disk, and need as much as
+    they are large, too.
     """
     folder = os.path.dirname(plan.destination or plan.source) or "."
-    total, _, free = shutil.disk_usage(folder)
+    if hasattr(os, "statvfs"):
+        status = os.statvfs(folder)
+        if status.f_flag & os.ST_RDONLY:
+            raise ReplaceFailed(READ_ONLY, errno.EROFS)
+        total, free = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
+    else:
+        total, _, free = shutil.disk_usage(folder)
     if total and free < size + plan.reserved + min(MAX_RESERVE, total // 100):  # some FUSE mounts say 0 for "unknown"
         others = f", other files in progress {shown_size(plan.reserved)}" if plan.reserved else ""
         raise NoSpace(f"only {shown_size(free)} are free on its disk; the new file may take {shown_size(size)}{others}")

@@ -13,101 +13,35 @@ So after a rename over an existing file has failed nothing is removed any more (
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from exrbatch.errors import RenameUncertain, ReplaceFailed, SourceChanged
 from exrbatch.file import disk
-from exrbatch.file.file_systems import is_open_for_writing
+from exrbatch.file.file_systems import file_system_at
 from exrbatch.file.metadata import Metadata
-from exrbatch.file.temps import Identity, identity, identity_at, old_name, temp_name
+from exrbatch.file.original import Original
+from exrbatch.file.temps import Identity, identity, identity_at, old_name
 
 _CANT_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 _CANT_LINK = {errno.ENOSYS, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
 
 
-@dataclass(slots=True)
-class Original:
-    """A file that is to be replaced: its name, the descriptor it is read by, and its state when it was opened.
-
-    To give it another name, or another file its name, changes its ctime: who does that takes `note_own_change`.
-    """
-
-    path: str
-    fd: int
-    status: os.stat_result
-    ctime_ns: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.ctime_ns = self.status.st_ctime_ns
-
-    @property
-    def directory(self) -> str:
-        """The folder that the name is in."""
-        return os.path.dirname(self.path) or "."
-
-    def new_temp(self) -> str:
-        """Make a temp path beside it."""
-        return self.temp_in(self.directory, os.path.basename(self.path))
-
-    def temp_in(self, folder: str, name: str) -> str:
-        """Make a temp path in another folder, for a file that is to have that name there."""
-        return os.path.join(folder, temp_name(name, self.status))
-
-    @contextlib.contextmanager
-    def own_change(self) -> Iterator[None]:
-        """Around one call of ours that changes the ctime: look before it, take the new ctime for ours after it."""
-        self.check_in_place()
-        yield
-        self.note_own_change()
-
-    def note_own_change(self) -> None:
-        """Take the ctime of now for that of our own change; everything else must still be as it was."""
-        self.ctime_ns = disk.DISK.look_open(self.fd).st_ctime_ns
-
-    def check_in_place(self) -> None:
-        """Raise `SourceChanged` unless the name stands for the file that was read, and nobody has touched that.
-
-        The ctime tells of writers, too, that put the old mtime back, and of new permissions.
-        """
-        self.check_name(self.path)
-        self.check_open()
-        if disk.DISK.look_open(self.fd).st_ctime_ns != self.ctime_ns:
-            raise SourceChanged("its content, owner or permissions were changed while it was processed")
-
-    def check_at(self, path: str) -> None:
-        """Raise `SourceChanged` unless that name, which we gave it, stands for the file that was read, as it was."""
-        self.check_name(path)
-        self.check_open()
-
-    def check_name(self, path: str) -> None:
-        """Raise `SourceChanged` unless that name stands for the file that was read."""
-        found = identity_at(path)
-        if found is None:
-            raise SourceChanged("removed while it was processed")
-        if found != identity(self.status):
-            raise SourceChanged("replaced by another file while it was processed")
-
-    def check_open(self) -> None:
-        """Raise `SourceChanged` if the file that was read has been written to, or if a writer has it open now."""
-        now, then = disk.DISK.look_open(self.fd), self.status
-        if (now.st_size, now.st_mtime_ns) != (then.st_size, then.st_mtime_ns):
-            raise SourceChanged("written to while it was processed")
-        if (now.st_mode, now.st_uid, now.st_gid) != (then.st_mode, then.st_uid, then.st_gid):
-            raise SourceChanged("its owner or permissions were changed while it was processed")
-        if is_open_for_writing(self.fd, self.path):
-            raise SourceChanged("opened for writing by another program")
-
-
 class Swap:
     """Puts a new file in the place of an original beside it."""
 
-    def __init__(self, temp: str, new: Identity, original: Original) -> None:
-        """`temp`: the path of the `new` file, a temp name."""
+    def __init__(self, temp: str, new: Identity, original: Original, spare: str | None = None) -> None:
+        """Prepare; nothing is done yet.
+
+        Args:
+            temp: the path of the new file, a temp name.
+            new: which file that is.
+            original: the file to be replaced.
+            spare: another name of the original that nobody else uses; without it one is made where needed.
+        """
         self.temp = temp
         self.new = new
         self._original = original
         self._path = original.path
+        self._lent = spare
         self._spare: str | None = None  # what the original is called while its place is taken
 
     def run(self) -> str | None:
@@ -117,19 +51,25 @@ class Swap:
         message says otherwise.
         """
         try:
-            old = old_name(self.temp, self.new)
-            _rename(self.temp, old, self.new)
-            self.temp = old
-            self._original.check_in_place()
-            if not self._exchange():
-                self._link_and_rename()
+            storage = file_system_at(self._original.directory, self.new[0])
+            if not (storage.can_exchange and self._exchange()):
+                self._link_and_rename(storage.has_links)
             self._settle()
         except OSError as error:
             raise ReplaceFailed(f"can't replace it: {error.strerror}", error.errno) from error
         return self._drop_spare()
 
+    def _rename_for_commit(self) -> None:
+        """Let the new file's temp name tell which file it is: that name may come to stand for the original."""
+        old = old_name(self.temp, self.new)
+        if not self.temp.endswith(".old"):
+            _rename(self.temp, old, self.new)
+            self.temp = old
+
     def _exchange(self) -> bool:
         """Exchange the names; False if this file system can't."""
+        self._rename_for_commit()
+        self._original.check_in_place()
         try:
             disk.DISK.exchange(self.temp, self._path)
         except OSError as error:
@@ -144,19 +84,22 @@ class Swap:
         self._spare = self.temp
         return True
 
-    def _link_and_rename(self) -> None:
+    def _link_and_rename(self, has_links: bool) -> None:
         is_linked = False
-        try:
-            self._original.check_in_place()
-            is_linked = self._link_spare(old_name(self._original.new_temp(), self.new))
-        except OSError as error:
-            if error.errno not in _CANT_LINK:
-                raise
+        self._spare = self._lent
+        if has_links and self._spare is None:
+            try:
+                self._original.check_in_place()
+                is_linked = self._link_spare(old_name(self._original.new_temp(), self.new))
+            except OSError as error:
+                if error.errno not in _CANT_LINK:
+                    raise
         try:
             if is_linked:
                 self._original.note_own_change()
-            self._original.check_in_place()
-            self._original.check_name(self._path)  # last: a file that is renamed over it after this look is lost
+            if self._spare is None:
+                self._rename_for_commit()  # else the spare is what a later run needs
+            self._original.check_in_place()  # a file that is renamed over it after this look is lost
         except (OSError, SourceChanged) as error:
             # The name itself still has that file, or something newer.
             if (left := self._drop_spare()) is not None and isinstance(error, OSError):
@@ -197,6 +140,8 @@ class Swap:
             at_name = identity_at(self._path)
         if at_name == self.new:
             return
+        with contextlib.suppress(OSError):
+            self._rename_for_commit()  # no sweep may take it
         kept = [f"the new file as {os.path.basename(self.temp)}"]
         happened = ""
         if at_name is None:
@@ -205,7 +150,7 @@ class Swap:
                 happened = " after its name was gone; the original was put back"
             except OSError as second:
                 happened = f" and its name is gone; the original can't be put back ({second.strerror})"
-        if self._spare is not None:
+        if self._spare is not None and self._spare != self._lent:
             kept.insert(0, f"the original as {os.path.basename(self._spare)}")
         message = f"can't replace it: {error.strerror}{happened}; kept: {' and '.join(kept)}"
         raise RenameUncertain(message, error.errno) from error
@@ -249,9 +194,16 @@ class Swap:
             if identity_at(self._path) in (self.new, None):  # it has taken a while
                 disk.DISK.rename(self._spare, self._path)
         elif self._spare != self.temp:
-            disk.DISK.rename(self._spare, self._path)
+            disk.DISK.rename(self._own_spare(self._spare), self._path)
         else:
             self._exchange_back(self._spare)
+
+    def _own_spare(self, spare: str) -> str:
+        """Make sure that the original's other name may be used up."""
+        if spare == self._lent:
+            self._spare = old_name(self._original.new_temp(), self.new)
+            disk.DISK.link(spare, self._spare)
+        return self._spare or spare
 
     def _exchange_back(self, spare: str) -> None:
         try:
@@ -283,7 +235,7 @@ class Swap:
 
     def _drop_spare(self) -> str | None:
         """Remove the original's other name; return it if it is still there. A later run then removes it."""
-        if self._spare is None:
+        if self._spare is None or self._spare == self._lent:
             return None
         with contextlib.suppress(OSError):
             disk.DISK.remove(self._spare)
@@ -322,26 +274,39 @@ def _rename(temp: str, target: str, new: Identity) -> None:
             raise
 
 
-def rename_new(temp: str, target: str, new: Identity, *, by_link: bool = False) -> None:
+def rename_new(temp: str, target: str, new: Identity, *, has_other_names: bool = False) -> None:
     """Rename the file `new` to a name that nothing may have: then `FileExistsError`.
 
-    `by_link`: the file has other names, and file systems that can't ask for such a rename have hard links, which do not
-    write over anything either. Without that, looking before a plain rename must do there.
+    Where such a rename can't be asked for, a hard link does not write over anything either; where there are none,
+    looking before a plain rename must do. `has_other_names`: then that the target is this file proves nothing, as
+    somebody else may have linked it there.
     """
-    try:
-        disk.DISK.rename_new(temp, target)
-    except OSError as error:
-        at_name = identity_at(target)
-        # That the target is the file proves nothing if it has other names: somebody may have linked it there.
-        if at_name == new and identity_at(temp) is None:
+    storage = file_system_at(os.path.dirname(target) or ".", new[0])
+    if storage.can_rename_new:
+        try:
+            disk.DISK.rename_new(temp, target)
             return
-        if error.errno not in _CANT_EXCHANGE:
-            raise
-        if at_name is not None:
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
-        if not by_link:
-            _rename(temp, target, new)
-            return
-        disk.DISK.link(temp, target)
+        except OSError as error:
+            at_name = identity_at(target)
+            if at_name == new and identity_at(temp) is None:
+                return
+            if error.errno not in _CANT_EXCHANGE:
+                raise
+            if at_name is not None:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+    if storage.has_links:
+        try:
+            disk.DISK.link(temp, target)
+        except OSError as error:
+            at_name = identity_at(target)
+            if at_name is None and error.errno in _CANT_LINK:
+                _rename(temp, target, new)
+                return
+            if at_name != new or has_other_names:
+                raise
         with contextlib.suppress(OSError):  # it is in place, and a later sweep removes the temp name
             disk.DISK.remove(temp)
+        return
+    if identity_at(target) is not None:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    _rename(temp, target, new)

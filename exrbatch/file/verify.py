@@ -1,4 +1,4 @@
-"""Two files compared: attributes equal, every raw byte equal. The new file is read back from the disk for that."""
+"""Two files compared: attributes equal, every raw byte equal. The new file is read back for that."""
 
 import contextlib
 import functools
@@ -31,21 +31,21 @@ CHANGED_ATTRIBUTES = ("compression", "chunkCount")
 def verify(
     source: ExrFile,
     path: str,
+    fd: int,
     targets: Targets,
     mode: Verify,
     progress: Progress,
     threads: int = 1,
     digests: Digests | None = None,
 ) -> None:
-    """Prove that the file at `path` is `source` with other compressions, or raise `VerificationFailed`.
+    """Prove that the file at `path`, open as `fd`, is `source` with other compressions; else `VerificationFailed`.
 
-    Opens the file anew, compares the headers attribute by attribute, then every raw byte of every chunk with the
-    source, which is read a second time, or with `digests` of what was read the first time. Channels that were allowed
+    Compares the headers attribute by attribute, then every raw byte of every chunk with the source, which is read a second time, or with `digests` of what was read the first time. Channels that were allowed
     to change are passed over; all others must be exact. With `Verify.LIBRARY` flat data is unpacked by the OpenEXR
     library: a mistake in our own packing can't hide behind itself.
     """
     with _blamed_on_the_copy():
-        copy = open_exr(path, source.raw_limit)
+        copy = open_exr(path, source.raw_limit, fd)
     with copy:
         with _blamed_on_the_copy():
             copy.parts  # noqa: B018  reads and checks the chunk tables

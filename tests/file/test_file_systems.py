@@ -37,7 +37,7 @@ def mounted_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
     def be(kind: str) -> None:
         monkeypatch.setattr(file_systems, "_kind", lambda *_: kind)
-        monkeypatch.setattr(file_systems, "_probed", {})
+        monkeypatch.setattr(file_systems, "_known", {})
 
     return be
 
