@@ -282,31 +282,36 @@ def rename_new(temp: str, target: str, new: Identity, *, has_other_names: bool =
     somebody else may have linked it there.
     """
     storage = file_system_at(os.path.dirname(target) or ".", new[0])
-    if storage.can_rename_new:
-        try:
-            disk.DISK.rename_new(temp, target)
-            return
-        except OSError as error:
-            at_name = identity_at(target)
-            if at_name == new and identity_at(temp) is None:
-                return
-            if error.errno not in _CANT_EXCHANGE:
-                raise
-            if at_name is not None:
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
-    if storage.has_links:
-        try:
-            disk.DISK.link(temp, target)
-        except OSError as error:
-            at_name = identity_at(target)
-            if at_name is None and error.errno in _CANT_LINK:
-                _rename(temp, target, new)
-                return
-            if at_name != new or has_other_names:
-                raise
+    if storage.can_rename_new and _is_renamed(temp, target, new):
+        return
+    if storage.has_links and _is_linked(temp, target, None if has_other_names else new):
         with contextlib.suppress(OSError):  # it is in place, and a later sweep removes the temp name
             disk.DISK.remove(temp)
         return
     if identity_at(target) is not None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
     _rename(temp, target, new)
+
+
+def _is_renamed(temp: str, target: str, new: Identity) -> bool:
+    """Rename without overwriting; False if the file system does not know such a rename."""
+    try:
+        disk.DISK.rename_new(temp, target)
+    except OSError as error:
+        is_done = identity_at(target) == new and identity_at(temp) is None
+        if not is_done and error.errno not in _CANT_EXCHANGE:
+            raise
+        return is_done
+    return True
+
+
+def _is_linked(temp: str, target: str, proof: Identity | None) -> bool:
+    """Link without overwriting; False if the file system has no links. `proof`: what can only be there by this call."""
+    try:
+        disk.DISK.link(temp, target)
+    except OSError as error:
+        is_done = proof is not None and identity_at(target) == proof
+        if not is_done and error.errno not in _CANT_LINK:
+            raise
+        return is_done
+    return True

@@ -40,7 +40,8 @@ def verify(
 ) -> None:
     """Prove that the file at `path`, open as `fd`, is `source` with other compressions; else `VerificationFailed`.
 
-    Compares the headers attribute by attribute, then every raw byte of every chunk with the source, which is read a second time, or with `digests` of what was read the first time. Channels that were allowed
+    Compares the headers attribute by attribute, then every raw byte of every chunk with the source, which is read a
+    second time, or with `digests` of what was read the first time. Channels that were allowed
     to change are passed over; all others must be exact. With `Verify.LIBRARY` flat data is unpacked by the OpenEXR
     library: a mistake in our own packing can't hide behind itself.
     """
