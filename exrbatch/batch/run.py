@@ -14,7 +14,7 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.pool import Pool, Running
 from exrbatch.batch.scheduler import Scheduler, StopRequest
 from exrbatch.batch.slot import most_slots
-from exrbatch.errors import OptionsError, RunStopped
+from exrbatch.errors import OptionsError, ReplaceFailed, RunStopped
 from exrbatch.file.file_systems import CANT_REPLACE, file_system_at
 from exrbatch.file.plan import Hardlinks, Task
 from exrbatch.file.report import FileReport, Status
@@ -90,7 +90,7 @@ class Run:
 def _check_storage(paths: Sequence[str], *, may_write: bool) -> None:
     """Raise `OptionsError` for files on storage where a replacement in place would lose them."""
     for folder in dict.fromkeys(map(folder_of, paths)):
-        with contextlib.suppress(OSError):  # then each file says what is wrong
+        with contextlib.suppress(OSError, ReplaceFailed):  # then each file says what is wrong
             storage = file_system_at(folder, may_write=may_write)
             if storage.loses_targets:
                 raise OptionsError(f"{folder}: {CANT_REPLACE.format(storage.kind)} (-o DIR)")

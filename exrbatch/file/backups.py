@@ -49,6 +49,7 @@ from exrbatch.file.temps import (
     Record,
     identity,
     identity_at,
+    identity_shown,
     left_names,
     old_name,
     records_of,
@@ -161,7 +162,7 @@ class Backup:
             self._original.check_in_place()
             is_link = self._is_linked(self._original.path, unplaced, identity(self._original.status))
             if is_link:
-                self._original.note_own_change()
+                self._original.note_own_change(unplaced)
             else:
                 self.notes += copy_whole(self._original, unplaced)[1]
             file = identity(disk.DISK.look(unplaced))
@@ -187,11 +188,13 @@ class Backup:
 
     def _is_linked(self, path: str, name: str, file: Identity) -> bool:
         """Give a file a temp name; False where that can't be, as on another file system."""
-        if not file_system_at(self._folder).has_links:
+        if not file_system_at(self._folder, file[0]).has_links:
             return False
+        look = identity_at
         with contextlib.suppress(OSError):  # what it has done is seen by looking
             disk.DISK.link(path, name)
-        found = identity_at(name)
+            look = identity_shown
+        found = look(name)
         if found == file:
             return True
         if found is not None:  # on file systems whose links look like other files (sshfs) they prove nothing
@@ -213,7 +216,7 @@ class Backup:
             message = f"can't make its backup: {error.strerror}; what lies at {self._path} was left there"
             raise ReplaceFailed(message, error.errno) from error
         self._file = file
-        if identity_at(self._path) != file:
+        if identity_shown(self._path) != file:
             raise ReplaceFailed(f"its backup {self._path} was replaced by another program")
 
     def _adopt(self, orphan: Record) -> None:
@@ -255,10 +258,12 @@ class Backup:
     def _is_in_place(self) -> bool:
         """Whether the backup is still what was put there; put it back if nothing has its name."""
         with contextlib.suppress(OSError):
-            if self._record is not None and identity_at(self._path) is None:
-                disk.DISK.link(self._record, self._path)
-        with contextlib.suppress(OSError):
-            return identity_at(self._path) == self._file
+            found = identity_at(self._path)
+            if found is None and self._record is not None:
+                with contextlib.suppress(OSError):
+                    disk.DISK.link(self._record, self._path)
+                found = identity_at(self._path)
+            return found == self._file
         return False
 
     def _keep_for_good(self) -> None:

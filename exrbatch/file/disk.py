@@ -4,18 +4,14 @@ One seam, so that a test can let any single call fail, or the process die there.
 for the callers to decide, and they decide by looking at the disk, not by the error's number.
 """
 
-import ctypes
 import errno
-import functools
 import os
 import signal
-from collections.abc import Callable
+
+from exrbatch.file import linux
 
 if os.name == "posix":
     import fcntl
-
-_AT_FDCWD = -100
-_RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
 
 
 class _OpenFolders:
@@ -113,6 +109,14 @@ class Disk:
         """Look at what a name stands for, a link itself if it is one."""
         return os.lstat(path)
 
+    def look_now(self, file: str | int) -> os.stat_result:
+        """Look at what a name stands for, or at an open file, and let no client answer from its cache (Linux).
+
+        A file server is asked anew: what somebody else did a second ago is seen, and what a call of ours has done whose
+        reply was lost.
+        """
+        return linux.stat_now(file)
+
     def look_open(self, fd: int) -> os.stat_result:
         """Look at an open file."""
         return os.fstat(fd)
@@ -123,11 +127,11 @@ class Disk:
 
     def rename_new(self, path: str, target: str) -> None:
         """Rename, but never over anything: then `FileExistsError`; ENOSYS and others where that can't be asked for."""
-        _rename_with(_RENAME_NOREPLACE, path, target)
+        linux.rename(path, target, linux.RENAME_NOREPLACE)
 
     def exchange(self, path: str, target: str) -> None:
         """Let two names change places at once; ENOSYS, EINVAL and others where kernel or file system can't."""
-        _rename_with(_RENAME_EXCHANGE, path, target)
+        linux.rename(path, target, linux.RENAME_EXCHANGE)
 
     def link(self, path: str, target: str) -> None:
         """Give a file a second name."""
@@ -184,21 +188,3 @@ def read_at(fd: int, size: int, offset: int) -> bytes:
         return os.pread(fd, size, offset)
     os.lseek(fd, offset, os.SEEK_SET)
     return os.read(fd, size)
-
-
-@functools.cache
-def _renameat2() -> Callable[..., int] | None:
-    """Find the system call behind both flags (Linux 3.15, glibc 2.28)."""
-    if os.name != "posix":
-        return None
-    function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    return function
-
-
-def _rename_with(flag: int, path: str, target: str) -> None:
-    function = _renameat2()
-    if function is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if function(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(target), flag) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), path, None, target)

@@ -8,7 +8,7 @@ has removed the target by then; an NFSv4 client says that a file has a writer wh
 import functools
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exrbatch.errors import ReplaceFailed
 from exrbatch.file import disk
@@ -91,14 +91,18 @@ _known: dict[int, FileSystem] = {}
 def _probe(folder: str, kind: str) -> FileSystem:
     try:
         with Probes(folder) as probes:
-            return FileSystem(
+            found = FileSystem(
                 kind,
                 clock_offset=probes.clock_offset(),
                 can_exchange=probes.can_exchange(),
                 can_rename_new=probes.can_rename_new(),
                 has_links=probes.links() is Links.SAME_FILE,
-                loses_targets=not probes.can_replace_open() or kind in SMB,
             )
+            can_replace = probes.can_replace_open()
+        if not can_replace:  # once may be a lost reply
+            with Probes(folder) as probes:
+                can_replace = probes.can_replace_open()
+        return replace(found, loses_targets=not can_replace or kind in SMB)
     except OSError as error:
         reason = f"can't try out with temporary files what its storage can do: {error.strerror}"
         raise ReplaceFailed(reason, error.errno) from error

@@ -18,7 +18,8 @@ def make_folder_of(path: str, source: str, root: str | None) -> None:
     try:
         if root is not None and not (os.path.realpath(folder) + os.sep).startswith(os.path.realpath(root) + os.sep):
             raise ReplaceFailed(f"the folder for {path} is behind a link that leads out of {root}")
-        _make(folder, os.path.realpath(os.path.dirname(source) or "."))
+        if not os.path.isdir(folder):
+            _make(folder, os.path.realpath(os.path.dirname(source) or "."))
     except OSError as error:
         raise ReplaceFailed(f"can't make the folder for {path}: {error.strerror}", error.errno) from error
 

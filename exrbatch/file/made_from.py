@@ -10,6 +10,7 @@ import contextlib
 import enum
 import os
 import stat
+import time
 
 from exrbatch.errors import ExrbatchError, UnsupportedFile
 from exrbatch.exr.reader import ExrFile, open_exr
@@ -20,6 +21,9 @@ from exrbatch.file.plan import FilePlan, Verify
 from exrbatch.file.targets import Targets
 from exrbatch.file.temps import Identity, identity, is_same_time
 from exrbatch.file.verify import compare
+
+NOTE_LAG_NS = 20_000_000
+"""By how much an output's ctime may be later than its note says, which is written before the ctime is known."""
 
 
 class Made(enum.Enum):
@@ -98,6 +102,8 @@ def write_note(output: int | str, source: os.stat_result, wanted: str) -> None:
         for _ in range(2):
             status = os.stat(output)
             disk.DISK.set_xattr(output, OWN_XATTR, _note(source, status, wanted, status.st_ctime_ns))
+            if 0 <= time.time_ns() - status.st_ctime_ns < NOTE_LAG_NS // 2:
+                return  # so they agree, and a look would be a round trip
             if _is_unwritten(os.stat(output).st_ctime_ns, status.st_ctime_ns):
                 return
 
@@ -124,7 +130,7 @@ def _holds_note(fd: int, source: os.stat_result, output: os.stat_result, wanted:
 def _is_unwritten(now: int, noted: int) -> bool:
     """Whether an output's ctime is still that of its note, which was written a moment later than it says."""
     is_coarse = now % 10_000_000 == 0
-    return is_same_time(now, noted) if is_coarse else abs(now - noted) < 20_000_000
+    return is_same_time(now, noted) if is_coarse else abs(now - noted) < NOTE_LAG_NS
 
 
 def _is_same(source: ExrFile, output: ExrFile, plan: FilePlan, is_copy: bool) -> bool:

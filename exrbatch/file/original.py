@@ -41,43 +41,49 @@ class Original:
 
     @contextlib.contextmanager
     def own_change(self) -> Iterator[None]:
-        """Around one call of ours that changes the ctime: look before it, take the new ctime for ours after it."""
+        """Around calls of ours that change the ctime: look before them, take the new ctime for ours after them."""
         self.check_in_place()
         yield
         self.note_own_change()
 
-    def note_own_change(self) -> None:
-        """Take the ctime of now for that of our own change; everything else must still be as it was."""
-        self.ctime_ns = disk.DISK.look_open(self.fd).st_ctime_ns
+    def note_own_change(self, name: str | None = None) -> None:
+        """Take the ctime of now for that of our own change; everything else must still be as it was.
+
+        `name`: one that the file has just been given, so that its state is known from the answer.
+        """
+        found = disk.DISK.look_now(self.fd) if name is None else disk.DISK.look(name)
+        self.ctime_ns = found.st_ctime_ns
 
     def check_in_place(self) -> None:
         """Raise `SourceChanged` unless the name stands for the file that was read, and nobody has touched that.
 
         The ctime tells of writers, too, that put the old mtime back, and of new permissions.
         """
-        self.check_open()
-        if self.check_name(self.path).st_ctime_ns != self.ctime_ns:  # last: it tells of everything
+        if self.check_at(self.path).st_ctime_ns != self.ctime_ns:
             raise SourceChanged("its content, owner or permissions were changed while it was processed")
 
-    def check_at(self, path: str) -> None:
-        """Raise `SourceChanged` unless that name, which we gave it, stands for the file that was read, as it was."""
-        self.check_name(path)
-        self.check_open()
+    def check_at(self, path: str) -> os.stat_result:
+        """Raise `SourceChanged` unless that name stands for the file that was read, unwritten; return its state.
 
-    def check_name(self, path: str) -> os.stat_result:
-        """Raise `SourceChanged` unless that name stands for the file that was read; return its state."""
+        It is one look, as that may be a round trip, and nothing comes after it.
+        """
+        has_writer = is_open_for_writing(self.fd, self.path, self.status.st_dev)
         try:
-            found = disk.DISK.look(path)
+            found = disk.DISK.look_now(path)
         except FileNotFoundError:
             raise SourceChanged("removed while it was processed") from None
         if identity(found) != identity(self.status):
             raise SourceChanged("replaced by another file while it was processed")
+        self._check_unwritten(found, has_writer)
         return found
 
     def check_open(self) -> None:
         """Raise `SourceChanged` if the file that was read has been written to, or if a writer has it open now."""
         has_writer = is_open_for_writing(self.fd, self.path, self.status.st_dev)
-        now, then = disk.DISK.look_open(self.fd), self.status
+        self._check_unwritten(disk.DISK.look_now(self.fd), has_writer)
+
+    def _check_unwritten(self, now: os.stat_result, has_writer: bool) -> None:
+        then = self.status
         if (now.st_size, now.st_mtime_ns) != (then.st_size, then.st_mtime_ns):
             raise SourceChanged("written to while it was processed")
         if (now.st_mode, now.st_uid, now.st_gid) != (then.st_mode, then.st_uid, then.st_gid):

@@ -123,11 +123,9 @@ class Probes:
 
     def can_replace_open(self) -> bool:
         """Whether a file that is held open can be renamed over; if not, it may be gone. Ends the probes."""
-        refused = False
-        try:
+        second = identity_at(self.second)
+        with contextlib.suppress(OSError):  # its reply may be lost
             disk.DISK.rename(self.second, self.first)
-        except OSError:
-            refused = True
         fd, self._fd = self._fd, -1
         disk.DISK.close(fd)
-        return not refused and identity_at(self.first) is not None
+        return identity_at(self.first) == second

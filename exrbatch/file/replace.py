@@ -15,7 +15,7 @@ from exrbatch.file import disk
 from exrbatch.file.metadata import Metadata
 from exrbatch.file.original import Original
 from exrbatch.file.swap import Swap, place_new
-from exrbatch.file.temps import Identity, identity, identity_at, temp_name
+from exrbatch.file.temps import Identity, identity, identity_shown, temp_name
 
 
 class Replacement:
@@ -120,6 +120,8 @@ class Replacement:
             disk.DISK.sync(self._fd)
             status = os.fstat(self._fd)
             self._written = status.st_size, status.st_mtime_ns
+            if identity_shown(self.path) != self._new:  # it is verified by its descriptor, and put in place by its name
+                raise ReplaceFailed("its temp file was removed or replaced by another program")
             if drop_cache:
                 disk.DISK.drop_cache(self._fd)
         except OSError as error:
@@ -143,8 +145,6 @@ class Replacement:
         """
         assert self._new is not None, "used as a context manager"
         try:
-            if identity_at(self.path) != self._new:
-                raise ReplaceFailed("its temp file was removed or replaced by another program")
             self._close()
         except OSError as error:
             raise _failed("can't write the new file", error) from error
@@ -210,7 +210,7 @@ class Replacement:
         After a swap it is the original's; and if the swap was undone, somebody may have written to the new file.
         """
         with contextlib.suppress(OSError):
-            found = disk.DISK.look(path)
+            found = disk.DISK.look_now(path)
             if identity(found) == self._new and self._written in (None, (found.st_size, found.st_mtime_ns)):
                 disk.DISK.remove(path)
 

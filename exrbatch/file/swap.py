@@ -19,7 +19,7 @@ from exrbatch.file import disk
 from exrbatch.file.file_systems import file_system_at
 from exrbatch.file.metadata import Metadata
 from exrbatch.file.original import Original
-from exrbatch.file.temps import Identity, identity, identity_at, old_name
+from exrbatch.file.temps import Identity, identity, identity_at, identity_shown, old_name
 
 _CANT_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 _CANT_LINK = {errno.ENOSYS, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
@@ -96,7 +96,7 @@ class Swap:
                     raise
         try:
             if is_linked:
-                self._original.note_own_change()
+                self._original.note_own_change(self._spare)
             if self._spare is None:
                 self._rename_for_commit()  # else the spare is what a later run needs
             self._original.check_in_place()  # a file that is renamed over it after this look is lost
@@ -121,7 +121,7 @@ class Swap:
             disk.DISK.link(self._path, spare)
         except OSError as error:
             failed = error
-        found = identity_at(spare)
+        found = identity_shown(spare) if failed is None else identity_at(spare)
         if found is None and failed is not None:
             raise failed
         if found == identity(self._original.status):

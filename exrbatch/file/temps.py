@@ -53,7 +53,15 @@ def identity(status: os.stat_result) -> Identity:
 
 
 def identity_at(path: str) -> Identity | None:
-    """Tell which file has this name, or None if nothing has it."""
+    """Tell which file has this name now, or None if nothing has it."""
+    try:
+        return identity(disk.DISK.look_now(path))
+    except FileNotFoundError:
+        return None
+
+
+def identity_shown(path: str) -> Identity | None:
+    """Tell which file has this name, as a client may remember it from a call a moment ago: saves a round trip."""
     try:
         return identity(disk.DISK.look(path))
     except FileNotFoundError:

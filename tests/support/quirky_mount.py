@@ -54,6 +54,7 @@ class Quirk:
         time_step: granularity of times, in nanoseconds.
         has_size: whether statfs says how large the file system is.
         latency: seconds that each request takes.
+        cache: seconds for which the kernel believes names and attributes.
         failures: by the name of the operation.
     """
 
@@ -65,6 +66,7 @@ class Quirk:
     time_step: int = 1
     has_size: bool = True
     latency: float = 0.0
+    cache: int = 1
     failures: dict[str, Failure] = field(default_factory=dict)
 
 
@@ -72,6 +74,7 @@ _LOST = Failure(errno.EIO, 5, is_done=True)
 QUIRKS = {
     "none": Quirk(),
     "no exchange": Quirk(rename_flags="refused"),
+    "no exchange, long cache": Quirk(rename_flags="refused", cache=60),
     "rename flags ignored": Quirk(rename_flags="ignored"),
     "links with other inodes": Quirk(rename_flags="refused", has_same_inodes=False),
     "no hard links": Quirk(rename_flags="refused", has_links=False),
@@ -342,8 +345,8 @@ def serve(quirk: Quirk, folder: str, path: str) -> None:
         allow_other=True,
         use_ino=quirk.has_same_inodes,
         hard_remove=not quirk.can_replace_open,
-        attr_timeout=1,
-        entry_timeout=1,
+        attr_timeout=quirk.cache,
+        entry_timeout=quirk.cache,
     )
 
 

@@ -225,7 +225,7 @@ class World:
     def _left_behind(self, said: str) -> Iterator[str]:
         left = self.leftovers()
         call = self.disk.calls[self.disk.at] if self.disk.at < len(self.disk.calls) else ""
-        excused = self.report is None or self._lasts or call in ("remove", "look")
+        excused = self.report is None or self._lasts or call in ("remove", "look", "look_now")
         unsaid = [name for name in left if name not in said and not _is_record_of(name, said)]
         if unsaid and not excused:
             yield f"left behind: {unsaid}"

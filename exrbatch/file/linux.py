@@ -1,0 +1,80 @@
+"""System calls of Linux that Python 3.11 does not offer. On other systems they are missing, and others take over."""
+
+import ctypes
+import errno
+import functools
+import os
+from collections.abc import Callable
+
+RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
+_AT_FDCWD = -100
+_AT_SYMLINK_NOFOLLOW, _AT_EMPTY_PATH, _AT_STATX_FORCE_SYNC = 0x100, 0x1000, 0x2000
+_STATX_BASIC_STATS = 0x7FF
+
+
+@functools.cache
+def _renameat2() -> Callable[..., int] | None:
+    """Find the system call behind both flags (Linux 3.15, glibc 2.28)."""
+    if os.name != "posix":
+        return None
+    function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    return function
+
+
+def rename(path: str, target: str, flag: int) -> None:
+    """Rename with one of the flags; ENOSYS where the system has no such call."""
+    function = _renameat2()
+    if function is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if function(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(target), flag) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), path, None, target)
+
+
+class _Time(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_int64), ("nanoseconds", ctypes.c_uint32), ("_reserved", ctypes.c_int32))
+
+
+class _Statx(ctypes.Structure):
+    """What statx(2) fills in."""
+
+    _fields_ = (
+        *((name, ctypes.c_uint32) for name in ("mask", "blksize")),
+        ("attributes", ctypes.c_uint64),
+        *((name, ctypes.c_uint32) for name in ("nlink", "uid", "gid")),
+        *((name, ctypes.c_uint16) for name in ("mode", "_spare")),
+        *((name, ctypes.c_uint64) for name in ("ino", "size", "blocks", "attributes_mask")),
+        *((name, _Time) for name in ("atime", "btime", "ctime", "mtime")),
+        *((name, ctypes.c_uint32) for name in ("rdev_major", "rdev_minor", "dev_major", "dev_minor")),
+        ("_more", ctypes.c_uint64 * 14),
+    )
+
+
+@functools.cache
+def _statx_call() -> Callable[..., int] | None:
+    """Find the system call (Linux 4.11, glibc 2.28)."""
+    if os.name != "posix":
+        return None
+    function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "statx", None)
+    return function
+
+
+def stat_now(file: str | int) -> os.stat_result:
+    """Like `os.lstat`, or `os.fstat` for a descriptor, but past the caches of a file server's client.
+
+    Where there is no such call, an ordinary look must do.
+    """
+    function = _statx_call()
+    if function is None:
+        return os.fstat(file) if isinstance(file, int) else os.lstat(file)
+    found = _Statx()
+    folder, path = (file, b"") if isinstance(file, int) else (_AT_FDCWD, os.fsencode(file))
+    flags = _AT_STATX_FORCE_SYNC | (_AT_EMPTY_PATH if isinstance(file, int) else _AT_SYMLINK_NOFOLLOW)
+    if function(folder, path, flags, _STATX_BASIC_STATS, ctypes.byref(found)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), file)
+    device = os.makedev(found.dev_major, found.dev_minor)
+    times = [each.seconds * 1_000_000_000 + each.nanoseconds for each in (found.atime, found.mtime, found.ctime)]
+    fields = (found.mode, found.ino, device, found.nlink, found.uid, found.gid, found.size)
+    exact = dict(zip(("st_atime_ns", "st_mtime_ns", "st_ctime_ns"), times, strict=True))
+    return os.stat_result((*fields, *(time // 1_000_000_000 for time in times)), exact)
