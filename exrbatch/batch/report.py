@@ -29,6 +29,8 @@ class BatchReport:
         self.read_size = 0
         self.written_size = 0
         self.saved = 0
+        self.worker_seconds = 0.0
+        self.worker_cpu_seconds = 0.0
         self.replaced_size = 0
         self.failures: list[FileReport] = []
         self.skip_reasons: Counter[str] = Counter()
@@ -52,6 +54,13 @@ class BatchReport:
         return self.saved / self.replaced_size if self.replaced_size else 0.0
 
     @property
+    def waiting_share(self) -> float:
+        """The part of the workers' time in which they did not compute but waited, mostly for storage, 0 to 1."""
+        if not self.worker_seconds:
+            return 0.0
+        return max(0.0, 1 - self.worker_cpu_seconds / self.worker_seconds)
+
+    @property
     def exit_code(self) -> int:
         """0 done or nothing to do, 1 some files failed, 3 going on made no sense, 128 + n stopped by signal n."""
         if self.signal_number is not None:
@@ -73,6 +82,8 @@ class BatchReport:
         """Count one file."""
         self.counts[report.status] += 1
         self.done_size += report.size_before
+        self.worker_seconds += report.seconds
+        self.worker_cpu_seconds += report.cpu_seconds
         if report.status is Status.EQUAL:
             self.read_size += report.size_before
         if report.status in (Status.RECOMPRESSED, Status.NO_GAIN):

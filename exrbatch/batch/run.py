@@ -15,7 +15,7 @@ from exrbatch.batch.pool import Pool, Running
 from exrbatch.batch.scheduler import Scheduler, StopRequest
 from exrbatch.batch.slot import most_slots
 from exrbatch.errors import OptionsError, ReplaceFailed, RunStopped
-from exrbatch.file.file_systems import CANT_REPLACE, file_system_at
+from exrbatch.file.file_systems import CANT_REPLACE, READ_ONLY, file_system_at, is_read_only
 from exrbatch.file.plan import Hardlinks, Task
 from exrbatch.file.report import FileReport, Status
 
@@ -26,7 +26,7 @@ class Run:
     def __init__(self, paths: Iterable[str], options: Options) -> None:
         """Check everything that can be checked before anything starts. Raises `OptionsError`.
 
-        `notes`: what the user should know before it starts.
+        `notes`: what the user should know before it starts. `is_remote`: whether storage is involved that is not local.
         """
         self.notes: list[str] = []
         wanted = options.jobs or automatic_jobs()
@@ -40,6 +40,7 @@ class Run:
         checked = check_paths(paths)
         if options.task is Task.RECOMPRESS and options.output is None:
             _check_storage(checked, may_write=not options.dry_run)
+        self.is_remote = _is_remote([*map(folder_of, checked), *filter(None, [options.mirror_root])])
         self.backlog = Backlog(_found(checked, options))
         self._pool: Pool | None = None
 
@@ -94,6 +95,17 @@ def _check_storage(paths: Sequence[str], *, may_write: bool) -> None:
             storage = file_system_at(folder, may_write=may_write)
             if storage.loses_targets:
                 raise OptionsError(f"{folder}: {CANT_REPLACE.format(storage.kind)} (-o DIR)")
+            if is_read_only(folder):
+                raise OptionsError(f"{folder}: {READ_ONLY}; use --output (-o DIR)")
+
+
+def _is_remote(folders: Sequence[str]) -> bool:
+    """Whether any of these folders is on storage that this kernel does not serve alone."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            if not file_system_at(folder, may_write=False).is_local:
+                return True
+    return False
 
 
 def _found(paths: Sequence[str], options: Options) -> Iterator[Candidate | FileReport]:

@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_bench(commands)
     _add_demo(commands)
+    _add_doctor(commands)
     commands.add_parser(
         "compressions",
         help="list the compressions: what they keep, and who can read them",
@@ -60,6 +61,10 @@ def main(arguments: Sequence[str]) -> int:
             from exrbatch.cli.demo import run_demo
 
             return run_demo(options)
+        if options.command == "doctor":
+            from exrbatch.cli.doctor import run_doctor
+
+            return run_doctor(options)
         if options.command == "bench":
             from exrbatch.cli.bench import run_bench
 
@@ -265,6 +270,21 @@ def _add_demo(commands: Any) -> None:
     command.add_argument("directory", metavar="DIR", help="a folder to be made, or an empty one")
     command.add_argument("--frames", type=int, default=12, metavar="N", help="how many frames (default: %(default)s)")
     _add_run_options(command)
+
+
+def _add_doctor(commands: Any) -> None:
+    command = commands.add_parser(
+        "doctor",
+        help="find out what exrbatch will do on this machine and in these folders",
+        description="Find out what exrbatch will do: versions, cores and limits; for each path what its storage can do,"
+        " and what that means in place, with -o and with backups. Makes temporary files of its own in each folder, and"
+        " removes them. Exit code 0 if every path can be worked on as asked, 1 if not.",
+        formatter_class=_help_formatter,
+    )
+    command.add_argument("paths", metavar="PATH", nargs="*", help="a folder, or a file in one")
+    command.add_argument("-o", "--output", metavar="DIR", help="ask about a run that writes its outputs to DIR")
+    command.add_argument("--backup-dir", metavar="DIR", help="ask about a run that keeps backups in DIR")
+    command.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def _add_run_options(command: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from exrbatch.batch.machine import physical_cores
 from exrbatch.batch.options import Options
 from exrbatch.batch.report import EXIT_FAILURES, BatchReport, RecordFile
 from exrbatch.batch.run import Run
@@ -22,7 +23,7 @@ from exrbatch.batch.scheduler import StopRequest
 from exrbatch.batch.start import STATUS_SIGNALS, STOP_SIGNALS
 from exrbatch.cli.console import lasting_console
 from exrbatch.cli.outputs import open_output
-from exrbatch.cli.summary import file_line, release_note, summary_lines
+from exrbatch.cli.summary import file_line, release_note, summary_lines, waiting_line
 from exrbatch.dashboard import STOPPING, Dashboard, plain_line
 from exrbatch.file.report import FileReport
 
@@ -80,6 +81,8 @@ def show_run(run: Run, arguments: argparse.Namespace, report: BatchReport | None
         sink.finish(report)
     for line in summary_lines(report):
         console.print(line)
+    if run.is_remote and (advice := waiting_line(report, run.jobs, physical_cores())) is not None:
+        console.print(advice)
     _settle_stdout()
     if any(sink.error is not None for sink in guarded):
         return report.exit_code or EXIT_FAILURES

@@ -11,6 +11,11 @@ from exrbatch.text import safe_text, shown_duration, shown_size
 
 MAX_LISTED = 20
 """Failures and reasons shown at the end; the others are in the --report file."""
+SHARED_BY = 3
+"""From so many failed files on a reason that they share is said once, with the first of them."""
+NOTABLE_SECONDS, NOTABLE_WAIT = 5.0, 0.5
+"""The workers' time, and the part of it in which they waited, from which on more workers are suggested."""
+MOST_JOBS_PER_CORE = 4
 
 
 def file_line(report: FileReport) -> Text:
@@ -47,11 +52,7 @@ def summary_lines(report: BatchReport) -> list[Text]:
     lines: list[Text] = []
     lines += _grouped("note", report.notes.most_common(), "dim")
     lines += _grouped("skipped", report.skip_reasons.most_common(), "yellow")
-    for failure in report.failures[:MAX_LISTED]:
-        line = Text("failed: ", style="bold red")
-        lines.append(line.append(f"{safe_text(failure.path)}: {failure.reason}", "not bold default"))
-    if (more := report.counts[Status.FAILED] - MAX_LISTED) > 0:
-        lines.append(Text(f"and {more} more failures; --report FILE.jsonl lists them all", style="red"))
+    lines += _failure_lines(report)
     counts = Text(f"{report.files} file{'s' * (report.files != 1)}: ", style="bold")
     shown = [status for status in Status if report.counts[status]]
     for index, status in enumerate(shown):
@@ -65,6 +66,35 @@ def summary_lines(report: BatchReport) -> list[Text]:
         lines.append(Text(f"stopped before the end: {report.stop_reason}", style="bold red"))
     elif report.signal_number is not None:
         lines.append(Text("stopped before the end; run it again to go on", style="yellow"))
+    return lines
+
+
+def waiting_line(report: BatchReport, jobs: int, cores: int) -> Text | None:
+    """Suggest more workers for storage that is not local, if they mostly waited for it; None if they did not."""
+    if report.worker_seconds < NOTABLE_SECONDS or report.waiting_share < NOTABLE_WAIT:
+        return None
+    wanted = min(round(cores / (1 - report.waiting_share + 0.01)), MOST_JOBS_PER_CORE * cores)
+    if wanted <= jobs:
+        return None
+    share = f"workers waited for storage for {100 * report.waiting_share:.0f} % of their time"
+    return Text(f"{share}; more of them may be faster: -j {wanted} (now {jobs})", style="yellow")
+
+
+def _failure_lines(report: BatchReport) -> list[Text]:
+    """Say what failed, file by file; but a reason that many files share is said once."""
+    by_reason: dict[str, list[FileReport]] = {}
+    for failure in report.failures:
+        by_reason.setdefault(failure.reason or "", []).append(failure)
+    said: list[tuple[str, int]] = []  # words, and the number of files that they are about
+    for reason, failures in by_reason.items():
+        if len(failures) >= SHARED_BY:
+            said.append((f"{len(failures)} files, the first {safe_text(failures[0].path)}: {reason}", len(failures)))
+        else:
+            said += [(f"{safe_text(each.path)}: {reason}", 1) for each in failures]
+    shown = said[:MAX_LISTED]
+    lines = [Text("failed: ", style="bold red").append(words, "not bold default") for words, _ in shown]
+    if (more := report.counts[Status.FAILED] - sum(count for _, count in shown)) > 0:
+        lines.append(Text(f"and {more} more failures; --report FILE.jsonl lists them all", style="red"))
     return lines
 
 

@@ -5,13 +5,11 @@ that is open. Others may not. An SMB client that renames over a file which it ho
 has removed the target by then; an NFSv4 client says that a file has a writer when it only lacks a delegation.
 """
 
-import functools
 import os
-import re
 from dataclasses import dataclass, replace
 
 from exrbatch.errors import ReplaceFailed
-from exrbatch.file import disk
+from exrbatch.file import disk, mounts
 from exrbatch.file.probes import Links, Probes
 
 LOCAL = frozenset(
@@ -23,6 +21,7 @@ LOCAL = frozenset(
 """Types that this kernel alone serves, from its own disks or memory."""
 SMB = frozenset(("cifs", "smb2", "smb3", "smbfs"))
 """Types of SMB clients."""
+READ_ONLY = "its file system is mounted read-only"
 CANT_REPLACE = "files on this storage ({}) can't be replaced in place without the risk of losing them; use --output"
 
 
@@ -52,11 +51,6 @@ class FileSystem:
         return self.kind in LOCAL
 
 
-def kind_of(path: str) -> str:
-    """Tell the type of the file system that a path lies on; empty where that can't be told. Raises `OSError`."""
-    return _kind(os.stat(path).st_dev, os.path.realpath(path))
-
-
 def file_system_at(folder: str, device: int | None = None, *, may_write: bool = True) -> FileSystem:
     """Tell what the file system at a folder does. Raises `OSError`, and `ReplaceFailed` if it can't be probed.
 
@@ -70,11 +64,16 @@ def file_system_at(folder: str, device: int | None = None, *, may_write: bool = 
         device = os.stat(folder).st_dev
     if device in _known:
         return _known[device]
-    kind = _kind(device, os.path.realpath(folder))
+    kind = mounts.mount_of(device, os.path.realpath(folder)).kind
     if kind not in LOCAL and not may_write:
         return FileSystem(kind, loses_targets=kind in SMB)
     _known[device] = FileSystem(kind) if kind in LOCAL else _probe(folder, kind)
     return _known[device]
+
+
+def is_read_only(folder: str) -> bool:
+    """Whether the file system at a folder is mounted read-only. Raises `OSError`."""
+    return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def is_open_for_writing(fd: int, path: str, device: int) -> bool:
@@ -106,28 +105,3 @@ def _probe(folder: str, kind: str) -> FileSystem:
     except OSError as error:
         reason = f"can't try out with temporary files what its storage can do: {error.strerror}"
         raise ReplaceFailed(reason, error.errno) from error
-
-
-@functools.lru_cache(maxsize=1024)
-def _kind(device: int, path: str) -> str:
-    """Look a device up in the mount table: by its number, or where that is hidden (btrfs) by the path."""
-    try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-            mounts = [line.split() for line in file]
-    except OSError:
-        return ""
-    number = f"{os.major(device)}:{os.minor(device)}"
-    kinds = [fields[fields.index("-") + 1] for fields in mounts if fields[2] == number]
-    if kinds:
-        return kinds[-1]
-    above = [(len(place), fields) for fields in mounts if _holds(place := _unescaped(fields[4]), path)]
-    fields = max(above, key=lambda each: each[0])[1]
-    return fields[fields.index("-") + 1]
-
-
-def _holds(place: str, path: str) -> bool:
-    return path == place or path.startswith(place.rstrip("/") + "/")
-
-
-def _unescaped(field: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)

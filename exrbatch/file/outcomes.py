@@ -32,7 +32,7 @@ _OUTCOMES: tuple[tuple[type[BaseException], dict[str, Any]], ...] = (
 
 def outcome_of(error: Exception, plan: FilePlan) -> FileReport:
     """Make the report of a file that ended with an error. An error that nobody expected is a bug of ours."""
-    report = failed(plan, _reason(error), size_of(plan.source))
+    report = failed(plan, _reason(error, plan), size_of(plan.source))
     if isinstance(error, InvalidFile) and plan.task is Task.RECOMPRESS and is_being_written(plan.source):
         return replace(report, status=Status.SKIPPED, reason=BEING_WRITTEN)
     report = replace(report, **next(fields for kind, fields in _OUTCOMES if isinstance(error, kind)))
@@ -43,7 +43,14 @@ def outcome_of(error: Exception, plan: FilePlan) -> FileReport:
     return report
 
 
-def _reason(error: Exception) -> str:
+def _operation(error: OSError, plan: FilePlan) -> str:
+    """Name what failed: calls that are given a path, but for opening the source, look at something."""
+    if error.filename is None:
+        return "can't read it"
+    return "can't open it" if error.filename == plan.source else f"can't look at {error.filename}"
+
+
+def _reason(error: Exception, plan: FilePlan) -> str:
     if isinstance(error, ExrbatchError):
         return str(error)
     if isinstance(error, FileNotFoundError):
@@ -51,7 +58,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory"
     if isinstance(error, OSError):
-        return f"can't read it: {error.strerror}"
+        return f"{_operation(error, plan)}: {error.strerror}"
     return f"internal error: {type(error).__name__}: {error}"
 
 

@@ -121,6 +121,61 @@ class Probes:
         self._extra.remove(name)
         return Links.SAME_FILE if is_same else Links.OTHER_INODE
 
+    def sees_writers(self) -> bool:
+        """Whether a lease tells whether a file is open for writing, and does not claim it of any file."""
+        reader = os.open(self.second, os.O_RDONLY)
+        try:
+            if disk.DISK.has_writer(reader):
+                return False
+            writer = os.open(self.second, os.O_WRONLY)
+            try:
+                return disk.DISK.has_writer(reader)
+            finally:
+                os.close(writer)
+        finally:
+            os.close(reader)
+
+    def time_step(self) -> int:
+        """Tell the granularity of modification times, in nanoseconds."""
+        odd = 1_700_000_001_987_654_321
+        disk.DISK.set_times(self._fd, self.first, odd, odd)
+        kept = disk.DISK.look_now(self._fd).st_mtime_ns
+        steps = (1, 100, 1_000, 1_000_000, 10_000_000, 1_000_000_000, 2_000_000_000)
+        return next((step for step in steps if odd // step * step == kept), abs(odd - kept))
+
+    def can_set_xattr(self, name: str, value: bytes) -> bool:
+        """Whether an extended attribute can be set; access control lists are some of them."""
+        try:
+            disk.DISK.set_xattr(self._fd, name, value)
+        except (OSError, AttributeError):
+            return False
+        return True
+
+    def can_give_to(self, uid: int, gid: int) -> bool:
+        """Whether a file of ours can be given to another owner and group."""
+        try:
+            disk.DISK.change_owner(self._fd, uid, gid)
+        except (OSError, AttributeError):
+            return False
+        found = disk.DISK.look_now(self._fd)
+        return (found.st_uid, found.st_gid) == (uid, gid)
+
+    def round_trip(self) -> float:
+        """Tell the seconds that one request takes: the shortest of a few looks that no cache answers."""
+        times = []
+        for _ in range(5):
+            began = time.perf_counter()
+            disk.DISK.look_now(self._fd)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    def sync_time(self) -> float:
+        """Tell the seconds in which a small file comes to the disk."""
+        began = time.perf_counter()
+        disk.DISK.write(self._fd, memoryview(b"probe" * 1000), 0)
+        disk.DISK.sync(self._fd)
+        return time.perf_counter() - began
+
     def can_replace_open(self) -> bool:
         """Whether a file that is held open can be renamed over; if not, it may be gone. Ends the probes."""
         second = identity_at(self.second)

@@ -125,7 +125,7 @@ class Replacement:
             if drop_cache:
                 disk.DISK.drop_cache(self._fd)
         except OSError as error:
-            raise _failed("can't write the new file", error) from error
+            raise _failed("can't bring the new file to the disk", error) from error
 
     @property
     def file(self) -> Identity:
@@ -147,7 +147,7 @@ class Replacement:
         try:
             self._close()
         except OSError as error:
-            raise _failed("can't write the new file", error) from error
+            raise _failed("can't close the new file", error) from error
         if self._destination is None:
             with contextlib.ExitStack() as links:
                 linked = [(twin, self._link(twin, links)) for twin in twins]

@@ -9,12 +9,11 @@ import time
 from exrbatch.errors import NoSpace, ReplaceFailed, UnsupportedFile
 from exrbatch.exr.reader import ExrFile
 from exrbatch.file.backups import find_orphan, own_names
-from exrbatch.file.file_systems import CANT_REPLACE, file_system_at, is_open_for_writing
+from exrbatch.file.file_systems import CANT_REPLACE, READ_ONLY, file_system_at, is_open_for_writing
 from exrbatch.file.made_from import Made
 from exrbatch.file.plan import FilePlan, Hardlinks
 from exrbatch.text import shown_size
 
-READ_ONLY = "its file system is mounted read-only"
 BEING_WRITTEN = "another program has it open for writing"
 TOO_YOUNG = "written less than {:.0f} s ago, and its storage can't tell whether it still is; run again later"
 MAX_RESERVE = 64 * 1000 * 1000
@@ -106,7 +105,10 @@ def check_room(plan: FilePlan, size: int) -> None:
     """
     folder = os.path.dirname(plan.destination or plan.source) or "."
     if hasattr(os, "statvfs"):
-        status = os.statvfs(folder)
+        try:
+            status = os.statvfs(folder)
+        except OSError as error:
+            raise ReplaceFailed(f"can't ask for the free space of its disk: {error.strerror}", error.errno) from error
         if status.f_flag & os.ST_RDONLY:
             raise ReplaceFailed(READ_ONLY, errno.EROFS)
         total, free = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize

@@ -13,9 +13,10 @@ import pytest
 from exrbatch import OptionsError, Status, recompress, recompress_many
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
-from exrbatch.file import disk, file_systems
+from exrbatch.file import disk, file_systems, mounts
 from exrbatch.file.disk import Disk
-from exrbatch.file.file_systems import SMB, file_system_at, kind_of
+from exrbatch.file.file_systems import SMB, file_system_at
+from exrbatch.file.mounts import Mount, mount_of
 from tests.support.build import PartSpec, build
 
 DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
@@ -36,7 +37,7 @@ def mounted_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let every folder look as if it were on another kind of file system."""
 
     def be(kind: str) -> None:
-        monkeypatch.setattr(file_systems, "_kind", lambda *_: kind)
+        monkeypatch.setattr(mounts, "mount_of", lambda *_: Mount(kind, "server:/export"))
         monkeypatch.setattr(file_systems, "_known", {})
 
     return be
@@ -76,9 +77,9 @@ class RefusingDisk(Disk):
 def test_the_kind_is_that_of_the_mount_table(tmp_path: Path) -> None:
     """Also of folders whose device number is not in it, and with blanks in their names."""
     shown = subprocess.run(["stat", "-f", "-c", "%T", "/proc"], check=True, capture_output=True, text=True).stdout
-    assert kind_of("/proc") == shown.strip() == "proc"
-    assert file_systems._kind(os.makedev(0, 999_999), "/proc/self") == "proc"
-    assert file_systems._unescaped(r"/mnt/a\040b\134c") == "/mnt/a b\\c"
+    assert mount_of(os.stat("/proc").st_dev, "/proc").kind == shown.strip() == "proc"
+    assert mount_of(os.makedev(0, 999_999), "/proc/self").kind == "proc"
+    assert mounts._unescaped(r"/mnt/a\040b\134c") == "/mnt/a b\\c"
 
 
 @pytest.mark.parametrize("kind", sorted(SMB))

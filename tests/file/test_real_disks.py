@@ -225,26 +225,33 @@ def test_a_file_size_limit_fails_the_large_files_only(shot: Path) -> None:
 
 @root_only
 def test_a_read_only_disk(tmp_path: Path) -> None:
-    """Failed, each with the reason, and exit code 1: nobody wants to find that out only in the morning."""
+    """A usage error before the start, in one line; nobody wants to find that out only in the morning."""
     with tmpfs(tmp_path / "disk", "size=1M") as folder:
         fill(folder)
         subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
         before = looks(folder)
-        reason = ("failed", "its file system is mounted read-only")
-        assert outcomes(exrbatch(folder, code=1)) == dict.fromkeys(before, reason)
+        for force in ([], ["--force"]):
+            command = [sys.executable, "-m", "exrbatch", "recompress", str(folder), *force]
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+            assert done.returncode == 2
+            assert done.stderr == f"exrbatch: {folder}: its file system is mounted read-only; use --output (-o DIR)\n"
         assert looks(folder) == before
 
 
 @root_only
-def test_a_read_only_view_of_a_disk(shot: Path, tmp_path: Path) -> None:
-    """A bind mount, and forced: each file fails with the system's words and exit code 1."""
+def test_a_read_only_mount_below_the_folder(shot: Path, tmp_path: Path) -> None:
+    """Its files fail, and are told of in one line."""
     before = looks(shot)
-    folder = tmp_path / "view"
-    folder.mkdir()
+    folder = tmp_path / "tree" / "view"
+    folder.mkdir(parents=True)
     with mounted(folder, "--bind", shot):
         subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
-        reason = f"can't create a temp file in its folder: {os.strerror(errno.EROFS)}"
-        assert outcomes(exrbatch(folder, "--force", code=1)) == dict.fromkeys(before, ("failed", reason))
+        found = exrbatch(folder.parent, "--force", code=1)
+        assert outcomes(found) == dict.fromkeys(before, ("failed", "its file system is mounted read-only"))
+        command = [sys.executable, "-m", "exrbatch", "recompress", str(folder.parent)]
+        shown = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+        assert shown.count("mounted read-only") == 1
+        assert f"failed: {len(before)} files, the first " in shown
     assert looks(shot) == before
 
 
@@ -341,7 +348,7 @@ class TestAsAnotherUser:
         """Failed with the system's words; the others are done."""
         (nobodys / "b.1001.exr").chmod(0)
         found = outcomes(exrbatch(nobodys, code=1, nobody=True))
-        reason = f"can't read it: {os.strerror(errno.EACCES)}"
+        reason = f"can't open it: {os.strerror(errno.EACCES)}"
         assert found == {"b.1001.exr": ("failed", reason), "b.1002.exr": ("recompressed", None)}
 
     def test_a_folder_where_only_owners_may_rename(self, nobodys: Path) -> None:
@@ -415,8 +422,8 @@ def has_strace() -> bool:
         ("pwrite64", "EDQUOT", "can't write the new file"),
         ("fchmod", "EPERM", "can't keep the metadata"),
         ("utimensat", "EPERM", "can't keep the metadata"),
-        ("fsync", "EIO", "can't write the new file"),
-        ("close", "EIO", "can't write the new file"),
+        ("fsync", "EIO", "can't bring the new file to the disk"),
+        ("close", "EIO", "can't close the new file"),
         ("rename,renameat", "EIO", "can't replace it"),
         ("renameat2", "EIO", "can't replace it"),
         ("fsync of the folder", "EIO", "can't replace it"),

@@ -183,7 +183,10 @@ def test_a_disk_that_fails_is_named_in_the_reason(frame: Path, monkeypatch: pyte
 
     monkeypatch.setattr(Disk, "sync", fail)
     report = recompress(frame)
-    assert (report.status, report.reason) == (Status.FAILED, f"can't write the new file: {os.strerror(number)}")
+    assert (report.status, report.reason) == (
+        Status.FAILED,
+        f"can't bring the new file to the disk: {os.strerror(number)}",
+    )
     assert report.disk_is_full == (number != errno.EIO)
     assert frame.read_bytes() == DATA
 

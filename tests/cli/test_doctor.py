@@ -1,0 +1,87 @@
+"""`exrbatch doctor`: it says the truth about each kind of storage, and leaves nothing behind."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.quirky_mount import QUIRKS, mounted, why_not
+
+
+def doctor(*arguments: str | Path, code: int = 0) -> Any:
+    """Run it; return its document."""
+    command = [sys.executable, "-m", "exrbatch", "doctor", "--json", *map(str, arguments)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == code, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert document["exit_code"] == code
+    return document
+
+
+def test_a_local_disk(tmp_path: Path) -> None:
+    """All that it says is what the system says, too; its own files are removed."""
+    found = doctor(tmp_path)
+    (path,) = found["paths"]
+    shown = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], check=True, capture_output=True, text=True).stdout
+    assert path["file_system"].startswith(shown.strip()[:3])
+    assert path["in_place"] == {"works": True, "how": "by exchange of names"}
+    assert path["backups"]["works"]
+    assert path["outputs"]["works"]
+    assert found["versions"]["OpenEXR"][0].isdigit()
+    assert found["machine"]["jobs"] >= 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_people_get_the_same_in_words(tmp_path: Path) -> None:
+    """A line for each thing, and nothing but characters that a terminal shows as they are."""
+    hostile = tmp_path / "a\x1b[31m\nb"
+    hostile.mkdir()
+    command = [sys.executable, "-m", "exrbatch", "doctor", str(hostile)]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "\x1b" not in shown
+    for title in ("versions", "storage", "in place", "backups", "promise", "hard links", "latency"):
+        assert any(line.strip().startswith(title) for line in shown.splitlines()), title
+
+
+def test_usage_errors(tmp_path: Path) -> None:
+    """A path that is not there: one line, exit code 2."""
+    command = [sys.executable, "-m", "exrbatch", "doctor", str(tmp_path / "missing")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"exrbatch: no such file or folder: {tmp_path / 'missing'}\n"
+
+
+def test_a_folder_that_cannot_be_written_to() -> None:
+    """Exit code 1, with the reason."""
+    (path,) = doctor("/proc", code=1)["paths"]
+    assert not path["in_place"]["works"]
+    assert "probes" not in path
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not() or "mounting works")
+@pytest.mark.parametrize("quirk", [name for name, quirk in QUIRKS.items() if not quirk.failures])
+def test_every_quirk_is_found(tmp_path: Path, quirk: str) -> None:
+    """What the mount imitates is what the doctor says, and what a run does."""
+    expected = QUIRKS[quirk]
+    with mounted(quirk, tmp_path) as mount:
+        code = 0 if expected.can_replace_open else 1
+        (path,) = doctor(mount.path, code=code)["paths"]
+        (output,) = doctor("-o", mount.path)["paths"]
+        assert os.listdir(mount.folder) == []
+    probes = path["probes"]
+    assert path["in_place"]["works"] == expected.can_replace_open
+    assert output["outputs"]["works"]
+    assert probes["exchange"] == (expected.rename_flags == "work")
+    assert probes["rename_without_overwriting"] == (expected.rename_flags == "work")
+    assert probes["rename_over_open_file"] == expected.can_replace_open
+    assert probes["extended_attributes"] == expected.has_xattrs
+    assert probes["time_step_ns"] == expected.time_step
+    links = "no" if not expected.has_links else "yes" if expected.has_same_inodes else "yes, but"
+    assert probes["hard_links"].startswith(links)
+    assert (path["size"] is not None) == expected.has_size
+    assert probes["round_trip_ms"] >= 1000 * expected.latency
+    assert "60 s old" in path["promise"] or not path["in_place"]["works"]
