@@ -19,8 +19,8 @@ from exrbatch.errors import ExrbatchError
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import Storage
 from exrbatch.exr.reader import open_exr
-from exrbatch.file import job
-from exrbatch.file.plan import FilePlan, Task
+from exrbatch.jobs import job
+from exrbatch.jobs.plan import FilePlan, Task
 
 
 def plain_files(folder: Path) -> list[str]:

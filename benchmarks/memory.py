@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import OpenEXR
 
-from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
-from exrbatch.batch.pool import Pool
+from exrbatch.batch.workers.pool import Pool
 from exrbatch.codecs.effort import Effort
 from exrbatch.exr.compression import Compression
-from exrbatch.file.plan import FilePlan
-from exrbatch.file.report import FileReport
+from exrbatch.jobs.file_report import FileReport
+from exrbatch.jobs.plan import FilePlan
 
 WIDTH, HEIGHT = 16384, 8192
 

@@ -15,8 +15,8 @@ import numpy as np
 import OpenEXR
 
 from exrbatch.batch.options import Options
-from exrbatch.batch.report import BatchReport
 from exrbatch.batch.run import Run
+from exrbatch.batch.run_report import BatchReport
 
 
 def main() -> None:

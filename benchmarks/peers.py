@@ -30,9 +30,9 @@ from exrbatch.codecs.zip import LIBDEFLATE_LEVEL
 from exrbatch.exr.chunks import chunk_grid
 from exrbatch.exr.compression import NEAREST_DEEP, Compression
 from exrbatch.exr.reader import open_exr
-from exrbatch.file.raw import RawReader
-from exrbatch.file.recompress import target_group
-from exrbatch.file.spans import cut_spans
+from exrbatch.recompression.raw_reader import RawReader
+from exrbatch.recompression.spans import cut_spans
+from exrbatch.recompression.transcode import target_group
 
 Contestant = Callable[[list[Path], int, str], float | None]
 """Does files, so many at a time, to a compression; returns seconds if they are not those that it took."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from exrbatch import recompress
-from exrbatch.file import disk
+from exrbatch.replacing import disk
 from tests.support.build import PartSpec, build
 from tests.support.quirky_mount import mounted, why_not
 

@@ -18,13 +18,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from exrbatch.batch.backlog import Backlog
-from exrbatch.batch.candidate import Candidate
-from exrbatch.batch.discover import discover
+from exrbatch.batch.discovery.candidate import Candidate
+from exrbatch.batch.discovery.discover import discover
 from exrbatch.batch.options import Options
-from exrbatch.batch.pool import Outcome
 from exrbatch.batch.scheduler import Scheduler, StopRequest
-from exrbatch.file.plan import FilePlan
-from exrbatch.file.report import FileReport, Status
+from exrbatch.batch.workers.pool import Outcome
+from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.plan import FilePlan
 
 PER_FOLDER = 10_000
 TASK_SECONDS, FILE_SECONDS, BYTES_PER_SECOND = 0.0004, 0.002, 60e6

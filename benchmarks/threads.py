@@ -14,12 +14,12 @@ from collections import defaultdict
 from pathlib import Path
 
 from benchmarks.memory import do_one
-from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
-from exrbatch.batch.pool import Pool
+from exrbatch.batch.workers.pool import Pool
 from exrbatch.bench.passes import Figure, interleaved, paired_ratio
 from exrbatch.exr.compression import Compression
-from exrbatch.file.plan import Verify
+from exrbatch.recompression.choices import Verify
 
 
 def seconds(pool: Pool, path: Path, options: Options, threads: int) -> float:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         VerificationFailed,
     )
     from exrbatch.exr.compression import Compression
-    from exrbatch.file.report import FileReport, Status
+    from exrbatch.jobs.file_report import FileReport, Status
 
 __all__ = [
     "Compression",
@@ -53,8 +53,8 @@ __all__ = [
 _HOMES = {
     "Compression": "exrbatch.exr.compression",
     "Effort": "exrbatch.codecs.effort",
-    "FileReport": "exrbatch.file.report",
-    "Status": "exrbatch.file.report",
+    "FileReport": "exrbatch.jobs.file_report",
+    "Status": "exrbatch.jobs.file_report",
     "recompress": "exrbatch.api",
     "recompress_many": "exrbatch.api",
 }

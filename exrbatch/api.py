@@ -5,14 +5,15 @@ from os import PathLike, fsdecode
 from os.path import islink, lexists, realpath
 from typing import TypedDict, Unpack
 
-from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import CompressionLike, Options
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
-from exrbatch.file import job
-from exrbatch.file.plan import Hardlinks, Verify
-from exrbatch.file.report import FileReport
+from exrbatch.jobs import job
+from exrbatch.jobs.file_report import FileReport
+from exrbatch.jobs.plan import Hardlinks
+from exrbatch.recompression.choices import Verify
 
 Path = str | bytes | PathLike[str] | PathLike[bytes]
 

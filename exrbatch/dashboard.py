@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from exrbatch.batch.options import Options
-from exrbatch.batch.pool import Running
-from exrbatch.batch.report import BatchReport
 from exrbatch.batch.run import Run
-from exrbatch.file.plan import Task
-from exrbatch.file.report import FileReport, Status
+from exrbatch.batch.run_report import BatchReport
+from exrbatch.batch.workers.pool import Running
+from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.plan import Task
 from exrbatch.text import safe_text, shortened, shown_duration, shown_size
 
 STOPPING = "finishing the files in work; once more (Ctrl-C) to stop now"

@@ -6,11 +6,11 @@ import pytest
 from rich.console import Console
 
 from exrbatch import FileReport, Status
-from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
-from exrbatch.batch.pool import Running
-from exrbatch.batch.report import BatchReport
 from exrbatch.batch.run import Run
+from exrbatch.batch.run_report import BatchReport
+from exrbatch.batch.workers.pool import Running
 from exrbatch.cli.summary import file_line, summary_lines
 from exrbatch.dashboard import Dashboard, plain_line
 from exrbatch.text import safe_text, shortened, shown_duration, shown_size

@@ -14,8 +14,8 @@ from exrbatch.cli.compressions import markdown
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "exrbatch"
 FLOORS = {
-    "errors": 0, "version": 0, "text": 0, "exr": 1, "codecs": 2, "file": 3, "batch": 4,
-    "api": 5, "bench": 5, "demo": 5, "dashboard": 6, "cli": 7, "__main__": 8, "__init__": 9,
+    "errors": 0, "version": 0, "text": 0, "exr": 1, "replacing": 1, "codecs": 2, "recompression": 3, "jobs": 4,
+    "batch": 5, "api": 6, "bench": 6, "demo": 6, "dashboard": 7, "cli": 8, "__main__": 9, "__init__": 10,
 }  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -5,8 +5,8 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from exrbatch.batch.candidate import Candidate
-from exrbatch.file.report import FileReport
+from exrbatch.batch.discovery.candidate import Candidate
+from exrbatch.jobs.file_report import FileReport
 
 WINDOW = 1000
 """Files among which the largest goes first: the end of a run isn't one long file, and yet files that lie

@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, SupportsInt, TypeVar
 
-from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
-from exrbatch.file.plan import READERS, FilePlan, Hardlinks, Prefer, Rules, Task, Verify
+from exrbatch.jobs.plan import FilePlan, Hardlinks, Rules, Task
+from exrbatch.recompression.choices import READERS, Prefer, Verify
 
 _Name = TypeVar("_Name", Effort, Verify, Prefer, Hardlinks)
 CompressionLike = str | SupportsInt

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from exrbatch.batch.backlog import Backlog
-from exrbatch.batch.candidate import Candidate
-from exrbatch.batch.discover import Selection, check_paths, discover, only_in_mirror
-from exrbatch.batch.machine import automatic_jobs, available_memory
-from exrbatch.batch.mirror import Mirror, folder_of
+from exrbatch.batch.discovery.candidate import Candidate
+from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_mirror
+from exrbatch.batch.discovery.output_tree import Mirror, folder_of
+from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.options import Options
-from exrbatch.batch.pool import Pool, Running
 from exrbatch.batch.scheduler import Scheduler, StopRequest
-from exrbatch.batch.slot import most_slots
+from exrbatch.batch.workers.pool import Pool, Running
+from exrbatch.batch.workers.slot import most_slots
 from exrbatch.errors import OptionsError, ReplaceFailed, RunStopped
-from exrbatch.file.file_systems import CANT_REPLACE, READ_ONLY, file_system_at, is_read_only
-from exrbatch.file.plan import Hardlinks, Task
-from exrbatch.file.report import FileReport, Status
+from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.plan import Hardlinks, Task
+from exrbatch.replacing.file_systems import CANT_REPLACE, READ_ONLY, file_system_at, is_read_only
 
 
 class Run:

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from exrbatch.batch.backlog import Backlog
-from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
-from exrbatch.batch.pool import Death, Outcome
-from exrbatch.file.plan import FilePlan, Hardlinks
-from exrbatch.file.report import FileReport, failed
+from exrbatch.batch.workers.pool import Death, Outcome
+from exrbatch.jobs.file_report import FileReport, failed
+from exrbatch.jobs.plan import FilePlan, Hardlinks
 
 TICK = 0.1
 """Seconds between looks at the clock while nothing ends."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exrbatch.bench.figures import TOTAL, Row, make_rows
-from exrbatch.bench.machine import shown_facts
+from exrbatch.bench.machine_facts import shown_facts
 from exrbatch.bench.passes import Figure
 from exrbatch.bench.result import Results
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable
 
-from exrbatch.file.disk import DISK
+from exrbatch.replacing.disk import DISK
 
 _PIECE = 1 << 20
 

@@ -8,9 +8,9 @@ from exrbatch.bench import plots
 from exrbatch.bench.advice import advise, in_order, pareto, total_rows
 from exrbatch.bench.baseline import changes, differences
 from exrbatch.bench.figures import TOTAL, Row, unmeasured
-from exrbatch.bench.machine import shown_facts
+from exrbatch.bench.machine_facts import shown_facts
 from exrbatch.bench.result import Results
-from exrbatch.bench.tables import COLUMNS, EXPLANATION, all_jobs, change_cells, jobs_cells, spread_cells
+from exrbatch.bench.text_tables import COLUMNS, EXPLANATION, all_jobs, change_cells, jobs_cells, spread_cells
 from exrbatch.text import safe_text, shown_size
 
 BEGINNING = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>exrbatch bench</title>'

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from exrbatch.bench.machine import Facts
+from exrbatch.bench.machine_facts import Facts
 from exrbatch.bench.matrix import Packing, Trial
 from exrbatch.bench.sample import ContentClass, Sample, SampleFile
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
-from exrbatch.file.report import FileReport, Status, printable
+from exrbatch.jobs.file_report import FileReport, Status, printable
 from exrbatch.text import safe_text
 
 BEGINNING = '{"type": "bench"'

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from exrbatch.batch.candidate import Candidate
-from exrbatch.batch.discover import Selection, discover
+from exrbatch.batch.discovery.candidate import Candidate
+from exrbatch.batch.discovery.discover import Selection, discover
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.bench.content import describe
 from exrbatch.errors import ExrbatchError
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import open_exr
-from exrbatch.file.plan import Task
-from exrbatch.file.report import FileReport, Status, failed
+from exrbatch.jobs.file_report import FileReport, Status, failed
+from exrbatch.jobs.plan import Task
 
 LOOKED_AT = 3
 """So many times the sample's size are packed once, to know their grain, before the sample is chosen."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-from exrbatch.batch.discover import BENCH_FOLDER
+from exrbatch.batch.discovery.discover import BENCH_FOLDER
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.bench import cache
@@ -18,8 +18,8 @@ from exrbatch.bench.matrix import Trial
 from exrbatch.bench.result import FileResult, TrialResult
 from exrbatch.bench.sample import SampleFile
 from exrbatch.errors import OptionsError, RunStopped
-from exrbatch.file.plan import Task
-from exrbatch.file.report import FileReport
+from exrbatch.jobs.file_report import FileReport
+from exrbatch.jobs.plan import Task
 from exrbatch.text import shown_size
 
 SPARE_BYTES = 1_000_000_000

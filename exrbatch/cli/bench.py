@@ -14,26 +14,26 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from exrbatch.batch.discover import Selection, check_paths
-from exrbatch.batch.machine import automatic_jobs
-from exrbatch.batch.report import EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED
-from exrbatch.batch.start import STOP_SIGNALS
+from exrbatch.batch.discovery.discover import Selection, check_paths
+from exrbatch.batch.limits import automatic_jobs
+from exrbatch.batch.run_report import EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED
+from exrbatch.batch.workers.forkserver import STOP_SIGNALS
 from exrbatch.bench import page, plots
 from exrbatch.bench.figures import make_rows, unmeasured
-from exrbatch.bench.machine import describe_machine
+from exrbatch.bench.machine_facts import describe_machine
 from exrbatch.bench.matrix import make_trials, parse_jobs, parse_packings
 from exrbatch.bench.passes import WARM_UP
 from exrbatch.bench.result import BEGINNING, ResultFile, Results, TrialResult, read_results
 from exrbatch.bench.sample import Sample, take_sample
 from exrbatch.bench.session import Session
-from exrbatch.bench.tables import CSV_HEADER, make_csv
+from exrbatch.bench.text_tables import CSV_HEADER, make_csv
 from exrbatch.bench.workbench import CACHES, Workbench
 from exrbatch.cli.bench_report import print_corpus, print_results
 from exrbatch.cli.console import lasting_console
 from exrbatch.cli.outputs import check_output, open_output
 from exrbatch.cli.recompress import PLAIN_SECONDS
 from exrbatch.errors import OptionsError, RunStopped
-from exrbatch.file.report import Status
+from exrbatch.jobs.file_report import Status
 from exrbatch.text import safe_text, shown_duration
 
 MOST = 1000

@@ -10,10 +10,10 @@ from rich.text import Text
 from exrbatch.bench.advice import advise, in_order, pareto, total_rows
 from exrbatch.bench.baseline import changes, differences
 from exrbatch.bench.figures import Row, make_rows, unmeasured
-from exrbatch.bench.machine import shown_facts
+from exrbatch.bench.machine_facts import shown_facts
 from exrbatch.bench.result import Results
 from exrbatch.bench.sample import Sample
-from exrbatch.bench.tables import COLUMNS, EXPLANATION, all_jobs, change_cells, jobs_cells
+from exrbatch.bench.text_tables import COLUMNS, EXPLANATION, all_jobs, change_cells, jobs_cells
 from exrbatch.cli.summary import MAX_LISTED
 from exrbatch.text import safe_text, shortened, shown_size
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from rich.text import Text
 
-from exrbatch.batch.machine import automatic_jobs, available_memory, physical_cores, total_memory
-from exrbatch.batch.slot import most_slots
+from exrbatch.batch.limits import automatic_jobs, available_memory, physical_cores, total_memory
+from exrbatch.batch.workers.slot import most_slots
 from exrbatch.cli.console import lasting_console
 from exrbatch.errors import OptionsError
-from exrbatch.file.examine import Storage, backups, examine, in_place, outputs, promise
+from exrbatch.replacing.examine import Storage, backups, examine, in_place, outputs, promise
 from exrbatch.text import safe_text, shown_size
 from exrbatch.version import __version__
 

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         from exrbatch.cli.compressions import print_table
 
         return print_table()
-    from exrbatch.batch.start import warm_up
+    from exrbatch.batch.workers.forkserver import warm_up
 
     warm_up()
     try:

@@ -15,17 +15,17 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from exrbatch.batch.machine import physical_cores
+from exrbatch.batch.limits import physical_cores
 from exrbatch.batch.options import Options
-from exrbatch.batch.report import EXIT_FAILURES, BatchReport, RecordFile
 from exrbatch.batch.run import Run
+from exrbatch.batch.run_report import EXIT_FAILURES, BatchReport, RecordFile
 from exrbatch.batch.scheduler import StopRequest
-from exrbatch.batch.start import STATUS_SIGNALS, STOP_SIGNALS
+from exrbatch.batch.workers.forkserver import STATUS_SIGNALS, STOP_SIGNALS
 from exrbatch.cli.console import lasting_console
 from exrbatch.cli.outputs import open_output
 from exrbatch.cli.summary import file_line, release_note, summary_lines, waiting_line
 from exrbatch.dashboard import STOPPING, Dashboard, plain_line
-from exrbatch.file.report import FileReport
+from exrbatch.jobs.file_report import FileReport
 
 Sink = Callable[[FileReport], None]
 """Gets each file's report as the file ends."""

@@ -3,10 +3,10 @@
 from rich.text import Text
 
 from exrbatch.batch.options import Options
-from exrbatch.batch.report import BatchReport
+from exrbatch.batch.run_report import BatchReport
 from exrbatch.dashboard import STYLES
 from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE, release_number
-from exrbatch.file.report import FileReport, Status
+from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.text import safe_text, shown_duration, shown_size
 
 MAX_LISTED = 20

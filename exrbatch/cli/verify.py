@@ -4,11 +4,11 @@ import argparse
 import os
 
 from exrbatch.batch.options import Options
-from exrbatch.batch.report import BatchReport
 from exrbatch.batch.run import Run
+from exrbatch.batch.run_report import BatchReport
 from exrbatch.cli.recompress import show_run
 from exrbatch.errors import OptionsError
-from exrbatch.file.plan import Task
+from exrbatch.jobs.plan import Task
 
 
 def run_verify(arguments: argparse.Namespace) -> int:

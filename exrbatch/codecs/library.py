@@ -26,8 +26,8 @@ from exrbatch.exr.channel import Channel, PixelType
 from exrbatch.exr.compression import Compression, release_number
 from exrbatch.exr.header import FLAG_LONG_NAMES, FLAG_TILED, MAGIC, parse_header
 from exrbatch.exr.leader import LeaderLayout
+from exrbatch.exr.offset_tables import parse_tables, table_counts
 from exrbatch.exr.part import Attribute, Part
-from exrbatch.exr.tables import parse_tables, table_counts
 
 _BLIND = frozenset((Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP))
 """What packs bytes whatever channels they are of. The library then is shown one channel: to deal bytes out to 24

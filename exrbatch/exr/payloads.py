@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from exrbatch.exr.offset_tables import PartChunks
 from exrbatch.exr.reader import ExrFile
-from exrbatch.exr.tables import PartChunks
 
 UNCHECKED_DEEP = 16 << 20
 """Bytes of deep chunks that are read together with their leaders. Before more, the leaders are looked at: nothing

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from exrbatch.errors import CorruptChunk, InvalidFile, UnsupportedFile
 from exrbatch.exr.header import Header, MoreBytesNeeded, parse_header
-from exrbatch.exr.tables import PartChunks, parse_tables, table_counts
+from exrbatch.exr.offset_tables import PartChunks, parse_tables, table_counts
 
 FIRST_READ = 8192
 """Most headers fit; a preview or a long list of attributes takes more reads, each 4 times as large."""

@@ -8,7 +8,7 @@ import OpenEXR
 import pytest
 
 from exrbatch import Compression, OptionsError, recompress
-from exrbatch.batch import machine
+from exrbatch.batch import limits
 from exrbatch.batch.options import Options, parse_compression
 
 
@@ -54,19 +54,19 @@ def test_arguments_that_make_no_sense_are_value_errors(tmp_path: Path) -> None:
 
 def test_jobs_follow_affinity_and_farm(monkeypatch: pytest.MonkeyPatch) -> None:
     """The least of what affinity, control group, farm and memory allow; never none."""
-    monkeypatch.setattr(machine, "_affinity", lambda: 64)
-    monkeypatch.setattr(machine, "cgroup_cores", lambda: iter([]))
-    monkeypatch.setattr(machine, "cgroup_memory", lambda: iter([]))
+    monkeypatch.setattr(limits, "_affinity", lambda: 64)
+    monkeypatch.setattr(limits, "cgroup_cores", lambda: iter([]))
+    monkeypatch.setattr(limits, "cgroup_memory", lambda: iter([]))
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("M", (), {"available": 1 << 40}))
-    for name in machine.FARM_VARIABLES:
+    for name in limits.FARM_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    assert machine.automatic_jobs() == 64
+    assert limits.automatic_jobs() == 64
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "12")
-    assert machine.automatic_jobs() == 12
-    monkeypatch.setattr(machine, "cgroup_cores", lambda: iter([2.5]))
-    assert machine.automatic_jobs() == 2
-    monkeypatch.setattr(machine, "cgroup_memory", lambda: iter([(30, 20)]))
-    assert machine.automatic_jobs() == 1
+    assert limits.automatic_jobs() == 12
+    monkeypatch.setattr(limits, "cgroup_cores", lambda: iter([2.5]))
+    assert limits.automatic_jobs() == 2
+    monkeypatch.setattr(limits, "cgroup_memory", lambda: iter([(30, 20)]))
+    assert limits.automatic_jobs() == 1
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ def test_control_groups_of_both_versions(
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content + "\n")
-    monkeypatch.setattr(machine, "CGROUP_ROOT", tmp_path)
-    monkeypatch.setattr(machine, "OUR_CGROUPS", tmp_path / "proc")
-    assert list(machine.cgroup_cores()) == cores
+    monkeypatch.setattr(limits, "CGROUP_ROOT", tmp_path)
+    monkeypatch.setattr(limits, "OUR_CGROUPS", tmp_path / "proc")
+    assert list(limits.cgroup_cores()) == cores
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from exrbatch import FileReport, Status
 from exrbatch.batch.backlog import WINDOW, Backlog
-from exrbatch.batch.candidate import Candidate
+from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
-from exrbatch.batch.pool import Death, Outcome
 from exrbatch.batch.scheduler import (
     BUNDLE_BYTES,
     BUNDLE_FILES,
@@ -21,7 +20,8 @@ from exrbatch.batch.scheduler import (
     Scheduler,
     StopRequest,
 )
-from exrbatch.file.plan import FilePlan, Hardlinks
+from exrbatch.batch.workers.pool import Death, Outcome
+from exrbatch.jobs.plan import FilePlan, Hardlinks
 
 
 class FakeWorkers:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from exrbatch import Compression, CorruptChunk, Effort
 from exrbatch.codecs.codec import ChunkGroup, Codec
 from exrbatch.codecs.predictor import Predictor
+from exrbatch.codecs.registry import codec_for
 from exrbatch.codecs.rle import pack_runs, unpack_runs
-from exrbatch.codecs.table import codec_for
 from exrbatch.exr.chunks import chunk_grid
 from exrbatch.exr.header import parse_header
 from tests.support import build, explode

@@ -10,7 +10,7 @@ import pytest
 
 from exrbatch import Compression, CorruptChunk, Effort, Status, recompress
 from exrbatch.codecs.codec import ChunkGroup
-from exrbatch.codecs.table import codec_for
+from exrbatch.codecs.registry import codec_for
 from exrbatch.exr.chunks import chunk_grid
 from exrbatch.exr.header import parse_header
 from tests.support.build import PartSpec, build

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from exrbatch import Compression, Status
 from exrbatch.codecs.codec import ChunkGroup
 from exrbatch.codecs.effort import Effort
-from exrbatch.codecs.table import codec_for
+from exrbatch.codecs.registry import codec_for
 from exrbatch.errors import CorruptChunk, ExrbatchError
 from exrbatch.exr.channel import Channel, PixelType
 from exrbatch.exr.chunks import chunk_grid
 from exrbatch.exr.header import parse_header
 from exrbatch.exr.reader import SMALL
-from exrbatch.file.job import run
-from exrbatch.file.plan import FilePlan
+from exrbatch.jobs.job import run
+from exrbatch.jobs.plan import FilePlan
 from tests.support.build import PartSpec, attribute, build, channel_list
 from tests.support.explode import headers
 from tests.support.mutate import INTEGERS, LONGS, places

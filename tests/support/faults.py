@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from exrbatch.file.disk import Disk
+from exrbatch.replacing.disk import Disk
 
 CANT_TELL = ("has_writer",)
 """Calls that have no error: they say no when they can't tell."""

@@ -12,8 +12,8 @@ from types import TracebackType
 from exrbatch import Compression, Status, recompress
 from exrbatch.errors import ExrbatchError
 from exrbatch.exr.reader import open_exr
-from exrbatch.file.raw import RawReader
-from exrbatch.file.spans import cut_spans
+from exrbatch.recompression.raw_reader import RawReader
+from exrbatch.recompression.spans import cut_spans
 
 MOST_BYTES = 512 << 20
 """By how much a reader may grow above its start."""

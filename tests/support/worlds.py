@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from exrbatch import FileReport, Status
-from exrbatch.file import disk, job, temps
-from exrbatch.file.disk import Disk
-from exrbatch.file.plan import FilePlan, Hardlinks, Verify
+from exrbatch.jobs import job
+from exrbatch.jobs.completeness import is_complete
+from exrbatch.jobs.plan import FilePlan, Hardlinks
+from exrbatch.recompression.choices import Verify
+from exrbatch.replacing import disk, temp_files
+from exrbatch.replacing.disk import Disk
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
 from tests.support.faults import FAULTS, FaultyDisk, Killed
@@ -88,7 +91,7 @@ def as_process(pid: int, disk_in_use: Disk) -> Iterator[None]:
     alive = {pid, os.getpid(), dead_process()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "getpid", lambda: pid)
-        patch.setattr(temps, "is_alive", lambda number: number in alive)
+        patch.setattr(temp_files, "is_alive", lambda number: number in alive)
         patch.setattr(disk, "DISK", disk_in_use)
         yield
 
@@ -231,10 +234,10 @@ class World:
             yield f"left behind: {unsaid}"
         for folder in filter(Path.exists, (self.folder / "in", self.folder / "out", self.backup.parent)):
             frames = str(self.folder / "in") if folder == self.backup.parent and self.flavour.backup else None
-            kept = temps.sweep(str(folder), os.listdir(folder), lambda _path: True, frames=frames)
+            kept = temp_files.sweep(str(folder), os.listdir(folder), is_complete, lambda _path: True, frames=frames)
             if kept and self.disk.destroyed is None:
                 yield f"the sweep keeps {kept}"
-        if [name for name in self.leftovers() if not name.endswith(temps.RECORDS)] and self.disk.destroyed is None:
+        if [name for name in self.leftovers() if not name.endswith(temp_files.RECORDS)] and self.disk.destroyed is None:
             yield "the sweep leaves something"
 
     def _stuck(self) -> Iterator[str]:
@@ -269,7 +272,7 @@ class _Lacking(FaultyDisk):
 
 def _is_record_of(name: str, said: str) -> bool:
     """Whether it is the record of a backup that the report tells about."""
-    return name.endswith(temps.RECORDS) and "backup" in said
+    return name.endswith(temp_files.RECORDS) and "backup" in said
 
 
 def _content(path: Path) -> bytes | None:
@@ -359,7 +362,7 @@ def every_intrusion(folder: Path, flavour: Flavour, killed_after: int | None = N
         if killed_after is not None:
             for place in filter(Path.exists, (world.frame.parent, world.backup.parent)):
                 frames = str(world.frame.parent)
-                temps.sweep(str(place), os.listdir(place), lambda _path: True, frames=frames)
+                temp_files.sweep(str(place), os.listdir(place), is_complete, lambda _path: True, frames=frames)
             job.run(world.plan())
         if not any(_content(path) == b"somebody's" for path in world.folder.rglob("*") if path.is_file()):
             yield f"{flavour.name}, somebody's file before {at} {call} is gone: {_content(world.backup)!r:.40}"

@@ -1,0 +1,308 @@
+"""Paths -> candidate files, in order: folders are walked, frame sequences looked up, links told apart."""
+
+import contextlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from exrbatch.batch.discovery.candidate import Candidate
+from exrbatch.batch.discovery.output_tree import FolderIdentity, Mirror, absolute, folder_identity, lineage
+from exrbatch.errors import OptionsError
+from exrbatch.jobs.completeness import is_complete
+from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.replacing import temp_files
+
+if TYPE_CHECKING:
+    import pathspec
+
+SUFFIXES = (".exr", ".sxr", ".mxr")
+"""What a walk takes for OpenEXR; files that are named one by one may be called anything."""
+KEPT = (
+    "left by a run that was killed; it may hold what another program wrote to a frame at that very instant:"
+    " compare it with the frames in its folder, then remove it"
+)
+BENCH_FOLDER = ".exrbatch-bench-"
+"""How the folders begin in which a benchmark keeps its copies; one that was killed may have left one."""
+_SEQUENCE = re.compile(r"[#@]|%0?\d*d|\$F\d*")
+
+
+class Selection:
+    """Which files of a walk to take: `--include` and `--exclude`, in the style of gitignore."""
+
+    def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+        self._include, self._exclude = _spec(include), _spec(exclude)
+
+    def takes_file(self, relative: str) -> bool:
+        """Whether to take a file; `relative`: its path below the folder that is walked."""
+        if self._include is not None and not self._include.match_file(relative):
+            return False
+        return self._exclude is None or not self._exclude.match_file(relative)
+
+    def takes_folder(self, relative: str) -> bool:
+        """Whether to walk a folder."""
+        return self._exclude is None or not self._exclude.match_file(relative + "/")
+
+
+def _spec(patterns: Sequence[str]) -> "pathspec.GitIgnoreSpec | None":
+    if not patterns:
+        return None
+    import pathspec  # only those who give patterns should wait for it
+
+    try:
+        return pathspec.GitIgnoreSpec.from_lines(patterns)
+    except ValueError as error:
+        raise OptionsError(f"a pattern can't be understood: {error}") from None
+
+
+_EVERYTHING = Selection()
+
+
+def check_paths(paths: Iterable[str]) -> list[str]:
+    """Check the arguments before anything starts; return them without those that another one covers.
+
+    Raises `OptionsError` for a path that is neither a file, a folder nor a frame sequence.
+    """
+    kept = list(paths)
+    for path in kept:
+        if not os.path.lexists(path):
+            name = os.path.basename(path)
+            if not _SEQUENCE.search(name):
+                raise OptionsError(f"no such file or folder: {path}")
+            if re.search(r"\d:\d", name):
+                raise OptionsError(f"a frame range with ':' is read differently by different tools: {path}")
+    if not kept:
+        raise OptionsError("no path given")
+    return _without_covered(kept)
+
+
+def _without_covered(paths: list[str]) -> list[str]:
+    """Leave out folders that are named twice or lie in one that is named as well, in whatever order they come.
+
+    Files come first: they are meant, also where the patterns for their folder would leave them out.
+    """
+    folders = {path: lineage(path) for path in paths if os.path.isdir(path)}
+    every = {each[0] for each in folders.values()}
+    kept: dict[FolderIdentity, str] = {}
+    for path, (own, *above) in folders.items():
+        if not any(parent in every for parent in above):
+            kept.setdefault(own, path)
+    return [*dict.fromkeys(path for path in paths if path not in folders), *kept.values()]
+
+
+def discover(
+    paths: Sequence[str],
+    mirror: Mirror | None = None,
+    selection: Selection = _EVERYTHING,
+    *,
+    sweep: bool = True,
+    relink: bool = False,
+) -> Iterator[Candidate | FileReport]:
+    """Find the files under paths that `check_paths` has passed.
+
+    Yields a `FileReport` at once for what is no candidate but should not pass in silence: symbolic links,
+    special files, folders that can't be listed, frames of a sequence that are missing. `selection` applies
+    to the files of a walk; `sweep`: remove stale temp files on the way. `relink`: of a file with several names
+    yield one, with the others as its `twins`, once all are found.
+    """
+    skip = folder_identity(mirror.root) if mirror is not None else None
+    by_place = mirror is not None and not mirror.holds_backups
+    found = _grouped(_found(paths, skip, selection, sweep, by_place), relink)
+    if mirror is not None:
+        found = ((each if isinstance(each, FileReport) else mirror.place(each, path), path) for each, path in found)
+    holds_backups = mirror is not None and mirror.holds_backups
+    for each, _ in _swept_on_the_way(found, holds_backups) if sweep else found:
+        yield each
+
+
+def _found(
+    paths: Sequence[str], skip: FolderIdentity | None, selection: Selection, sweep: bool, by_place: bool
+) -> Iterator[tuple[Candidate | FileReport, str]]:
+    named: set[str] = set()  # files that were found by their own names, so that no walk finds them again
+    for path in paths:
+        is_folder = os.path.isdir(path)
+        for found in _files_of(path, skip, selection, sweep):
+            if not is_folder or named:
+                real = os.path.realpath(found.path)
+                if by_place:  # a file that is named through a link has a place of its own as well
+                    real = f"{real}\0{absolute(path if os.path.islink(path) and not is_folder else found.path)}"
+                if real in named:
+                    continue
+                if not is_folder:
+                    named.add(real)
+            yield found, path
+
+
+def _grouped(
+    found: Iterator[tuple[Candidate | FileReport, str]], relink: bool
+) -> Iterator[tuple[Candidate | FileReport, str]]:
+    """Hold back the names of files that have several, until all of them are known."""
+    if not relink:
+        yield from found
+        return
+    groups: dict[tuple[int, int], list[str]] = {}
+    for each, path in found:
+        status = _status(each.path) if isinstance(each, Candidate) else None
+        if status is None or status.st_nlink == 1:
+            yield each, path
+            continue
+        names = groups.setdefault((status.st_dev, status.st_ino), [])
+        names.append(each.path)
+        if len(names) == status.st_nlink:
+            yield Candidate(names[0], status.st_size, None, tuple(names[1:]), status.st_ino, status.st_nlink), names[0]
+            for name in names[1:]:
+                reason = "another name of a file that is done under its first name"
+                yield FileReport(path=name, status=Status.SKIPPED, reason=reason), path
+            names.clear()
+    for names in groups.values():
+        for name in names:
+            reason = "some of its hard links lie outside the paths given"
+            yield FileReport(path=name, status=Status.SKIPPED, reason=reason), name
+
+
+def only_in_mirror(paths: Sequence[str], mirror: Mirror, selection: Selection) -> Iterator[FileReport]:
+    """Find the files of the mirrored tree that have no source, for a comparison of two folders."""
+    for path in paths:
+        if not (os.path.isdir(path) and os.path.isdir(mirror.root)):
+            continue
+        for found in _walk(mirror.root, None, selection, False):
+            source = os.path.join(path, os.path.relpath(found.path, mirror.root))
+            is_folder = os.path.isdir(source) and not os.path.islink(source)
+            if isinstance(found, FileReport) and is_folder:
+                yield found  # a link to a folder, where the other tree has one
+            elif is_folder or not os.path.lexists(source):
+                reason = f"there is no {source} to compare it with"
+                yield FileReport(path=found.path, status=Status.FAILED, reason=reason)
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+def _files_of(
+    path: str, skip: FolderIdentity | None, selection: Selection, sweep: bool
+) -> Iterator[Candidate | FileReport]:
+    if os.path.isdir(path):
+        yield from _walk(path, skip, selection, sweep)
+    elif os.path.lexists(path):
+        # A link that is named is meant: its target is replaced, the link stays.
+        yield _examine(os.path.realpath(path) if os.path.islink(path) else path)
+    else:
+        yield from _sequence(path)
+
+
+def _sweep(folder: str, names: Sequence[str], frames: str | None = None) -> Iterator[FileReport]:
+    """Remove stale temp files, and tell of those that must be kept; `frames`: of a folder of backups."""
+    for name in temp_files.sweep(folder, names, is_complete, frames=frames):
+        yield FileReport(path=os.path.join(folder, name), status=Status.FAILED, reason=KEPT)
+
+
+def _swept_on_the_way(
+    found: Iterator[tuple[Candidate | FileReport, str]], holds_backups: bool
+) -> Iterator[tuple[Candidate | FileReport, str]]:
+    """Sweep the folders of files that were named, and those of the mirror, before the first file of each comes."""
+    seen: set[str] = set()
+    for each, path in found:
+        if isinstance(each, Candidate):
+            own = os.path.dirname(each.path) or "."
+            folders: dict[str, str | None] = {} if os.path.isdir(path) else {own: None}
+            if each.mirror is not None:
+                folders[os.path.dirname(each.mirror)] = own if holds_backups else None
+            for folder, frames in folders.items():
+                if folder not in seen:
+                    seen.add(folder)
+                    with contextlib.suppress(OSError):
+                        yield from ((report, path) for report in _sweep(folder, os.listdir(folder), frames))
+        yield each, path
+
+
+def _walk(
+    root: str, skip: FolderIdentity | None, selection: Selection, sweep: bool
+) -> Iterator[Candidate | FileReport]:
+    """Walk a tree in the order of names, without recursion and without following links."""
+    pending = [root]
+    while pending:
+        folder = pending.pop()
+        try:
+            with os.scandir(folder) as entries:
+                listing = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            yield FileReport(path=folder, status=Status.FAILED, reason=f"can't list the folder: {error.strerror}")
+            continue
+        if sweep:
+            yield from _sweep(folder, [entry.name for entry in listing])
+        folders = []
+        for entry in listing:
+            relative = entry.path[len(root) :].lstrip(os.sep)
+            if _is_folder(entry):
+                if _is_to_be_entered(entry, relative, skip, selection):
+                    folders.append(entry.path)
+            elif (found := _look_at(entry, relative, selection)) is not None:
+                yield found
+        pending.extend(reversed(folders))
+
+
+def _is_to_be_entered(
+    entry: "os.DirEntry[str]", relative: str, skip: FolderIdentity | None, selection: Selection
+) -> bool:
+    if entry.name.startswith(BENCH_FOLDER) or not selection.takes_folder(relative):
+        return False
+    return skip is None or folder_identity(entry.path) != skip
+
+
+def _look_at(entry: "os.DirEntry[str]", relative: str, selection: Selection) -> Candidate | FileReport | None:
+    """Look at what is no folder: None for what is no frame."""
+    if entry.is_symlink() and os.path.isdir(entry.path):
+        if not selection.takes_folder(relative):
+            return None
+        return FileReport(path=entry.path, status=Status.SKIPPED, reason="a link to a folder, which is not entered")
+    if _is_exr_name(entry.name) and selection.takes_file(relative):
+        return _examine(entry.path)
+    return None
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:  # then looking at it as a file fails, too, and that is told
+        return False
+
+
+def _is_exr_name(name: str) -> bool:
+    """Whether a walk takes a file of that name; `._x.exr` is what macOS puts beside x.exr on foreign disks."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith("._")
+
+
+def _examine(path: str) -> Candidate | FileReport:
+    """Look at a file without opening it."""
+    try:
+        status = os.lstat(path)
+    except OSError as error:
+        return FileReport(path=path, status=Status.FAILED, reason=f"can't look at it: {error.strerror}")
+    if stat.S_ISREG(status.st_mode):
+        return Candidate(path, status.st_size, inode=status.st_ino, links=status.st_nlink)
+    reason = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
+    return FileReport(path=path, status=Status.SKIPPED, reason=reason)
+
+
+def _sequence(pattern: str) -> Iterator[Candidate | FileReport]:
+    """Look up a frame sequence such as beauty.####.exr, beauty.%04d.exr or beauty.1001-1100x2#.exr."""
+    import fileseq  # a tenth of a second that only those who name a sequence should pay
+
+    style = fileseq.PAD_STYLE_HASH1
+    try:
+        sequence = fileseq.FileSequence(pattern, pad_style=style)
+        if not sequence.frameRange():
+            sequence = fileseq.findSequenceOnDisk(pattern, strictPadding=True, pad_style=style)
+    except fileseq.FileSeqException as error:
+        yield FileReport(path=pattern, status=Status.FAILED, reason=f"no such frame sequence: {error}")
+        return
+    for path in map(str, sequence):
+        if os.path.lexists(path):
+            yield _examine(path)
+        else:
+            yield FileReport(path=path, status=Status.FAILED, reason="this frame of the sequence is missing")

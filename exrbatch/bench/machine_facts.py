@@ -1,0 +1,68 @@
+"""The machine that figures were taken on: they mean little without it."""
+
+import os
+import platform
+import sys
+from importlib import metadata
+
+from exrbatch.batch.limits import (
+    automatic_jobs,
+    cgroup_cores,
+    cgroup_memory,
+    file_system,
+    physical_cores,
+    total_memory,
+)
+from exrbatch.text import safe_text, shown_size
+from exrbatch.version import __version__
+
+PACKAGES = ("OpenEXR", "deflate", "isal", "numpy", "zstandard")
+
+Facts = dict[str, str | int | float]
+
+
+def describe_machine(folder: str) -> Facts:
+    """Describe processor, memory, the file system below `folder`, and the versions of what packs."""
+    cores, logical, memory = physical_cores(), os.cpu_count() or 1, total_memory()
+    facts: Facts = {
+        "cpu": _processor(),
+        "cores": cores,
+        "logical_cores": logical,
+        "smt": "on" if logical > cores else "off",
+        "cgroup_cores": min(cgroup_cores(), default="no limit"),
+        "cgroup_memory": min((limit for limit, _ in cgroup_memory() if limit < memory), default="no limit"),
+        "jobs_allowed": automatic_jobs(),  # by affinity, control groups, farm and memory
+        "memory": memory,
+        "file_system": file_system(folder),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "exrbatch": __version__,
+    }
+    return facts | {name: _version(name) for name in PACKAGES}
+
+
+def shown_facts(facts: Facts) -> dict[str, str]:
+    """Return the facts as people read them."""
+    sizes = ("memory", "cgroup_memory")
+    return {
+        name: shown_size(value) if name in sizes and not isinstance(value, str) else safe_text(str(value))
+        for name, value in facts.items()
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine() or sys.platform
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,1 @@
+"""What is done with one file, as a job that any executor can run: a plan in, a report out."""

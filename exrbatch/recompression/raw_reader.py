@@ -1,0 +1,111 @@
+"""Chunks of an open file as raw bytes, in a buffer that is used again."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from exrbatch.codecs.codec import ChunkGroup, Raw
+from exrbatch.codecs.effort import Effort
+from exrbatch.codecs.registry import codecs_for
+from exrbatch.errors import CorruptChunk, NeedsMemory
+from exrbatch.exr.chunks import ChunkGrid
+from exrbatch.exr.compression import Compression
+from exrbatch.exr.offset_tables import MAX_RAW_CHUNK
+from exrbatch.exr.payloads import Payload, PayloadReader
+from exrbatch.exr.reader import SMALL, ExrFile
+from exrbatch.text import shown_size
+
+MEMORY_PER_RAW_BYTE = 7
+"""Bytes of memory that a whole job takes at most for each raw byte that it handles at once; unpacking takes 4."""
+ROW_BYTES = 12
+"""What a row, one channel on one line, counts as besides its raw bytes: some packers keep a list of all rows."""
+
+
+def raw_limit(memory: int) -> int:
+    """Return the raw bytes that a job may unpack at once if it may take so many bytes of memory."""
+    return min(max(SMALL, memory // MEMORY_PER_RAW_BYTE), MAX_RAW_CHUNK)
+
+
+class RawReader:
+    """Unpacks chunks of one open file; each thread that does needs a reader of its own."""
+
+    def __init__(self, file: ExrFile) -> None:
+        """Raises `UnsupportedFile` if a part's compression needs a newer OpenEXR."""
+        self._file = file
+        self._payloads = PayloadReader(file)
+        self._codecs = codecs_for([part.compression for part in file.header.parts], Effort.BALANCED)
+        self._buffer = np.empty(0, np.uint8)
+
+    def read(self, part: int, chunks: Sequence[int]) -> Raw:
+        """Unpack chunks of a part (one only of a deep part); the array is good until the next call.
+
+        The raw bytes of flat chunks follow one another; those of a deep chunk are its sample count table, then
+        its samples. Raises `CorruptChunk`, naming the chunk, for what does not unpack to what the header says,
+        and `NeedsMemory` for more raw bytes at once than the file's `raw_limit`.
+        """
+        table = self._file.parts[part]
+        grid = table.grid
+        group = ChunkGroup.of(grid, chunks)
+        self._check_size(part, group)
+        is_deep = grid.part.storage.is_deep
+        if grid.part.compression is Compression.NONE and not is_deep:
+            raw = self._reserve(group.raw_size)
+            if self._payloads.read_uncompressed(part, chunks, raw.data):
+                return raw
+        payloads = self._payloads.read(part, chunks)
+        if is_deep:
+            group = ChunkGroup.of(grid, chunks, payloads[0].raw_size)
+            self._check_size(part, group)
+        raw = self._reserve(group.raw_size)
+        try:
+            self._codecs[part].unpack(group, packed_streams(grid, chunks, payloads), raw)
+            if is_deep:
+                _check_sample_counts(grid, chunks[0], raw, payloads[0].raw_size)
+        except CorruptChunk as error:
+            chunk = chunks[0] if error.chunk is None else error.chunk
+            raise CorruptChunk(f"{table.where(chunk)}: {error}") from None
+        return raw
+
+    def _check_size(self, part: int, group: ChunkGroup) -> None:
+        """Check what a group asks for against the limit, before anything is allocated for it."""
+        lines = int(group.grid.heights[list(group.chunks)].sum())
+        needed = group.raw_size + ROW_BYTES * lines * len(group.part.channels)
+        if needed > self._file.raw_limit:
+            raise NeedsMemory(
+                f"{self._file.parts[part].where(group.chunks[0])}: {group.raw_size} raw bytes in {lines} lines at once"
+                f" take about {shown_size(MEMORY_PER_RAW_BYTE * needed)} of memory, and a worker may have"
+                f" {shown_size(MEMORY_PER_RAW_BYTE * self._file.raw_limit)} (fewer --jobs leave more for each)"
+            )
+
+    def _reserve(self, size: int) -> Raw:
+        if len(self._buffer) < size:
+            self._buffer = np.empty(size, np.uint8)
+        return self._buffer[:size]
+
+
+def packed_streams(grid: ChunkGrid, chunks: Sequence[int], payloads: Sequence[Payload]) -> list[memoryview]:
+    """List the packed streams of some chunks.
+
+    OpenEXR writes an uncompressed sample count table of an edge tile as long as that of a whole tile;
+    the rest of it means nothing.
+    """
+    streams: list[memoryview] = []
+    for chunk, payload in zip(chunks, payloads, strict=True):
+        if payload.table is not None:
+            table, tiles = payload.table, grid.part.tiles
+            if tiles is not None and len(table) == 4 * tiles.x_size * tiles.y_size:
+                table = table[: int(grid.raw_sizes[chunk])]
+            streams.append(table)
+        streams.append(payload.data)
+    return streams
+
+
+def _check_sample_counts(grid: ChunkGrid, chunk: int, raw: Raw, samples_size: int) -> None:
+    """Check that the counts grow along each line and that the samples are as many as they say."""
+    table_size = int(grid.raw_sizes[chunk])
+    counts = raw[:table_size].view("<i4").reshape(int(grid.heights[chunk]), int(grid.widths[chunk]))
+    if (counts[:, 0] < 0).any() or (counts[:, 1:] < counts[:, :-1]).any():
+        raise CorruptChunk("the sample counts go down along a line")
+    needed = int(counts[:, -1].sum(dtype=np.int64)) * grid.part.bytes_per_pixel
+    if needed != samples_size:
+        raise CorruptChunk(f"{samples_size} bytes of samples where the sample counts ask for {needed}")

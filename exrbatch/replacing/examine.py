@@ -1,0 +1,174 @@
+"""What would happen here? A folder is examined, and what follows from that for each way to work is said in words.
+
+The facts come from the probes that a run uses, too, and from a few more that only people want to know.
+"""
+
+import os
+import struct
+from dataclasses import dataclass
+
+from exrbatch.errors import ReplaceFailed
+from exrbatch.replacing import mounts
+from exrbatch.replacing.file_systems import LOCAL, READ_ONLY, SMB, FileSystem, file_system_at
+from exrbatch.replacing.probes import Links, Probes
+
+REQUESTS_PER_FRAME = 26
+"""Round trips that a small frame takes where names can't be exchanged (benchmarks/RESULTS.md)."""
+TYPICAL_CPU_SECONDS = 0.1
+"""CPU time of a frame in HD with a few channels; only the suggestion for the number of workers depends on it."""
+MOST_WORKERS_PER_CORE = 4
+UNKNOWN = FileSystem("")
+_ACL = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", *entry)
+    for entry in (
+        (1, 6, 0xFFFFFFFF),
+        (2, 4, 0),
+        (4, 0, 0xFFFFFFFF),
+        (16, 4, 0xFFFFFFFF),
+        (32, 0, 0xFFFFFFFF),
+    )
+)
+"""A small access control list that names a user, as Linux keeps it (<linux/posix_acl_xattr.h>)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What was found out about a folder's file system.
+
+    Attributes:
+        path: the folder.
+        mount: its type, and the device or server that it comes from.
+        problem: why no file can be written there; None if one can. Then nothing below is known.
+        total: bytes of the file system; 0 where it does not say.
+        free: bytes that may still be written.
+        system: what a run goes by.
+        links: what a hard link is.
+        sees_writers: whether leases tell that a file is open for writing.
+        time_step: granularity of times in nanoseconds.
+        has_xattrs: whether there are extended attributes of users.
+        has_acls: whether there are access control lists.
+        keeps_owner: whether new files can have the owner and group of what was named.
+        round_trip: seconds that one request takes.
+        sync_time: seconds in which a small file comes to the disk.
+    """
+
+    path: str
+    mount: mounts.Mount
+    problem: str | None = None
+    total: int = 0
+    free: int = 0
+    system: FileSystem = UNKNOWN
+    links: Links = Links.NONE
+    sees_writers: bool = False
+    time_step: int = 1
+    has_xattrs: bool = False
+    has_acls: bool = False
+    keeps_owner: bool = False
+    round_trip: float = 0.0
+    sync_time: float = 0.0
+
+    @property
+    def trusts_leases(self) -> bool:
+        """Whether a run believes what leases say here."""
+        return self.sees_writers and self.system.is_local
+
+    def suggested_jobs(self, cores: int) -> int:
+        """Suggest a number of workers: while some wait for storage, others compute."""
+        waiting = REQUESTS_PER_FRAME * self.round_trip + self.sync_time
+        return max(1, min(MOST_WORKERS_PER_CORE * cores, round(cores * (1 + waiting / TYPICAL_CPU_SECONDS))))
+
+
+def examine(path: str) -> Storage:
+    """Find out what the storage of a file or folder does, with temporary files beside it. Raises `OSError`."""
+    folder = path if os.path.isdir(path) else os.path.dirname(path) or "."
+    owner = os.stat(path)
+    mount = mounts.mount_of(os.stat(folder).st_dev, os.path.realpath(folder))
+    total = free = 0
+    if hasattr(os, "statvfs"):
+        room = os.statvfs(folder)
+        total, free = room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize
+        if room.f_flag & os.ST_RDONLY:
+            return Storage(folder, mount, READ_ONLY, total, free)
+    try:
+        return _probed(folder, mount, owner, total, free)
+    except ReplaceFailed as error:
+        return Storage(folder, mount, str(error), total, free)
+    except OSError as error:
+        return Storage(folder, mount, f"no file can be made there: {error.strerror}", total, free)
+
+
+def _probed(folder: str, mount: mounts.Mount, owner: os.stat_result, total: int, free: int) -> Storage:
+    system = file_system_at(folder)
+    with Probes(folder) as probes:
+        can_exchange, can_rename_new, links = probes.can_exchange(), probes.can_rename_new(), probes.links()
+        if mount.kind in LOCAL:  # of these a run expects everything, and finds out by trying
+            system = FileSystem(
+                system.kind,
+                can_exchange=can_exchange,
+                can_rename_new=can_rename_new,
+                has_links=links is Links.SAME_FILE,
+            )
+        return Storage(
+            folder,
+            mount,
+            None,
+            total,
+            free,
+            system,
+            links=links,
+            sees_writers=probes.sees_writers(),
+            time_step=probes.time_step(),
+            has_xattrs=probes.can_set_xattr("user.exrbatch.probe", b"1"),
+            has_acls=probes.can_set_xattr("system.posix_acl_access", _ACL),
+            round_trip=probes.round_trip(),
+            sync_time=probes.sync_time(),
+            keeps_owner=probes.can_give_to(owner.st_uid, owner.st_gid),
+        )
+
+
+def in_place(storage: Storage) -> tuple[bool, str]:
+    """Say whether files are replaced in place here, and how or why not."""
+    if storage.problem is not None:
+        return False, storage.problem
+    if storage.system.loses_targets:
+        why = "it is SMB" if storage.mount.kind in SMB else "a file that is open can't be renamed over"
+        return False, f"refused, as files might be lost: {why}; use -o DIR"
+    if storage.system.can_exchange:
+        return True, "by exchange of names"
+    if storage.links is Links.SAME_FILE:
+        return True, "by hard link and rename"
+    return True, "by rename"
+
+
+def outputs(storage: Storage) -> tuple[bool, str]:
+    """Say whether outputs (`-o`) can be written here."""
+    if storage.problem is not None:
+        return False, storage.problem
+    notes = [] if storage.has_xattrs else ["a second run compares contents to know its outputs"]
+    if not storage.keeps_owner:
+        notes.append("without the owner or group of the source")
+    return True, "; ".join(notes)
+
+
+def backups(storage: Storage) -> tuple[bool, str]:
+    """Say what backups beside the frames are."""
+    is_possible, reason = in_place(storage)
+    if not is_possible:
+        return False, reason
+    if storage.links is Links.SAME_FILE:
+        return True, "as hard links, which take no space"
+    return True, "as copies; after a run that was killed they must be moved away by hand"
+
+
+def promise(storage: Storage) -> str:
+    """Say what is promised for frames that another program changes while they are processed."""
+    if storage.trusts_leases:
+        seen = "a frame that is open for writing is left alone"
+    else:
+        seen = "a frame must be 60 s old, as nobody can tell whether it is still being written"
+    if storage.system.loses_targets or storage.problem is not None:
+        return ""
+    if storage.system.can_exchange:
+        return f"{seen}; what is written at the last instant survives"
+    gap = "microseconds" if storage.system.is_local else f"about {1000 * 2 * storage.round_trip:.1f} ms"
+    return f"{seen}; a frame that is renamed into place within {gap} of our own rename is lost"

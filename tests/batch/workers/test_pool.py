@@ -1,0 +1,373 @@
+"""Real worker processes: one that dies costs its file only; all die with the parent."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from exrbatch import Status, recompress_many
+from exrbatch.batch.discovery.candidate import Candidate
+from exrbatch.batch.options import Options
+from exrbatch.batch.run import Run
+from exrbatch.batch.workers import slot as slots
+from exrbatch.batch.workers import worker
+from exrbatch.batch.workers.pool import MAX_TICK, Outcome, Pool
+from exrbatch.jobs.file_report import FileReport
+from exrbatch.jobs.plan import FilePlan
+from exrbatch.replacing import temp_files
+from tests.support.build import PartSpec, build
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> list[Candidate]:
+    data = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
+    paths = [tmp_path / f"{index}.exr" for index in range(3)]
+    for path in paths:
+        path.write_bytes(data)
+    return [Candidate(str(path), len(data)) for path in paths]
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    pool = Pool(1, Options().time_limit)
+    yield pool
+    pool.kill()
+
+
+def give(pool: Pool, *candidates: Candidate) -> None:
+    pool.submit(candidates, [Options().plan(candidate) for candidate in candidates])
+
+
+def outcome(pool: Pool) -> Outcome:
+    while (ended := pool.next_finished(0.1)) is None:
+        assert pool.is_busy
+    return ended
+
+
+def finish(pool: Pool) -> FileReport:
+    (report,) = outcome(pool).reports
+    return report
+
+
+def stop_worker(pool: Pool, slot: int = 0) -> int:
+    """Stop a worker that is set up, so that it surely has the files that it is given when it dies."""
+    pid = pool._slots[slot].executor.submit(os.getpid).result()  # by then it is set up
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def temp_of(candidate: Candidate, pid: int, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Leave a temp file beside a frame, as that process would."""
+    monkeypatch.setattr(os, "getpid", lambda: pid)
+    temp = Path(candidate.path).with_name(temp_files.temp_name("frame.exr", os.stat(candidate.path)))
+    monkeypatch.undo()
+    temp.touch()
+    return temp
+
+
+class Poison(FilePlan):
+    """A plan that kills the worker that looks at it, in the way that `readers` names."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "task" and multiprocessing.parent_process() is not None:
+            how = super().__getattribute__("readers")
+            if how == "exit":
+                os._exit(3)
+            signal.raise_signal(signal.Signals[how])
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("SIGKILL", "the worker died: SIGKILL, which the system sends when memory runs out"),
+        ("SIGSEGV", "the worker died: SIGSEGV; its last words: Fatal Python error: Segmentation fault"),
+        ("SIGABRT", "the worker died: SIGABRT; its last words: Fatal Python error: Aborted"),
+        ("exit", "the worker died: exit code 3"),
+    ],
+)
+def test_a_worker_that_dies_costs_its_file_only(
+    frames: list[Candidate], how: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is blamed, with how and with last words, its temp is gone, the others are done, the slot works again."""
+    pool = Pool(2, Options().time_limit)
+    victim = pool._idle[-1].executor.submit(os.getpid).result()
+    temp = temp_of(frames[0], victim, monkeypatch)
+    pool.submit([frames[0]], [Poison(source=frames[0].path, readers=how)])
+    give(pool, frames[1])
+    ended = [outcome(pool), outcome(pool)]
+    assert [report.status for each in ended for report in each.reports] == [Status.RECOMPRESSED]
+    (death,) = (each.death for each in ended if each.death is not None)
+    assert death.candidate == frames[0]
+    assert death.reason.startswith(reason)
+    assert not temp.exists()
+    give(pool, frames[0])
+    give(pool, frames[2])
+    assert {finish(pool).status, finish(pool).status} == {Status.RECOMPRESSED}
+    pool.close()
+
+
+def test_a_bundle_blames_one_file_and_returns_the_others(frames: list[Candidate], pool: Pool) -> None:
+    """Of several small files only the one in work is blamed for the worker."""
+    victim = stop_worker(pool)
+    give(pool, *frames)
+    pool._slots[0].position.index = 1.0
+    os.kill(victim, signal.SIGKILL)
+    ended = outcome(pool)
+    assert ended.death is not None
+    assert (ended.reports, ended.death.candidate) == ([], frames[1])
+    assert list(ended.returned) == [frames[0], frames[2]]
+
+
+def test_what_a_bundle_had_done_is_told(frames: list[Candidate], pool: Pool) -> None:
+    """The reports of files before the one that the worker died of survive it, with what was saved."""
+    victim = stop_worker(pool)
+    give(pool, frames[0], frames[1], frames[2])
+    os.kill(victim, signal.SIGCONT)
+    while pool._slots[0].position.index < 1.0:
+        pass
+    os.kill(victim, signal.SIGKILL)
+    ended = outcome(pool)
+    told = [report.path for report in ended.reports]
+    assert told == [candidate.path for candidate in frames[: len(told)]]
+    assert len(told) >= 1
+    assert {report.status for report in ended.reports} == {Status.RECOMPRESSED}
+    dead = [] if ended.death is None else [ended.death.candidate]
+    assert len(told) + len(ended.returned) + len(dead) == 3
+
+
+def test_a_worker_that_dies_while_free_is_nobodys_fault(frames: list[Candidate], pool: Pool) -> None:
+    """The next file gets a new one."""
+    process = pool._slots[0].process
+    process.kill()
+    process.join()
+    while not pool._slots[0].executor._broken:  # the executor notices in its own time
+        pass
+    give(pool, frames[0])
+    assert finish(pool).status is Status.RECOMPRESSED
+
+
+def test_a_file_that_takes_too_long_loses_its_worker(frames: list[Candidate]) -> None:
+    """Killed by its number, with the limit in the reason; the others come back and are done by a new worker."""
+    pool = Pool(1, lambda _size: 2 * MAX_TICK)
+    stop_worker(pool)
+    give(pool, *frames)
+    ended = outcome(pool)
+    assert ended.death is not None
+    assert (ended.death.candidate, ended.death.reason) == (frames[0], "timed out after 0.5 s (--file-timeout)")
+    assert list(ended.returned) == frames[1:]
+    give(pool, *ended.returned)
+    assert len(outcome(pool).reports) == 2
+    pool.close()
+
+
+def test_a_machine_that_slept_times_nothing_out(frames: list[Candidate], pool: Pool) -> None:
+    """Between two looks at most MAX_TICK passes for a file, and each file of a bundle has its own time."""
+    stop_worker(pool)
+    give(pool, *frames)
+    slot = pool._slots[0]
+    pool._last_look -= 1e6
+    pool._kill_overdue()
+    assert slot._clock[1] == MAX_TICK
+    slot.position.index = 1.0
+    slot.tick(MAX_TICK, lambda _size: 1.0)
+    assert slot._clock == (1, 0.0)
+
+
+@pytest.mark.parametrize(("name", "value"), [("MAX_FILES", 2), ("MAX_GROWTH", -1e9)])
+def test_workers_are_renewed(
+    frames: list[Candidate], pool: Pool, monkeypatch: pytest.MonkeyPatch, name: str, value: float
+) -> None:
+    """After so many files, or so much growth, another process does the rest: leaks of libraries can't add up."""
+    monkeypatch.setattr(slots, name, value)
+    before = pool._slots[0].process.pid
+    give(pool, *frames[:2])
+    assert len(outcome(pool).reports) == 2
+    assert pool._slots[0].process.pid != before
+    give(pool, frames[2])
+    assert finish(pool).status is Status.RECOMPRESSED
+
+
+def test_a_stop_begins_no_other_file_of_a_bundle(frames: list[Candidate], pool: Pool) -> None:
+    """The file in work is finished; the others of its bundle come back."""
+    pool.request_stop()
+    give(pool, *frames)
+    ended = outcome(pool)
+    assert [report.path for report in ended.reports] == [frames[0].path]
+    assert list(ended.returned) == frames[1:]
+
+
+def test_closing_the_iterator_starts_no_other_file(tmp_path: Path) -> None:
+    """What is in flight ends, and nothing is left behind: also of bundles."""
+    data = build([PartSpec(window=(0, 0, 255, 255), noise=0.2)])
+    for index in range(200):
+        (tmp_path / f"{index}.exr").write_bytes(data)
+    reports = recompress_many(tmp_path, jobs=2)
+    next(reports)
+    reports.close()  # type: ignore[attr-defined]
+    done = sum(path.stat().st_size < len(data) for path in tmp_path.iterdir())
+    assert 1 <= done < 100
+    assert len(list(tmp_path.iterdir())) == 200
+
+
+PARENT = """
+import ctypes, os, sys
+from exrbatch.batch.workers.pool import Pool
+
+def sleep_and_hold_the_interpreter():
+    ctypes.PyDLL(None).sleep(1000)
+
+if __name__ == "__main__":
+    pool = Pool(2, float)
+    print(*(slot.executor.submit(os.getpid).result() for slot in pool._slots), flush=True)
+    pool._slots[0].executor.submit(sleep_and_hold_the_interpreter)
+    sys.stdin.read()
+"""
+
+
+def test_workers_die_with_the_parent(tmp_path: Path) -> None:
+    """After kill -9 of the parent no worker lives on to write under a second run, not even in endless C code."""
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert parent.stdin is not None
+    assert parent.stdout is not None
+    workers = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+    assert len(workers) == 2
+    parent.kill()
+    parent.wait()
+    parent.stdin.close()
+    parent.stdout.close()
+    gone, alive = psutil.wait_procs(workers, timeout=60)
+    assert (len(gone), alive) == (2, [])
+
+
+def test_progress_is_seen_from_outside(frames: list[Candidate], pool: Pool) -> None:
+    """A running file shows its slot, and nothing when all is done."""
+    give(pool, frames[0])
+    (running,) = pool.running()
+    assert (running.slot, running.candidate) == (0, frames[0])
+    finish(pool)
+    assert list(pool.running()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a killed server takes its workers along only on Linux")
+@pytest.mark.parametrize("victim", ["forkserver", "resource_tracker"])
+def test_a_helper_process_that_is_killed_costs_no_file(tmp_path: Path, victim: str) -> None:
+    """Issue 13, C18: the run ended with a traceback, and files were never reported. Now another one is started."""
+    data = build([PartSpec(window=(0, 0, 255, 255), noise=0.2)])
+    for index in range(60):
+        (tmp_path / f"{index}.exr").write_bytes(data)
+    command = [sys.executable, "-m", "exrbatch", "recompress", str(tmp_path), "-v", "-j", "2", "--effort", "max"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    run.stdout.readline()
+    for child in psutil.Process(run.pid).children():
+        if victim in " ".join(child.cmdline()):
+            child.kill()
+    printed, _ = run.communicate()
+    assert run.returncode == 0, printed
+    assert "60 files: 60 recompressed" in printed
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{index}.exr" for index in range(60))
+
+
+def test_workers_that_can_not_be_started_stop_the_run(frames: list[Candidate], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 3 and a summary, not a traceback."""
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise EOFError("unexpected EOF")
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", fail)
+    options = Options(jobs=1)
+    run = Run([os.path.dirname(frames[0].path)], options)
+    assert list(run.events()) == []
+    assert run.stop.reason == "no worker can be started: EOFError: unexpected EOF"
+
+
+def test_a_worker_that_dies_after_its_new_file_is_in_place_has_done_it(tmp_path: Path) -> None:
+    """Issue 13, C17: the file was said to have failed although the new one had its place."""
+    script = tmp_path / "worker.py"
+    script.write_text(DIES_AFTER_THE_EXCHANGE)
+    frame = tmp_path / "in" / "frame.exr"
+    frame.parent.mkdir()
+    frame.write_bytes(build([PartSpec(window=(0, 0, 63, 63), noise=0.05)]))
+    os.utime(frame, (1_700_000_000, 1_700_000_000))
+    done = subprocess.run([sys.executable, script, frame], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "recompressed done, although the worker died: SIGKILL, which the system sends when memory runs out"
+    ]
+    assert [path.name for path in frame.parent.iterdir()] == ["frame.exr"]
+
+
+DIES_AFTER_THE_EXCHANGE = """
+import os, signal, sys
+from exrbatch.batch.workers import worker
+from exrbatch.replacing.disk import Disk
+
+def die(self, path):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def work(plans, original=worker.work):
+    Disk.sync_directory = die
+    return original(plans)
+
+worker.work = work
+
+if __name__ == "__main__":
+    import exrbatch
+    for report in exrbatch.recompress_many(sys.argv[1], jobs=1):
+        print(report.status, *report.notes)
+"""
+
+
+def test_more_workers_than_open_files_allow(tmp_path: Path) -> None:
+    """Issue 13, B13: -j 128 with a limit of 1024 ended with a traceback. Fewer workers do it, and that is said."""
+    (tmp_path / "frame.exr").write_bytes(build([PartSpec(window=(0, 0, 63, 63), noise=0.05)]))
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100));"
+        "from exrbatch.cli.main import main; sys.exit(main(['recompress', sys.argv[1], '-j', '64']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "4 workers instead of 64: the limit of open files is too low (ulimit -n)" in done.stdout
+    assert "1 file: 1 recompressed" in done.stdout
+
+
+def test_a_slot_takes_as_many_descriptors_as_is_said(frames: list[Candidate]) -> None:
+    """The number of workers that fit is computed from it."""
+
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"))
+
+    pools = [Pool(jobs, Options().time_limit) for jobs in (1, 1)]  # the first starts the server as well
+    before = count()
+    pools.append(Pool(4, Options().time_limit))
+    for slot in pools[-1]._slots:
+        slot.executor.submit(os.getpid).result()
+    assert count() - before <= 4 * slots.DESCRIPTORS
+    for pool in pools:
+        pool.close()
+
+
+def test_a_log_that_can_not_be_written_costs_no_file(frames: list[Candidate], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full temp folder ended the whole run with a traceback."""
+
+    def fail(*_arguments: object) -> int:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(worker, "_log_fd", os.open(os.devnull, os.O_RDWR))
+    monkeypatch.setattr(os, "write", fail)
+    monkeypatch.setattr(os, "ftruncate", fail)
+    reports = worker.work([Options().plan(candidate) for candidate in frames])
+    monkeypatch.undo()
+    assert [report.status for report in reports] == [Status.RECOMPRESSED] * 3

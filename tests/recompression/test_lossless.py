@@ -1,0 +1,157 @@
+"""Whatever the storage kind and the compressions: same header bytes but two values, same raw bytes."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exrbatch import Compression, Status, recompress
+from exrbatch.jobs import job
+from exrbatch.jobs.plan import FilePlan
+from exrbatch.recompression import spans
+from exrbatch.recompression.choices import Verify
+from tests.support.build import PartSpec, build
+from tests.support.explode import Exploded, explode
+from tests.support.specs import file_specs
+
+CHANGED = ("compression", "chunkCount")
+
+
+def assert_same_but_compression(before: bytes, after: bytes, target: Compression) -> None:
+    """Compare two files with the plain oracle."""
+    olds, news = explode(before), explode(after)
+    assert before[4:8] == after[4:8], "the version field"
+    assert len(olds) == len(news)
+    for old, new in zip(olds, news, strict=True):
+        assert [item for item in old.attributes if item[0] not in CHANGED] == [
+            item for item in new.attributes if item[0] not in CHANGED
+        ]
+        assert [name for name, *_ in old.attributes] == [name for name, *_ in new.attributes]
+        assert old.raw == new.raw
+        deep = (old.value("type") or b"").startswith(b"deep")
+        assert new.value("compression") == bytes([2 if deep and target == 3 else target])
+        _assert_chunk_count(new)
+
+
+def _assert_chunk_count(part: Exploded) -> None:
+    count = part.value("chunkCount")
+    assert count is None or int.from_bytes(count, "little") == len(part.order)
+
+
+def force(path: Path, compression: Compression, **options: object) -> None:
+    """Recompress even where nothing is gained, and expect success."""
+    report = recompress(path, compression, force=True, **options)  # type: ignore[arg-type]
+    assert report.status is Status.RECOMPRESSED, report.reason
+    assert report.size_after == path.stat().st_size
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    specs=file_specs(),
+    interleave=st.booleans(),
+    target=st.sampled_from([Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP]),
+    effort=st.sampled_from(["fast", "balanced", "max"]),
+)
+def test_every_kind_and_direction_keeps_every_byte(
+    tmp_path: Path, specs: list[PartSpec], interleave: bool, target: Compression, effort: str
+) -> None:
+    """Issue 2, points 1 and 2: any mix of parts, from any to any of the four compressions, bit for bit."""
+    data = build(specs, interleave=interleave)
+    path = tmp_path / "frame.exr"
+    path.write_bytes(data)
+    force(path, target, effort=effort)
+    assert_same_but_compression(data, path.read_bytes(), target)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["frame.exr"], "no temp file stays"
+
+
+@pytest.mark.deep_profile
+@settings(max_examples=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(specs=file_specs(), interleave=st.booleans(), targets=st.lists(st.integers(0, 3), min_size=2, max_size=4))
+def test_chains_of_recompressions_keep_every_byte(
+    tmp_path: Path, specs: list[PartSpec], interleave: bool, targets: list[int]
+) -> None:
+    """The same over several recompressions in a row, many more examples; run by hand."""
+    data = build(specs, interleave=interleave)
+    path = tmp_path / "frame.exr"
+    path.write_bytes(data)
+    for target in targets:
+        force(path, Compression(target))
+    assert_same_but_compression(data, path.read_bytes(), Compression(targets[-1]))
+
+
+def test_single_scan_line_part_is_written_in_line_order(tmp_path: Path) -> None:
+    """OpenEXR before 3.3 reads scan lines in sequence: the file order must be what lineOrder says."""
+    for line_order in (0, 1):
+        for source, target in ((0, 3), (3, 0), (2, 2), (0, 2)):
+            spec = PartSpec(window=(0, -5, 9, 60), compression=source, line_order=line_order)
+            path = tmp_path / "frame.exr"
+            path.write_bytes(build([spec], shuffle=7))
+            force(path, Compression(target))
+            (part,) = explode(path.read_bytes())
+            assert part.order == sorted(part.order, reverse=line_order == 1)
+
+
+def test_tiles_and_interleaved_parts_keep_their_order(tmp_path: Path) -> None:
+    """Where no chunk is cut anew, the chunks stay in the order of the source, as its writer had a reason for it."""
+    tiled = PartSpec(storage="tiledimage", tiles=(8, 8, 1, 0), window=(0, 0, 40, 30), line_order=2)
+    path = tmp_path / "frame.exr"
+    for specs, options in (([tiled], {"shuffle": 3}), ([tiled, tiled], {"interleave": True})):
+        data = build(specs, **options)
+        path.write_bytes(data)
+        force(path, Compression.ZIP)
+        assert [part.order for part in explode(path.read_bytes())] == [part.order for part in explode(data)]
+
+
+def test_parts_that_alternate_line_by_line_come_apart(tmp_path: Path) -> None:
+    """Many tiny pieces are not done one by one: the parts follow one another, with the same pixels, in order."""
+    spec = PartSpec(window=(0, 0, 9, 119), compression=Compression.ZIPS)
+    path = tmp_path / "frame.exr"
+    data = build([spec, spec], interleave=True)
+    path.write_bytes(data)
+    force(path, Compression.RLE)
+    before, after = explode(data), explode(path.read_bytes())
+    assert [part.raw for part in after] == [part.raw for part in before]
+    assert all(part.order == sorted(part.order) for part in after)
+
+
+def test_second_run_changes_nothing(tmp_path: Path) -> None:
+    """A finished file ends as ALREADY and is not even touched."""
+    path = tmp_path / "frame.exr"
+    path.write_bytes(build([PartSpec(window=(0, 0, 63, 63), noise=0.05)]))
+    assert recompress(path).status is Status.RECOMPRESSED
+    before = path.stat()
+    assert recompress(path).status is Status.ALREADY
+    assert path.stat().st_ctime_ns == before.st_ctime_ns
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(file_specs(), st.sampled_from(list(Compression)), st.integers(2, 4))
+def test_several_threads_write_the_same_file(
+    tmp_path: Path, specs: list[PartSpec], target: Compression, threads: int
+) -> None:
+    """The chunks of one file may be packed side by side; the bytes and their order are those of one thread."""
+    path = tmp_path / "frame.exr"
+    written = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spans, "SPAN_BYTES", 64)  # many spans even of a small file
+        for count in (1, threads):
+            path.write_bytes(build(specs))
+            plan = FilePlan(source=str(path), compression=target, force=True, threads=count, verify=Verify.NATIVE)
+            report = job.run(plan)
+            assert report.status in (Status.RECOMPRESSED, Status.SKIPPED), report.reason
+            written.append(path.read_bytes())
+    assert written[0] == written[1]
+
+
+def test_a_damaged_chunk_is_named_by_threads_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error in one thread ends the file with the reason, and leaves it as it was."""
+    monkeypatch.setattr(spans, "SPAN_BYTES", 64)
+    data = bytearray(build([PartSpec(window=(0, 0, 63, 255), compression=3)]))
+    data[-9] ^= 0x55
+    path = tmp_path / "frame.exr"
+    path.write_bytes(data)
+    report = job.run(FilePlan(source=str(path), compression=Compression.NONE, force=True, threads=3))
+    assert report.status is Status.FAILED
+    assert "part 0, chunk 15 at byte" in (report.reason or "")
+    assert path.read_bytes() == data

@@ -1,0 +1,237 @@
+"""Storage that is not a local disk: recognised by its type or by a probe, and never trusted with what it can't do."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exrbatch import OptionsError, Status, recompress, recompress_many
+from exrbatch.batch.options import Options
+from exrbatch.batch.run import Run
+from exrbatch.replacing import disk, file_systems, mounts
+from exrbatch.replacing.disk import Disk
+from exrbatch.replacing.file_systems import SMB, file_system_at
+from exrbatch.replacing.mounts import Mount, mount_of
+from tests.support.build import PartSpec, build
+
+DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
+OLD_ENOUGH = time.time() - 3600
+
+
+@pytest.fixture
+def frame(tmp_path: Path) -> Path:
+    path = tmp_path / "in" / "frame.exr"
+    path.parent.mkdir()
+    path.write_bytes(DATA)
+    os.utime(path, (OLD_ENOUGH, OLD_ENOUGH))
+    return path
+
+
+@pytest.fixture
+def mounted_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let every folder look as if it were on another kind of file system."""
+
+    def be(kind: str) -> None:
+        monkeypatch.setattr(mounts, "mount_of", lambda *_: Mount(kind, "server:/export"))
+        monkeypatch.setattr(file_systems, "_known", {})
+
+    return be
+
+
+class RefusingDisk(Disk):
+    """Refuses to rename over a file that this process holds open, after removing it, as SMB clients do.
+
+    Attributes:
+        refused: whether that has happened.
+    """
+
+    def __init__(self, *, removes: bool) -> None:
+        self.removes = removes
+        self.refused = False
+        self._open: dict[int, str] = {}
+
+    def create(self, path: str) -> int:
+        fd = super().create(path)
+        self._open[fd] = path
+        return fd
+
+    def close(self, fd: int) -> None:
+        self._open.pop(fd)
+        super().close(fd)
+
+    def rename(self, path: str, target: str) -> None:
+        if target in self._open.values():
+            self.refused = True
+            if self.removes:
+                os.unlink(target)
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        super().rename(path, target)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the mount table of Linux")
+def test_the_kind_is_that_of_the_mount_table(tmp_path: Path) -> None:
+    """Also of folders whose device number is not in it, and with blanks in their names."""
+    shown = subprocess.run(["stat", "-f", "-c", "%T", "/proc"], check=True, capture_output=True, text=True).stdout
+    assert mount_of(os.stat("/proc").st_dev, "/proc").kind == shown.strip() == "proc"
+    assert mount_of(os.makedev(0, 999_999), "/proc/self").kind == "proc"
+    assert mounts._unescaped(r"/mnt/a\040b\134c") == "/mnt/a b\\c"
+
+
+@pytest.mark.parametrize("kind", sorted(SMB))
+@pytest.mark.parametrize("force", [True, False])
+def test_nothing_is_replaced_in_place_on_smb(
+    frame: Path, mounted_as: Callable[[str], None], kind: str, force: bool
+) -> None:
+    """Issue 14, A1: every frame was destroyed. A root there is a usage error; a mount below a root fails by file."""
+    mounted_as(kind)
+    with pytest.raises(OptionsError, match=r"can't be replaced in place .*; use --output \(-o DIR\)"):
+        Run([str(frame.parent)], Options(force=force))
+    report = recompress(frame, force=force)
+    assert (report.status, report.reason) == (Status.FAILED, file_systems.CANT_REPLACE.format(kind))
+    assert frame.read_bytes() == DATA
+    assert [path.name for path in frame.parent.iterdir()] == [frame.name]
+    (mirrored,) = recompress_many(frame.parent, output=frame.parent.with_name("out"), jobs=1)
+    assert mirrored.status is Status.RECOMPRESSED
+
+
+@pytest.mark.parametrize("removes", [True, False])
+def test_storage_that_behaves_like_smb_is_found_by_a_probe(
+    frame: Path, mounted_as: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, removes: bool
+) -> None:
+    """Whatever it is called: two files of our own tell, before any frame is touched, and both are removed."""
+    mounted_as("fuse.other")
+    refusing = RefusingDisk(removes=removes)
+    monkeypatch.setattr(disk, "DISK", refusing)
+    report = recompress(frame)
+    assert (report.status, report.reason) == (Status.FAILED, file_systems.CANT_REPLACE.format("fuse.other"))
+    assert refusing.refused
+    assert [path.name for path in frame.parent.iterdir()] == [frame.name]
+    assert frame.read_bytes() == DATA
+
+
+def test_storage_is_probed_once_and_a_dry_run_writes_nothing(
+    frame: Path, mounted_as: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Local disks are not probed at all."""
+    made: list[str] = []
+    real = Disk.create
+
+    def create(self: Disk, path: str) -> int:
+        made.append(path)
+        return real(self, path)
+
+    monkeypatch.setattr(Disk, "create", create)
+    assert not file_system_at(str(frame.parent), may_write=True).loses_targets
+    assert made == []
+    mounted_as("nfs4")
+    assert recompress(frame, dry_run=True).status is Status.PLANNED
+    assert made == []
+    for _ in range(2):
+        assert not file_system_at(str(frame.parent), may_write=True).loses_targets
+    assert len(made) == 2
+
+
+def refuse_leases(_self: Disk, _fd: int) -> bool:
+    """As an NFSv4 client without a delegation."""
+    return True
+
+
+@pytest.mark.parametrize("options", [{}, {"output": True}, {"backup": True}])
+def test_a_lease_that_is_refused_means_a_writer_on_local_disks_only(
+    frame: Path,
+    mounted_as: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, bool],
+) -> None:
+    """Issue 14, B3: on NFSv4 every file was skipped as "open for writing", and the run exited with 0."""
+    monkeypatch.setattr(Disk, "has_writer", refuse_leases)
+    places = {name: frame.parent.with_name(name) for name in options}
+    report = recompress(frame, **places)  # type: ignore[arg-type]
+    assert (report.status, report.reason) == (Status.SKIPPED, "another program has it open for writing")
+    mounted_as("nfs4")
+    report = recompress(frame, **places)  # type: ignore[arg-type]
+    assert report.status is Status.RECOMPRESSED, report.reason
+
+
+def test_elsewhere_a_frame_must_be_a_minute_old_by_the_servers_clock(
+    frame: Path, mounted_as: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody can tell whether it is still being written."""
+    os.utime(frame)
+    mounted_as("nfs4")
+    report = recompress(frame)
+    assert (report.status, report.reason) == (
+        Status.SKIPPED,
+        "written less than 60 s ago, and its storage can't tell whether it still is; run again later",
+    )
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - 1000)  # this machine's clock is behind
+    mounted_as("nfs4")
+    os.utime(frame, (now - 70, now - 70))
+    assert recompress(frame).status is Status.RECOMPRESSED
+
+
+@pytest.mark.parametrize("where", ["in place", "backup"])
+def test_links_that_look_like_other_files_are_no_links(
+    frame: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Issue 14, B4: on sshfs every file was "replaced by another file", and backups were left behind."""
+
+    def link(_self: Disk, path: str, target: str) -> None:
+        with open(path, "rb") as source, open(target, "xb") as other:
+            other.write(source.read())
+        os.utime(target, ns=(os.stat(path).st_atime_ns, os.stat(path).st_mtime_ns))
+
+    def cant(*_arguments: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(Disk, "link", link)
+    monkeypatch.setattr(Disk, "exchange", cant)
+    backup = frame.parent.with_name("backup.exr")
+    report = recompress(frame, backup=backup if where == "backup" else None)
+    assert report.status is Status.RECOMPRESSED, report.reason
+    assert [path.name for path in frame.parent.iterdir()] == [frame.name]
+    if where == "backup":
+        assert backup.read_bytes() == DATA
+        assert [path.name for path in backup.parent.iterdir() if path.is_file()] == ["backup.exr"]
+
+
+@pytest.mark.parametrize("step", [1_000_000_000, 2_000_000_000, 10_000_000, 100])
+@pytest.mark.parametrize("notes", [True, False], ids=["notes", "no attributes"])
+def test_a_second_run_knows_its_output_by_coarse_times(
+    frame: Path, monkeypatch: pytest.MonkeyPatch, step: int, notes: bool
+) -> None:
+    """Issue 14, B5: on vfat, exFAT, NTFS and SMB all was done again, or skipped as made from another file."""
+    real = Disk.set_times
+
+    def coarse(self: Disk, fd: int, path: str, accessed: int, modified: int) -> None:
+        real(self, fd, path, accessed // step * step, modified // step * step)
+
+    monkeypatch.setattr(Disk, "set_times", coarse)
+    if not notes:
+        monkeypatch.delattr(os, "setxattr")
+        monkeypatch.delattr(os, "getxattr")
+    os.utime(frame, ns=(1_700_000_001_987_654_321, 1_700_000_001_987_654_321))
+    output = frame.parent.with_name("out.exr")
+    assert recompress(frame, output=output).status is Status.RECOMPRESSED
+    assert recompress(frame, output=output).status is Status.ALREADY
+
+
+def test_storage_of_unknown_size_is_not_full(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 14, B7: some FUSE mounts report 0 blocks in total; every file was refused."""
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: (0, 0, 0))
+    assert recompress(frame).status is Status.RECOMPRESSED
+
+
+def test_a_run_that_skips_everything_for_one_reason_says_so(frame: Path) -> None:
+    """Exit code 1: it looks like success otherwise, and nothing was done."""
+    os.link(frame, frame.with_name("twin.exr"))
+    command = [sys.executable, "-m", "exrbatch", "recompress", str(frame.parent)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "nothing was done: all files were skipped, it has 2 hard links" in done.stdout

@@ -1,0 +1,254 @@
+"""Replace safely: what is kept, what is refused, and that the original survives every failure."""
+
+import errno
+import os
+import resource
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exrbatch import Status, VerificationFailed, recompress
+from exrbatch.jobs import job
+from exrbatch.replacing.disk import Disk
+from tests.support.build import PartSpec, build
+from tests.support.explode import explode
+
+DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
+INCOMPRESSIBLE = build([PartSpec(window=(0, 0, 63, 63), compression=3, noise=1.0)])
+
+
+@pytest.fixture
+def frame(tmp_path: Path) -> Iterator[Path]:
+    """An uncompressed file; afterwards no temp file may lie beside it."""
+    path = tmp_path / "frame.exr"
+    path.write_bytes(DATA)
+    yield path
+    assert [entry for entry in os.listdir(path.parent) if entry.startswith(".exrbatch-")] == []
+
+
+def test_mode_mtime_and_xattrs_are_kept(frame: Path) -> None:
+    """The new file looks like the old one to everything but its inode and its size."""
+    frame.chmod(0o640)
+    os.utime(frame, ns=(1_600_000_000_123_456_789, 1_500_000_000_987_654_321))
+    try:
+        os.setxattr(frame, "user.shot", b"ab010")
+    except OSError:
+        pytest.skip("this file system has no user attributes")
+    before = frame.stat()
+    assert recompress(frame).status is Status.RECOMPRESSED
+    after = frame.stat()
+    assert (after.st_mode, after.st_mtime_ns, after.st_uid, after.st_gid) == (
+        before.st_mode,
+        before.st_mtime_ns,
+        before.st_uid,
+        before.st_gid,
+    )
+    assert os.getxattr(frame, "user.shot") == b"ab010"
+
+
+def test_a_folder_does_not_hand_down_permissions(frame: Path) -> None:
+    """A default access control list of the folder is for new files; this one stands for the old one."""
+    # Version 2; tag, permissions, id: owner rwx, user 1234 rwx, group r-x, mask rwx, others none.
+    entries = ((1, 7, -1), (2, 7, 1234), (4, 5, -1), (16, 7, -1), (32, 0, -1))
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    try:
+        os.setxattr(frame.parent, "system.posix_acl_default", acl)
+    except OSError:
+        pytest.skip("this file system has no access control lists")
+    frame.chmod(0o640)
+    assert recompress(frame).status is Status.RECOMPRESSED
+    assert "system.posix_acl_access" not in os.listxattr(frame)
+    assert frame.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_owner_is_kept_where_allowed(frame: Path) -> None:
+    """A file of another user stays that user's."""
+    os.chown(frame, 1234, 2345)
+    assert recompress(frame).status is Status.RECOMPRESSED
+    assert (frame.stat().st_uid, frame.stat().st_gid) == (1234, 2345)
+
+
+def test_a_name_of_255_bytes_can_be_replaced(frame: Path) -> None:
+    """The temp file's name owes nothing to the original's."""
+    long_name = frame.with_name("é" * 125 + "x.exr")
+    assert len(os.fsencode(long_name.name)) == 255
+    frame.rename(long_name)
+    assert recompress(long_name).status is Status.RECOMPRESSED
+
+
+def test_a_link_stands_for_its_target(frame: Path, tmp_path: Path) -> None:
+    """The target is replaced, the link stays a link to it."""
+    link = tmp_path / "link.exr"
+    link.symlink_to(frame.name)
+    assert recompress(link).status is Status.RECOMPRESSED
+    assert link.is_symlink()
+    assert frame.stat().st_size < len(DATA)
+
+
+def test_names_are_bytes(frame: Path) -> None:
+    """Newlines, markup and bytes that are not UTF-8 in a name do no harm."""
+    odd = os.fsencode(frame.parent) + b"/a\n[bold]\xff.exr"
+    os.rename(frame, odd)
+    report = recompress(odd)
+    assert report.status is Status.RECOMPRESSED
+    record = report.to_json()
+    assert record["path_b64"]
+
+
+def test_not_smaller_keeps_the_original(frame: Path) -> None:
+    """NO_GAIN: the same inode stays; the report tells what was tried."""
+    frame.write_bytes(INCOMPRESSIBLE)
+    before = frame.stat()
+    report = recompress(frame, "zips")
+    assert report.status is Status.NO_GAIN
+    assert (frame.stat().st_ino, frame.stat().st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
+    assert report.tried_size is not None
+    assert report.tried_size >= report.size_after == before.st_size
+    assert recompress(frame, "zips", force=True).status is Status.RECOMPRESSED
+
+
+def test_hard_links_and_write_protected_files_are_skipped(frame: Path, tmp_path: Path) -> None:
+    """Replacing one name of several would part them; a protected file is protected."""
+    os.link(frame, tmp_path / "other.exr")
+    assert "2 hard links" in (recompress(frame).reason or "")
+    (tmp_path / "other.exr").unlink()
+    if os.geteuid() != 0:  # root may write everything
+        frame.chmod(0o444)
+        assert "write-protected" in (recompress(frame).reason or "")
+
+
+@pytest.mark.parametrize("change", ["append", "rewrite", "replace", "remove", "chmod"])
+def test_a_source_that_changes_is_left_alone(frame: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    """Whatever a renderer does to the file meanwhile survives; the report says what was seen."""
+
+    def meddle(*arguments: object) -> None:
+        if change == "append":
+            with frame.open("ab") as file:
+                file.write(b"more")
+        elif change == "rewrite":
+            frame.write_bytes(DATA[::-1])
+        elif change == "chmod":
+            frame.chmod(0o604)
+        elif change == "replace":
+            frame.with_name("new").write_bytes(b"new")
+            frame.with_name("new").replace(frame)
+        else:
+            frame.unlink()
+
+    monkeypatch.setattr(job, "verify", meddle)
+    report = recompress(frame)
+    assert report.status is Status.SKIPPED
+    assert "while it was processed" in (report.reason or "")
+    expected = {"append": DATA + b"more", "rewrite": DATA[::-1], "replace": b"new", "chmod": DATA}
+    assert (frame.read_bytes() if frame.exists() else None) == expected.get(change)
+
+
+@pytest.mark.parametrize("verify", ["native", "library"])
+def test_verification_finds_every_changed_byte(frame: Path, monkeypatch: pytest.MonkeyPatch, verify: str) -> None:
+    """A new file with one wrong byte, wherever it is, never replaces the original.
+
+    Unless the wrong byte means the same: a deflate stream can say one thing in two ways, and then the plain
+    oracle too must read the same raw bytes.
+    """
+    sync = Disk.sync
+    size = 0
+
+    def damage_and_sync(disk: Disk, fd: int) -> None:
+        nonlocal size
+        size = os.fstat(fd).st_size
+        os.pwrite(fd, bytes([os.pread(fd, 1, place)[0] ^ 0x10]), place)
+        sync(disk, fd)
+
+    monkeypatch.setattr(Disk, "sync", damage_and_sync)
+    place = equivalent = 0
+    assert recompress(frame).status is Status.FAILED
+    for place in [*range(700), *range(700, size, max(1, size // 300))]:
+        if recompress(frame, verify=verify).status is Status.RECOMPRESSED:
+            assert explode(frame.read_bytes())[0].raw == explode(DATA)[0].raw, f"byte {place} of {size}"
+            frame.write_bytes(DATA)
+            equivalent += 1
+        assert frame.read_bytes() == DATA
+    assert equivalent < 100, "few bytes have a second way to say the same"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_disk_that_fails_is_named_in_the_reason(frame: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """FAILED with the system's own words; a full disk and a used up quota ask the run to stop."""
+
+    def fail(*_arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Disk, "sync", fail)
+    report = recompress(frame)
+    assert (report.status, report.reason) == (
+        Status.FAILED,
+        f"can't bring the new file to the disk: {os.strerror(number)}",
+    )
+    assert report.disk_is_full == (number != errno.EIO)
+    assert frame.read_bytes() == DATA
+
+
+def test_a_short_write_is_no_success(frame: Path) -> None:
+    """A file-size limit first shows as a short count without an error; it must end as FAILED all the same."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(DATA) // 5, hard))
+    try:
+        report = recompress(frame, "zips")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert report.status is Status.FAILED
+    assert frame.read_bytes() == DATA
+
+
+class TestOutputFolder:
+    """With a destination the original is never touched, and the new tree is whole."""
+
+    def test_the_original_stays(self, frame: Path, tmp_path: Path) -> None:
+        """A recompressed copy appears, with the original's mtime, in folders made as needed."""
+        output = tmp_path / "deep" / "er" / "frame.exr"
+        report = recompress(frame, output=output)
+        assert report.status is Status.RECOMPRESSED
+        assert frame.read_bytes() == DATA
+        assert output.stat().st_size == report.size_after < len(DATA)
+        assert output.stat().st_mtime_ns == frame.stat().st_mtime_ns
+
+    def test_run_again_it_is_already_there(self, frame: Path, tmp_path: Path) -> None:
+        """The second run recognizes its own output."""
+        output = tmp_path / "out.exr"
+        recompress(frame, output=output)
+        before = output.stat()
+        assert recompress(frame, output=output).status is Status.ALREADY
+        assert (output.stat().st_ino, output.stat().st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
+
+    def test_what_stays_as_it_is_is_copied(self, frame: Path, tmp_path: Path) -> None:
+        """ALREADY and NO_GAIN files appear in the output as they are, byte for byte."""
+        frame.write_bytes(INCOMPRESSIBLE)
+        for compression, status in (("zip", Status.ALREADY), ("zips", Status.NO_GAIN)):
+            output = tmp_path / f"{compression}.exr"
+            assert recompress(frame, compression, output=output).status is status
+            assert output.read_bytes() == INCOMPRESSIBLE
+            assert recompress(frame, compression, output=output).status is Status.ALREADY
+
+    def test_another_file_is_not_written_over(self, frame: Path, tmp_path: Path) -> None:
+        """Something else at the destination is kept unless forced."""
+        output = tmp_path / "out.exr"
+        output.write_bytes(b"somebody's")
+        assert recompress(frame, output=output).status is Status.SKIPPED
+        assert output.read_bytes() == b"somebody's"
+        assert recompress(frame, output=output, force=True).status is Status.RECOMPRESSED
+
+
+def test_a_bug_of_ours_is_a_failed_file(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that nobody expected does not leave the job."""
+    monkeypatch.setattr(job, "verify", lambda *_: 1 // 0)
+    report = recompress(frame)
+    assert (report.status, report.reason) == (
+        Status.FAILED,
+        "internal error: ZeroDivisionError: integer division or modulo by zero",
+    )
+    monkeypatch.setattr(job, "verify", lambda *_: (_ for _ in ()).throw(VerificationFailed("no")))
+    assert recompress(frame).status is Status.FAILED
+    assert frame.read_bytes() == DATA
