@@ -14,13 +14,13 @@ from pathlib import Path
 import OpenEXR
 
 from exrbatch.bench.passes import Figure, interleaved
-from exrbatch.codecs.effort import Effort
 from exrbatch.errors import ExrbatchError
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import Storage
 from exrbatch.exr.reader import open_exr
 from exrbatch.jobs import job
-from exrbatch.jobs.plan import FilePlan, Task
+from exrbatch.jobs.measure_job import MeasureJob, MeasureRules
+from exrbatch.recompression.choices import Permissions
 
 
 def plain_files(folder: Path) -> list[str]:
@@ -42,16 +42,10 @@ def bench_seconds(paths: list[str], compression: Compression) -> float:
     """Pack as the benchmark does."""
     seconds = 0.0
     for path in paths:
-        plan = FilePlan(
-            source=path,
-            task=Task.MEASURE,
-            compression=compression,
-            effort=Effort.BALANCED,
-            include_lossy_sources=True,
-            allow_lossy=True,
-        )
-        measurement = job.run(plan).measurement
-        assert measurement is not None, f"{path}: {job.run(plan).reason}"
+        permissions = Permissions(include_lossy_sources=True, allow_lossy=True)
+        task = MeasureJob(source=path, rules=MeasureRules(compression=compression, permissions=permissions))
+        measurement = job.run(task).measurement
+        assert measurement is not None, f"{path}: {job.run(task).reason}"
         seconds += measurement.cpu_seconds
     return seconds
 

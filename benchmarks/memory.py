@@ -18,7 +18,8 @@ from exrbatch.batch.workers.pool import Pool
 from exrbatch.codecs.effort import Effort
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs.file_report import FileReport
-from exrbatch.jobs.plan import FilePlan
+from exrbatch.jobs.job import Job
+from tests.support.jobs import recompress_job
 
 WIDTH, HEIGHT = 16384, 8192
 
@@ -53,11 +54,11 @@ def main() -> None:
         pool = Pool(1, Options().time_limit)
         worker = pool._slots[0].process.pid
         assert worker is not None
-        warm = FilePlan(source=str(folder / "missing.exr"))  # imports everything, does nothing
+        warm = recompress_job(str(folder / "missing.exr"))  # imports everything, does nothing
         report = do_one(pool, Candidate(warm.source, 0), warm)
         idle = status(worker, "VmRSS")
-        plan = Options(compression=target, effort=Effort.FAST, force=True).plan(Candidate(str(path), size))
-        report = do_one(pool, Candidate(str(path), size), plan)
+        task = recompress_job(str(path), compression=target, effort=Effort.FAST, force=True)
+        report = do_one(pool, Candidate(str(path), size), task)
         peak = status(worker, "VmHWM")
         pool.close()
         print(
@@ -67,9 +68,9 @@ def main() -> None:
     path.unlink()
 
 
-def do_one(pool: Pool, candidate: Candidate, plan: FilePlan) -> FileReport:
+def do_one(pool: Pool, candidate: Candidate, task: Job) -> FileReport:
     """Do one file in a pool that does nothing else."""
-    pool.submit([candidate], [plan])
+    pool.submit([candidate], [task])
     while (outcome := pool.next_finished(1)) is None:
         pass
     return outcome.reports[0]

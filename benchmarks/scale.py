@@ -24,7 +24,7 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.scheduler import Scheduler, StopRequest
 from exrbatch.batch.workers.pool import Outcome
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.jobs.plan import FilePlan
+from exrbatch.jobs.job import Job
 
 PER_FOLDER = 10_000
 TASK_SECONDS, FILE_SECONDS, BYTES_PER_SECOND = 0.0004, 0.002, 60e6
@@ -46,9 +46,9 @@ class SimulatedWorkers:
         """How many workers are free."""
         return self.jobs - len(self._flying)
 
-    def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
+    def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
         """Take files; the time of each goes by its size."""
-        assert len(plans) == len(bundle)
+        assert len(jobs) == len(bundle)
         if self.started is None:
             self.started = time.perf_counter()
         seconds = TASK_SECONDS + sum(FILE_SECONDS + each.size / BYTES_PER_SECOND for each in bundle)

@@ -19,16 +19,18 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.workers.pool import Pool
 from exrbatch.bench.passes import Figure, interleaved, paired_ratio
 from exrbatch.exr.compression import Compression
+from exrbatch.jobs.job import Place, Share
+from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.recompression.choices import Verify
 
 
-def seconds(pool: Pool, path: Path, options: Options, threads: int) -> float:
+def seconds(pool: Pool, path: Path, rules: RecompressRules, threads: int) -> float:
     """Return what a worker takes for a fresh copy of a file."""
     copy = path.with_name(f"copy.{path.name}")
     shutil.copyfile(path, copy)
     os.sync()
     candidate = Candidate(str(copy), copy.stat().st_size)
-    report = do_one(pool, candidate, options.plan(candidate, threads))
+    report = do_one(pool, candidate, rules.job(Place(source=candidate.path), Share(threads=threads)))
     copy.unlink()
     assert report.size_after, report
     return report.seconds
@@ -44,11 +46,11 @@ def main() -> None:
     arguments = parser.parse_args()
     pool = Pool(1, Options().time_limit)
     for path, verify in itertools.product(arguments.files, (Verify.LIBRARY, Verify.NONE)):
-        options = Options(compression=Compression[arguments.target.upper()], verify=verify, force=True)
+        rules = RecompressRules(compression=Compression[arguments.target.upper()], verify=verify, force=True)
         counts = [1, arguments.threads]
         taken: dict[int, list[float]] = defaultdict(list)
         for number, threads in interleaved(counts, arguments.passes, warm_up=counts):
-            one = seconds(pool, path, options, threads)
+            one = seconds(pool, path, rules, threads)
             if number:
                 taken[threads].append(one)
         for threads in counts:

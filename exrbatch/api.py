@@ -12,8 +12,7 @@ from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs import job
 from exrbatch.jobs.file_report import FileReport
-from exrbatch.jobs.plan import Hardlinks
-from exrbatch.recompression.choices import Verify
+from exrbatch.recompression.choices import Hardlinks, Verify
 
 Path = str | bytes | PathLike[str] | PathLike[bytes]
 
@@ -86,7 +85,7 @@ def recompress(
     if not lexists(source):
         raise OptionsError(f"no such file: {source}")
     source = realpath(source) if islink(source) else source
-    return job.run(options.plan(Candidate(source, 0, options.mirror_root)))
+    return job.run(options.job(Candidate(source, 0, options.tree_root)))
 
 
 def recompress_many(

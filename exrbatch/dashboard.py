@@ -9,12 +9,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.workers.pool import Running
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.jobs.plan import Task
 from exrbatch.text import safe_text, shortened, shown_duration, shown_size
 
 STOPPING = "finishing the files in work; once more (Ctrl-C) to stop now"
@@ -66,17 +64,9 @@ class Dashboard:
         elif run.stop.signal_number is not None:
             parts += [Text(""), Text(STOPPING, style="yellow")]
         options = run.options
-        title = Text(f"exrbatch: {_doing(options)}, {_count(run.jobs, 'worker')}")
+        title = Text(f"exrbatch: {safe_text(options.rules.title)}, {_count(run.jobs, 'worker')}")
         title.truncate(inside - 2, overflow="ellipsis")
         return Panel(Group(*parts), title=title, title_align="left", width=width)
-
-
-def _doing(options: Options) -> str:
-    if options.task is Task.COMPARE:
-        return f"comparing with {safe_text(options.output or '')}"
-    verb = "planning" if options.dry_run else "recompressing"
-    target = options.compression.name if options.compression is not None else f"the best for {options.prefer}"
-    return f"{verb} to {target}, effort {options.effort}"
 
 
 def plain_line(run: Run, report: BatchReport) -> str:

@@ -1,15 +1,16 @@
 """What the user asked for, checked once."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, SupportsInt, TypeVar
 
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
-from exrbatch.jobs.plan import FilePlan, Hardlinks, Rules, Task
-from exrbatch.recompression.choices import READERS, Prefer, Verify
+from exrbatch.jobs.job import Job, Place, Rules, Share
+from exrbatch.jobs.recompress_job import RecompressRules
+from exrbatch.recompression.choices import DEFAULT_READERS, READERS, Hardlinks, Permissions, Prefer, Verify
 
 _Name = TypeVar("_Name", Effort, Verify, Prefer, Hardlinks)
 CompressionLike = str | SupportsInt
@@ -21,17 +22,24 @@ MAX_JOBS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options(Rules):
-    """The rules for every file, and what concerns the run as a whole.
+class Options:
+    """What to do with every file, and what concerns the run as a whole.
 
-    `output`: folder of the mirrored tree, or None for replacements in place. `backup_dir`: folder of the mirrored
-    tree of originals, kept until each new file is in place, or for good. `include`, `exclude`: patterns in the
-    style of gitignore for the files of folders that are walked. `jobs`: worker processes; None takes what the
-    machine allows. `file_timeout`: seconds for one file; None goes by its size, 0 is for ever.
+    Attributes:
+        rules: what is done, and how.
+        output: folder of the output tree; None to replace files in place.
+        backup_dir: folder of a tree of originals, kept until each new file is in place, or for good.
+        other: file or folder to compare with.
+        include: patterns in the style of gitignore; only what matches is taken from folders that are walked.
+        exclude: patterns of what is left out.
+        jobs: worker processes; None takes what the machine allows.
+        file_timeout: seconds for one file; None goes by its size, 0 is for ever.
     """
 
+    rules: Rules = RecompressRules()
     output: str | None = None
     backup_dir: str | None = None
+    other: str | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     jobs: int | None = None
@@ -42,19 +50,21 @@ class Options(Rules):
             raise OptionsError(f"{self.jobs} jobs: at least 1 is needed")
         if self.jobs is not None and self.jobs > MAX_JOBS:
             raise OptionsError(f"{self.jobs} jobs: at most {MAX_JOBS}, each is a process")
-        if self.readers not in READERS:
-            raise OptionsError(f"unknown readers {self.readers!r}; there are {', '.join(READERS)}")
         if self.file_timeout is not None and not self.file_timeout >= 0:
             raise OptionsError(f"a file timeout of {self.file_timeout} seconds makes no sense")
         if self.backup_dir is not None and self.output is not None:
             raise OptionsError(
                 "backups are for files that are replaced in place; with an output folder all originals stay"
             )
-        if self.output is not None and self.hardlinks is not Hardlinks.SKIP and self.task is not Task.COMPARE:
+        if isinstance(self.rules, RecompressRules):
+            self._check_recompression(self.rules)
+
+    def _check_recompression(self, rules: RecompressRules) -> None:
+        if self.output is not None and rules.hardlinks is not Hardlinks.SKIP:
             raise OptionsError(
                 "hard links stay what they are where files go to an output folder; leave out --hardlinks"
             )
-        if self.keep_backups and self.backup_dir is None:
+        if rules.keep_backups and self.backup_dir is None:
             raise OptionsError("to keep backups needs a folder for them: --backup-dir")
 
     @classmethod
@@ -65,59 +75,74 @@ class Options(Rules):
         effort: str = Effort.BALANCED,
         verify: str = Verify.LIBRARY,
         hardlinks: str = Hardlinks.SKIP,
-        **others: Any,
+        readers: str = DEFAULT_READERS,
+        allow_lossy: bool = False,
+        include_lossy_sources: bool = False,
+        allow_aces: bool = False,
+        force: bool = False,
+        dry_run: bool = False,
+        verify_cold: bool = False,
+        keep_backups: bool = False,
+        min_age: float = RecompressRules().min_age,
+        **run: Any,
     ) -> "Options":
-        """Make options of what a user says; `others` are taken as they are. Raises `OptionsError`."""
+        """Make the options of a recompression of what a user says; `run`: the other attributes, as they are.
+
+        Raises `OptionsError`.
+        """
         target, prefer = _parse_target(compression)
-        return cls(
+        if readers not in READERS:
+            raise OptionsError(f"unknown readers {readers!r}; there are {', '.join(READERS)}")
+        rules = RecompressRules(
             compression=target,
             prefer=prefer,
+            readers=readers,
             effort=_parse_name(Effort, "effort", effort),
+            force=force,
+            dry_run=dry_run,
+            permissions=Permissions(
+                allow_lossy=allow_lossy, include_lossy_sources=include_lossy_sources, allow_aces=allow_aces
+            ),
             verify=_parse_name(Verify, "way to verify", verify),
+            verify_cold=verify_cold,
             hardlinks=_parse_name(Hardlinks, "way with hard links", hardlinks),
-            **others,
+            keep_backups=keep_backups,
+            min_age=min_age,
         )
+        return cls(rules=rules, **run)
 
     @property
-    def mirror_root(self) -> str | None:
-        """The folder in which every source has a place, if there is one."""
-        return self.output if self.output is not None else self.backup_dir
+    def tree_root(self) -> str | None:
+        """The folder in which every source has a counterpart, if there is one."""
+        return next((root for root in (self.output, self.backup_dir, self.other) if root is not None), None)
 
-    def plan(self, candidate: Candidate, threads: int = 1, *, reserved: int = 0, memory: int = 0) -> FilePlan:
-        """Make the plan of one file.
+    @property
+    def replaces_files(self) -> bool:
+        """Whether files are replaced in place."""
+        return self.rules.replaces_files and self.output is None
 
-        Args:
-            candidate: the file.
-            threads: how many may work on it.
-            reserved: bytes of disk that other files in progress may need.
-            memory: bytes of memory that it may take; 0 for what every file may take.
-        """
-        rules: dict[str, Any] = {name: getattr(self, name) for name in _RULES}
-        rules["destination" if self.backup_dir is None else "backup"] = candidate.mirror
-        root = None if candidate.mirror == self.mirror_root else self.mirror_root  # the same: a single file's own path
-        return FilePlan(
+    def job(self, candidate: Candidate, share: Share | None = None) -> Job:
+        """Make the job of one file."""
+        root = None if candidate.mirror == self.tree_root else self.tree_root  # the same: a single file's own path
+        place = Place(
             source=candidate.path,
-            twins=candidate.twins,
-            reserved=reserved,
-            memory=memory,
-            threads=threads,
+            destination=candidate.mirror if self.output is not None else None,
+            backup=candidate.mirror if self.backup_dir is not None else None,
+            other=candidate.mirror if self.other is not None else None,
+            hard_links=candidate.twins,
             like=candidate.like,
             root=root,
-            **rules,
         )
+        return self.rules.job(place, share or Share())
 
     def time_limit(self, size: int) -> float:
         """Return the seconds after which a file of that size is given up; infinite for none.
 
-        By default a quarter of an hour, and ten seconds for each megabyte: a tenth of the speed of the slowest
-        packer measured.
+        By default a quarter of an hour, and what the rules say for each megabyte.
         """
         if self.file_timeout is not None:
             return self.file_timeout or math.inf
-        return 900 + size / 1e6 * (40 if self.effort is Effort.MAX else 10)
-
-
-_RULES = tuple(field.name for field in fields(Rules))
+        return 900 + size / 1e6 * self.rules.seconds_per_megabyte
 
 
 def parse_compression(value: CompressionLike) -> Compression:

@@ -16,7 +16,6 @@ from exrbatch.batch.workers.pool import Pool, Running
 from exrbatch.batch.workers.slot import most_slots
 from exrbatch.errors import OptionsError, ReplaceFailed, RunStopped
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.jobs.plan import Hardlinks, Task
 from exrbatch.replacing.file_systems import CANT_REPLACE, READ_ONLY, file_system_at, is_read_only
 
 
@@ -38,9 +37,9 @@ class Run:
         self.options = replace(options, jobs=self.jobs)
         self.stop = StopRequest()
         checked = check_paths(paths)
-        if options.task is Task.RECOMPRESS and options.output is None:
-            _check_storage(checked, may_write=not options.dry_run)
-        self.is_remote = _is_remote([*map(folder_of, checked), *filter(None, [options.mirror_root])])
+        if options.replaces_files:
+            _check_storage(checked, may_write=options.rules.writes)
+        self.is_remote = _is_remote([*map(folder_of, checked), *filter(None, [options.tree_root])])
         self.backlog = Backlog(_found(checked, options))
         self._pool: Pool | None = None
 
@@ -110,23 +109,21 @@ def _is_remote(folders: Sequence[str]) -> bool:
 
 def _found(paths: Sequence[str], options: Options) -> Iterator[Candidate | FileReport]:
     """Set up the scan. Raises `OptionsError` at once for folders that can't be."""
-    mirror, compares = None, options.task is Task.COMPARE
-    if options.mirror_root is not None:
+    mirror, compares = None, options.other is not None
+    if options.tree_root is not None:
         name = "backup" if options.backup_dir is not None else "output"
-        mirror = Mirror(options.mirror_root, paths, written_as=None if compares else name)
+        mirror = Mirror(options.tree_root, paths, written_as=None if compares else name)
         if not compares:
             mirror.check_writable(paths)
     selection = Selection(options.include, options.exclude)
-    sweep = not (options.dry_run or options.task is not Task.RECOMPRESS)
-    relink = options.hardlinks is Hardlinks.RELINK
-    found = discover(paths, mirror, selection, sweep=sweep, relink=relink)
+    found = discover(paths, mirror, selection, sweep=options.rules.writes, relink=options.rules.relinks)
     if compares and mirror is not None:
-        return map(_not_compared, itertools.chain(found, only_in_mirror(paths, mirror, selection)))
-    return found
+        found = itertools.chain(found, only_in_mirror(paths, mirror, selection))
+    return map(_as_failed, found) if options.rules.must_do_all else found
 
 
-def _not_compared(found: Candidate | FileReport) -> Candidate | FileReport:
-    """What is passed over elsewhere is a failure of a comparison: it is not known to be equal."""
+def _as_failed(found: Candidate | FileReport) -> Candidate | FileReport:
+    """Make what is passed over a failure."""
     if isinstance(found, FileReport) and found.status is Status.SKIPPED:
         return replace(found, status=Status.FAILED)
     return found

@@ -17,7 +17,7 @@ from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.workers.pool import Death, Outcome
 from exrbatch.jobs.file_report import FileReport, failed
-from exrbatch.jobs.plan import FilePlan, Hardlinks
+from exrbatch.jobs.job import Job, Share
 
 TICK = 0.1
 """Seconds between looks at the clock while nothing ends."""
@@ -46,7 +46,7 @@ class Workers(Protocol):
         """How many workers are free."""
         ...
 
-    def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
+    def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
         """Give files to a free worker, which does them one after the other."""
         ...
 
@@ -119,7 +119,7 @@ class Scheduler:
         if self._without_room and self._stop.reason is None:
             self._stop.reason = f"the disk is full: {self._last_without_room}"
         for death in self._suspects.values():
-            yield failed(self._options.plan(death.candidate), death.reason, death.candidate.size)
+            yield failed(self._options.job(death.candidate), death.reason, death.candidate.size)
 
     def _hand_out(self) -> bool:
         """Give free workers files; False if there is nothing more to do."""
@@ -138,7 +138,7 @@ class Scheduler:
     def _take_bundle(self) -> list[Candidate]:
         """Take files for one worker, but for other names of files that are in progress: those wait."""
         while bundle := _take_bundle(self._backlog, self._workers.jobs):
-            if self._options.hardlinks is not Hardlinks.BREAK:
+            if not self._options.rules.is_one_name_at_a_time:
                 return bundle
             busy = {candidate.inode for candidate in self._in_flight.values() if candidate.links > 1}
             self._held += [candidate for candidate in bundle if candidate.inode in busy]
@@ -149,16 +149,12 @@ class Scheduler:
     def _submit(self, bundle: Sequence[Candidate]) -> None:
         reserved = sum(candidate.size for candidate in self._in_flight.values())
         self._in_flight.update((candidate.path, candidate) for candidate in bundle)
-        plans = [
-            self._options.plan(
-                candidate,
-                self._threads(candidate),
-                reserved=reserved,
-                memory=self._memory if candidate.path in self._retried else self._memory // self._workers.jobs,
-            )
-            for candidate in bundle
-        ]
-        self._workers.submit(bundle, plans)
+        jobs = []
+        for candidate in bundle:
+            memory = self._memory if candidate.path in self._retried else self._memory // self._workers.jobs
+            share = Share(memory=memory, threads=self._threads(candidate), reserved=reserved)
+            jobs.append(self._options.job(candidate, share))
+        self._workers.submit(bundle, jobs)
 
     def _threads(self, candidate: Candidate) -> int:
         """Share out the workers that will have no file: several threads of its worker do a large one."""

@@ -19,7 +19,7 @@ from exrbatch.errors import ExrbatchError
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import open_exr
 from exrbatch.jobs.file_report import FileReport, Status, failed
-from exrbatch.jobs.plan import Task
+from exrbatch.jobs.measure_job import MeasureRules
 
 LOOKED_AT = 3
 """So many times the sample's size are packed once, to know their grain, before the sample is chosen."""
@@ -199,7 +199,7 @@ def _spread(kinds: dict[str, list[_Sequence]], count: int) -> Iterator[_Sequence
 
 def _looks(sequences: list[_Sequence], jobs: int, sample: Sample) -> Iterator[tuple[_Sequence, FileReport]]:
     """Pack a frame of each sequence once, as ZIP, in workers; another frame where one can't be."""
-    options = Options(task=Task.MEASURE, compression=Compression.ZIP, jobs=jobs)
+    options = Options(rules=MeasureRules(compression=Compression.ZIP), jobs=jobs)
     while sequences:
         by_path = {sequence.frame.path: sequence for sequence in sequences}
         sequences = []
@@ -245,7 +245,7 @@ def _choose(sample: Sample, classes: dict[str, list[tuple[_Sequence, FileReport]
 
 def _failed(candidate: Candidate, error: Exception) -> FileReport:
     reason = f"can't read it: {error.strerror}" if isinstance(error, OSError) else str(error)
-    return failed(Options(compression=Compression.ZIP).plan(candidate), reason, candidate.size)
+    return failed(Options().job(candidate), reason, candidate.size)
 
 
 def _sha256(path: str) -> str:

@@ -19,7 +19,9 @@ from exrbatch.bench.result import FileResult, TrialResult
 from exrbatch.bench.sample import SampleFile
 from exrbatch.errors import OptionsError, RunStopped
 from exrbatch.jobs.file_report import FileReport
-from exrbatch.jobs.plan import Task
+from exrbatch.jobs.measure_job import MeasureRules
+from exrbatch.jobs.recompress_job import RecompressRules
+from exrbatch.recompression.choices import Permissions
 from exrbatch.text import shown_size
 
 SPARE_BYTES = 1_000_000_000
@@ -105,15 +107,14 @@ def _index(path: str) -> int:
 
 
 def _options(trial: Trial, output: str) -> Options:
-    return Options(
-        task=Task.RECOMPRESS if trial.jobs else Task.MEASURE,
-        compression=trial.packing.compression,
-        effort=trial.packing.effort,
-        output=output if trial.jobs else None,
-        force=True,
-        jobs=trial.jobs or 1,
-        allow_lossy=trial.packing.is_named,
+    packing, permissions = trial.packing, Permissions(allow_lossy=trial.packing.is_named)
+    if not trial.jobs:
+        rules = MeasureRules(compression=packing.compression, effort=packing.effort, permissions=permissions)
+        return Options(rules=rules, jobs=1)
+    forced = RecompressRules(
+        compression=packing.compression, effort=packing.effort, permissions=permissions, force=True
     )
+    return Options(rules=forced, output=output, jobs=trial.jobs)
 
 
 def _drive(run: Run) -> tuple[float, list[FileReport]]:

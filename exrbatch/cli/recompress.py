@@ -63,7 +63,7 @@ def run_recompress(arguments: argparse.Namespace) -> int:
 def show_run(run: Run, arguments: argparse.Namespace, report: BatchReport | None = None) -> int:
     """Drive a run as the options for reporting say; return the exit code."""
     console = lasting_console(sys.stderr if arguments.json else sys.stdout)
-    if (needs := release_note(run.options)) is not None:
+    if (needs := release_note(run.options.rules)) is not None:
         console.print(needs)
     for note in map(Text, run.notes):
         console.print(note, style="yellow")

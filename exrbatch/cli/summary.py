@@ -2,11 +2,12 @@
 
 from rich.text import Text
 
-from exrbatch.batch.options import Options
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.dashboard import STYLES
 from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE, release_number
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.job import Rules
+from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.text import safe_text, shown_duration, shown_size
 
 MAX_LISTED = 20
@@ -36,12 +37,14 @@ def file_line(report: FileReport) -> Text:
     return line
 
 
-def release_note(options: Options) -> Text | None:
+def release_note(rules: Rules) -> Text | None:
     """Say which OpenEXR is needed to read the result, where that is not any."""
-    if options.compression is None:
-        release, what = options.readers, "what auto may choose"
+    if not isinstance(rules, RecompressRules):
+        return None
+    if rules.compression is None:
+        release, what = rules.readers, "what auto may choose"
     else:
-        release, what = options.compression.facts.first_release, options.compression.name
+        release, what = rules.compression.facts.first_release, rules.compression.name
     if release_number(release) < release_number(OLDEST_NOTABLE_RELEASE):
         return None
     return Text(f"{what} needs OpenEXR {release} or newer to be read", style="yellow")

@@ -8,7 +8,8 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.cli.recompress import show_run
 from exrbatch.errors import OptionsError
-from exrbatch.jobs.plan import Task
+from exrbatch.jobs.compare_job import CompareRules
+from exrbatch.recompression.choices import Verify
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
@@ -18,11 +19,9 @@ def run_verify(arguments: argparse.Namespace) -> int:
             raise OptionsError(f"no such file or folder: {path}")
     if os.path.isdir(arguments.a) and not os.path.isdir(arguments.b):
         raise OptionsError(f"{arguments.a} is a folder and {arguments.b} is a file")
-    options = Options.parse(
-        compression="none",  # plays no part
-        verify=arguments.verify,
-        task=Task.COMPARE,
-        output=os.path.realpath(arguments.b) if os.path.isfile(arguments.b) else arguments.b,
+    options = Options(
+        rules=CompareRules(verify=Verify(arguments.verify), other=arguments.b),
+        other=os.path.realpath(arguments.b) if os.path.isfile(arguments.b) else arguments.b,
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),
         jobs=arguments.jobs,

@@ -1,15 +1,18 @@
 """After a worker has died: had it put its new file in place?"""
 
 import contextlib
+from typing import TYPE_CHECKING
 
 from exrbatch.errors import ExrbatchError
 from exrbatch.exr.reader import open_exr
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.jobs.plan import FilePlan, Task
 from exrbatch.replacing.temp_files import was_exchanged
 
+if TYPE_CHECKING:
+    from exrbatch.jobs.recompress_job import RecompressJob
 
-def find_result(plan: FilePlan, pid: int, size: int) -> FileReport | None:
+
+def find_result(job: "RecompressJob", pid: int, size: int) -> FileReport | None:
     """Look for the new file of a job whose worker has died; None if it is not in place, or that can't be proved.
 
     The proof is what the worker left: the original under a name that tells which new file it was exchanged for. So this
@@ -17,19 +20,19 @@ def find_result(plan: FilePlan, pid: int, size: int) -> FileReport | None:
     done again instead: it finds out.
 
     Args:
-        plan: what the worker was to do.
+        job: what the worker was to do.
         pid: process number of the worker.
         size: bytes of the source, as the scan saw it.
     """
-    if plan.task is not Task.RECOMPRESS or plan.destination is not None or plan.backup is not None or plan.twins:
+    if job.destination is not None or job.place.backup is not None or job.place.hard_links:
         return None
     with contextlib.suppress(ExrbatchError, OSError):
-        if not was_exchanged(plan.source, pid):
+        if not was_exchanged(job.source, pid):
             return None
-        with open_exr(plan.source) as file:
+        with open_exr(job.source) as file:
             file.parts  # noqa: B018  reads and checks the chunk tables
             return FileReport(
-                path=plan.source,
+                path=job.source,
                 status=Status.RECOMPRESSED,
                 size_before=size,
                 size_after=file.stat.st_size,

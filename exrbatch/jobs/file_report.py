@@ -2,9 +2,10 @@
 
 import base64
 import enum
+import os
 from dataclasses import dataclass
+from typing import Protocol
 
-from exrbatch.jobs.plan import FilePlan
 from exrbatch.recompression.measurement import Measurement
 from exrbatch.text import path_bytes, safe_text
 
@@ -93,16 +94,38 @@ class FileReport:
         return record | {"seconds": round(self.seconds, 4), "cpu_seconds": round(self.cpu_seconds, 4)}
 
 
-def failed(plan: FilePlan, reason: str, size: int = 0) -> FileReport:
+class Located(Protocol):
+    """What a report names of a job."""
+
+    @property
+    def source(self) -> str:
+        """Path of the file."""
+        ...
+
+    @property
+    def destination(self) -> str | None:
+        """Path of the other file, if there is one."""
+        ...
+
+
+def failed(job: Located, reason: str, size: int = 0) -> FileReport:
     """Make the report of a file that failed, with a reason of one line."""
     return FileReport(
-        path=plan.source,
+        path=job.source,
         status=Status.FAILED,
-        destination=plan.destination,
+        destination=job.destination,
         reason=" ".join(reason.split()),
         size_before=size,
         size_after=size,
     )
+
+
+def size_of(path: str) -> int:
+    """Return the bytes of a file, 0 where that can't be told."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def printable(path: str) -> str:

@@ -11,10 +11,10 @@ import enum
 import os
 import stat
 import time
+from typing import TYPE_CHECKING
 
 from exrbatch.errors import ExrbatchError, UnsupportedFile
 from exrbatch.exr.reader import ExrFile, open_exr
-from exrbatch.jobs.plan import FilePlan
 from exrbatch.recompression.choices import Verify
 from exrbatch.recompression.targets import Targets
 from exrbatch.recompression.verification import compare
@@ -22,6 +22,9 @@ from exrbatch.replacing import disk
 from exrbatch.replacing.copies import same_bytes
 from exrbatch.replacing.metadata import OWN_XATTR
 from exrbatch.replacing.temp_files import Identity, identity, is_same_time
+
+if TYPE_CHECKING:
+    from exrbatch.jobs.recompress_job import RecompressJob
 
 NOTE_LAG_NS = 20_000_000
 """By how much an output's ctime may be later than its note says, which is written before the ctime is known."""
@@ -47,38 +50,38 @@ def check_is_no_link(source: ExrFile, destination: str) -> None:
             raise UnsupportedFile("the output is the source itself or a link to it; move it away")
 
 
-def is_made_from(source: ExrFile, plan: FilePlan, targets: Targets) -> Made:
+def is_made_from(source: ExrFile, job: "RecompressJob", targets: Targets) -> Made:
     """Tell what the destination is: what a run would put there, a copy of the source, or something else."""
-    assert plan.destination is not None, "only outputs are asked about"
+    assert job.destination is not None, "only outputs are asked about"
     with contextlib.suppress(ExrbatchError, OSError):
         # A link is no output of ours, and times and sizes that differ rule a file out before anything is read.
-        found = disk.DISK.look(plan.destination)
+        found = disk.DISK.look(job.destination)
         if not stat.S_ISREG(found.st_mode) or not is_same_time(found.st_mtime_ns, source.stat.st_mtime_ns):
             return Made.OTHER
-        with open_exr(plan.destination, source.raw_limit) as output:
+        with open_exr(job.destination, source.raw_limit) as output:
             is_copy = output.header.raw == source.header.raw
             if is_copy and output.stat.st_size != source.stat.st_size:
                 return Made.OTHER
             counts = [table.grid.count for table in output.parts]
             if not is_copy and output.header.raw != source.header.recompressed(targets.compressions, counts):
                 return Made.OTHER
-            wanted = wish(plan, targets) if is_copy else ""
+            wanted = wish(job, targets) if is_copy else ""
             if _holds_note(output.fd, source.stat, output.stat, wanted):
                 return Made.AS_WANTED
-            if not _is_same(source, output, plan, is_copy):
+            if not _is_same(source, output, job, is_copy):
                 return Made.OTHER
             needs_no_change = tuple(part.compression for part in source.header.parts) == targets.compressions
             if is_copy and not needs_no_change:
                 return Made.COPY
-            if not plan.dry_run and output.stat.st_nlink == 1:
+            if not job.rules.dry_run and output.stat.st_nlink == 1:
                 write_note(output.fd, source.stat, wanted)
             return Made.AS_WANTED
     return Made.OTHER
 
 
-def wish(plan: FilePlan, targets: Targets) -> str:
+def wish(job: "RecompressJob", targets: Targets) -> str:
     """Say for a copy what was asked for when it was made: with another wish the file might have become smaller."""
-    return ",".join(f"{target.name}:{plan.effort}" for target in targets.compressions)
+    return ",".join(f"{target.name}:{job.rules.effort}" for target in targets.compressions)
 
 
 def note_origin(path: str, file: Identity, source: os.stat_result, wanted: str) -> None:
@@ -134,8 +137,8 @@ def _is_unwritten(now: int, noted: int) -> bool:
     return is_same_time(now, noted) if is_coarse else abs(now - noted) < NOTE_LAG_NS
 
 
-def _is_same(source: ExrFile, output: ExrFile, plan: FilePlan, is_copy: bool) -> bool:
+def _is_same(source: ExrFile, output: ExrFile, job: "RecompressJob", is_copy: bool) -> bool:
     if is_copy:
         return same_bytes(source.fd, output.path)
-    mode = Verify.NATIVE if plan.verify is Verify.NONE else plan.verify
+    mode = Verify.NATIVE if job.rules.verify is Verify.NONE else job.rules.verify
     return compare(source, output.path, mode, lambda _done: None) is None

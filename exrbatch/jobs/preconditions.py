@@ -5,14 +5,18 @@ import os
 import shutil
 import stat
 import time
+from typing import TYPE_CHECKING
 
 from exrbatch.errors import NoSpace, ReplaceFailed, UnsupportedFile
 from exrbatch.exr.reader import ExrFile
 from exrbatch.jobs.made_from import Made
-from exrbatch.jobs.plan import FilePlan, Hardlinks
+from exrbatch.recompression.choices import Hardlinks
 from exrbatch.replacing.backups import find_orphan, own_names
 from exrbatch.replacing.file_systems import CANT_REPLACE, READ_ONLY, file_system_at, is_open_for_writing
 from exrbatch.text import shown_size
+
+if TYPE_CHECKING:
+    from exrbatch.jobs.recompress_job import RecompressJob
 
 BEING_WRITTEN = "another program has it open for writing"
 TOO_YOUNG = "written less than {:.0f} s ago, and its storage can't tell whether it still is; run again later"
@@ -20,49 +24,49 @@ MAX_RESERVE = 64 * 1000 * 1000
 """Bytes that are left free for others, at most; on small file systems a hundredth."""
 
 
-def check_replaceable(source: ExrFile, plan: FilePlan, made: Made) -> None:
+def check_replaceable(source: ExrFile, job: "RecompressJob", made: Made) -> None:
     """Refuse what a replacement in place would break, and an output that would be written over.
 
     `made`: what the output is now; a copy of the source may turn out to be right.
     """
-    _check_storage(source, plan)
-    if plan.destination is not None:
-        if made not in (Made.NOTHING, Made.COPY) and not plan.force:
+    _check_storage(source, job)
+    if job.destination is not None:
+        if made not in (Made.NOTHING, Made.COPY) and not job.rules.force:
             raise UnsupportedFile("the output exists and was not made from this file; --force writes over it")
         return
-    if plan.backup is not None:
-        find_orphan(plan.backup, source.stat)
-    _check_links(source, plan)
-    if not plan.force:
+    if job.place.backup is not None:
+        find_orphan(job.place.backup, source.stat)
+    _check_links(source, job)
+    if not job.rules.force:
         if _is_write_protected(source.stat):
             raise UnsupportedFile("it is write-protected; --force replaces it all the same")
-        if plan.dry_run and not _may_own(source.stat):  # else the new file is asked (`Replacement`)
+        if job.rules.dry_run and not _may_own(source.stat):  # else the new file is asked (`Replacement`)
             raise UnsupportedFile(
                 "it belongs to another user or group, and the new file could not; --force replaces it all the same"
             )
 
 
-def _check_storage(source: ExrFile, plan: FilePlan) -> None:
+def _check_storage(source: ExrFile, job: "RecompressJob") -> None:
     """Refuse what may still be written, and to replace a file where that would lose it."""
-    in_place = plan.destination is None
-    folder = os.path.dirname(plan.source) or "."
-    storage = file_system_at(folder, source.stat.st_dev, may_write=in_place and not plan.dry_run)
+    in_place = job.destination is None
+    folder = os.path.dirname(job.source) or "."
+    storage = file_system_at(folder, source.stat.st_dev, may_write=in_place and not job.rules.dry_run)
     if in_place and storage.loses_targets:
         raise ReplaceFailed(CANT_REPLACE.format(storage.kind))
-    if is_open_for_writing(source.fd, plan.source, source.stat.st_dev):
+    if is_open_for_writing(source.fd, job.source, source.stat.st_dev):
         raise UnsupportedFile(BEING_WRITTEN)
     age = time.time() + storage.clock_offset - source.stat.st_mtime
-    if not storage.is_local and age < plan.min_age:
-        raise UnsupportedFile(TOO_YOUNG.format(plan.min_age))
+    if not storage.is_local and age < job.rules.min_age:
+        raise UnsupportedFile(TOO_YOUNG.format(job.rules.min_age))
 
 
-def _check_links(source: ExrFile, plan: FilePlan) -> None:
+def _check_links(source: ExrFile, job: "RecompressJob") -> None:
     names = source.stat.st_nlink
-    if names > 1 and plan.backup is not None:
-        names -= own_names(plan.backup, source.stat)
-    if names > 1 and plan.hardlinks is Hardlinks.SKIP:
+    if names > 1 and job.place.backup is not None:
+        names -= own_names(job.place.backup, source.stat)
+    if names > 1 and job.rules.hardlinks is Hardlinks.SKIP:
         raise UnsupportedFile(f"it has {names} hard links, of which only one would be replaced (--hardlinks)")
-    if names != 1 + len(plan.twins) and plan.hardlinks is Hardlinks.RELINK:
+    if names != 1 + len(job.place.hard_links) and job.rules.hardlinks is Hardlinks.RELINK:
         raise UnsupportedFile(f"it has {names} hard links, and not all of them were found below the paths given")
 
 
@@ -97,13 +101,13 @@ def _may_own(status: os.stat_result) -> bool:
     return status.st_uid == os.geteuid() and status.st_gid in {os.getegid(), *os.getgroups()}
 
 
-def check_room(plan: FilePlan, size: int) -> None:
+def check_room(job: "RecompressJob", size: int) -> None:
     """Raise `ReplaceFailed` if nothing can be written there, and `NoSpace` if the new file might fill the disk.
 
     It may become as large as the old one, and other files in progress may be on the same disk, and need as much as
     they are large, too.
     """
-    folder = os.path.dirname(plan.destination or plan.source) or "."
+    folder = os.path.dirname(job.destination or job.source) or "."
     if hasattr(os, "statvfs"):
         try:
             status = os.statvfs(folder)
@@ -114,6 +118,7 @@ def check_room(plan: FilePlan, size: int) -> None:
         total, free = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
     else:
         total, _, free = shutil.disk_usage(folder)
-    if total and free < size + plan.reserved + min(MAX_RESERVE, total // 100):  # some FUSE mounts say 0 for "unknown"
-        others = f", other files in progress {shown_size(plan.reserved)}" if plan.reserved else ""
+    # Some FUSE mounts say 0 in total for "unknown".
+    if total and free < size + job.share.reserved + min(MAX_RESERVE, total // 100):
+        others = f", other files in progress {shown_size(job.share.reserved)}" if job.share.reserved else ""
         raise NoSpace(f"only {shown_size(free)} are free on its disk; the new file may take {shown_size(size)}{others}")

@@ -27,6 +27,20 @@ class Verify(enum.StrEnum):
     NONE = "none"
 
 
+class Hardlinks(enum.StrEnum):
+    """What to do with a file that has several names.
+
+    Attributes:
+        SKIP: leave it alone.
+        BREAK: replace the name that was found; the others keep the old file.
+        RELINK: replace all names, if all are found.
+    """
+
+    SKIP = "skip"
+    BREAK = "break"
+    RELINK = "relink"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
     """What the user has allowed besides what is always safe.

@@ -21,7 +21,9 @@ from exrbatch.batch.scheduler import (
     StopRequest,
 )
 from exrbatch.batch.workers.pool import Death, Outcome
-from exrbatch.jobs.plan import FilePlan, Hardlinks
+from exrbatch.jobs.job import Job
+from exrbatch.jobs.recompress_job import RecompressJob, RecompressRules
+from exrbatch.recompression.choices import Hardlinks
 
 
 class FakeWorkers:
@@ -40,10 +42,10 @@ class FakeWorkers:
     def idle(self) -> int:
         return self.jobs - len(self.in_flight)
 
-    def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
+    def submit(self, bundle: Sequence[Candidate], plans: Sequence[Job]) -> None:
         assert self.idle, "never more tasks than workers"
         assert [plan.source for plan in plans] == [candidate.path for candidate in bundle]
-        self.threads += [plan.threads for plan in plans]
+        self.threads += [plan.share.threads for plan in plans if isinstance(plan, RecompressJob)]
         self.in_flight.append(bundle)
         self.order += [candidate.size for candidate in bundle]
         self.bundles.append([candidate.size for candidate in bundle])
@@ -213,13 +215,13 @@ class Picky(FakeWorkers):
     def __init__(self, jobs: int, refusals: dict[str, list[FileReport]]) -> None:
         super().__init__(jobs)
         self.refusals = refusals
-        self.plans: list[FilePlan] = []
+        self.plans: list[RecompressJob] = []
         self.alone: list[str] = []
 
-    def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
+    def submit(self, bundle: Sequence[Candidate], plans: Sequence[Job]) -> None:
         if not self.in_flight and len(bundle) == 1:
             self.alone.append(bundle[0].path)
-        self.plans += plans
+        self.plans += [plan for plan in plans if isinstance(plan, RecompressJob)]
         super().submit(bundle, plans)
 
     def next_finished(self, timeout: float) -> Outcome | None:
@@ -248,7 +250,7 @@ def test_a_plan_reserves_what_other_files_in_progress_need() -> None:
     workers = Picky(3, {})
     sizes = [10 * BUNDLE_BYTES, BUNDLE_BYTES, BUNDLE_BYTES]
     list(run(scanned(candidates(sizes)), workers, Options(), StopRequest()))
-    assert [plan.reserved for plan in workers.plans] == [0, 10 * BUNDLE_BYTES, 11 * BUNDLE_BYTES]
+    assert [plan.share.reserved for plan in workers.plans] == [0, 10 * BUNDLE_BYTES, 11 * BUNDLE_BYTES]
 
 
 def test_a_file_without_room_waits_for_those_in_progress() -> None:
@@ -291,8 +293,8 @@ def test_a_file_that_needs_much_memory_is_done_alone_with_all_of_it() -> None:
     reports = {r.path: r.status for r in scheduler.run() if r}
     assert reports.pop("1.exr") is Status.SKIPPED
     assert set(reports.values()) == {Status.RECOMPRESSED}
-    assert [plan.memory for plan in workers.plans[:8]] == [1000] * 8
-    assert [(plan.source, plan.memory) for plan in workers.plans[8:]] == [("0.exr", 4000), ("1.exr", 4000)]
+    assert [plan.share.memory for plan in workers.plans[:8]] == [1000] * 8
+    assert [(plan.source, plan.share.memory) for plan in workers.plans[8:]] == [("0.exr", 4000), ("1.exr", 4000)]
     assert workers.alone[-2:] == ["0.exr", "1.exr"]
     assert stop.reason is None
 
@@ -302,13 +304,15 @@ def test_names_of_one_file_are_never_in_progress_together(inodes: list[int], job
     """Issue 13, C16: the second name saw the ctime that the first one's replacement had given it, and was skipped."""
 
     class Watchful(FakeWorkers):
-        def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
+        def submit(self, bundle: Sequence[Candidate], plans: Sequence[Job]) -> None:
             busy = {candidate.inode for other in self.in_flight for candidate in other}
             assert not busy & {candidate.inode for candidate in bundle}
             super().submit(bundle, plans)
 
     found = (Candidate(f"{i}.exr", BUNDLE_BYTES, inode=n, links=2) for i, n in enumerate(inodes))
-    reports = run(scanned(found), Watchful(jobs), Options(hardlinks=Hardlinks.BREAK), StopRequest())
+    reports = run(
+        scanned(found), Watchful(jobs), Options(rules=RecompressRules(hardlinks=Hardlinks.BREAK)), StopRequest()
+    )
     assert sorted(r.path for r in reports if r) == sorted(f"{index}.exr" for index in range(len(inodes)))
 
 

@@ -24,9 +24,9 @@ from exrbatch.exr.chunks import chunk_grid
 from exrbatch.exr.header import parse_header
 from exrbatch.exr.reader import SMALL
 from exrbatch.jobs.job import run
-from exrbatch.jobs.plan import FilePlan
 from tests.support.build import PartSpec, attribute, build, channel_list
 from tests.support.explode import headers
+from tests.support.jobs import recompress_job
 from tests.support.mutate import INTEGERS, LONGS, places
 from tests.support.specs import file_specs, part_specs
 from tests.support.watch import MOST_BYTES, Watched, read_all, repack
@@ -362,7 +362,7 @@ def test_black_frames_of_many_channels_are_sound(tmp_path: Path, compression: Co
     path = tmp_path / "frame.exr"
     path.write_bytes(black_frame(compression))
     for memory in (0, 2_000_000_000):
-        plan = FilePlan(source=str(path), compression=Compression.RLE, force=True, memory=memory)
+        plan = recompress_job(str(path), compression=Compression.RLE, force=True, memory=memory)
         report = run(plan)
         needs = 256 * 4096 * 24 * 4 if compression.facts.lines_per_chunk == 256 else 0
         if needs > SMALL and not memory:

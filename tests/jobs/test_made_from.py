@@ -9,10 +9,10 @@ import pytest
 
 from exrbatch import Status, recompress, recompress_many
 from exrbatch.jobs import job, made_from
-from exrbatch.jobs.plan import FilePlan
 from exrbatch.replacing.disk import Disk
 from exrbatch.replacing.metadata import OWN_XATTR
 from tests.support.build import PartSpec, build
+from tests.support.jobs import recompress_job
 
 FRAME = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
 FRAMES = [FRAME[:-4] + bytes([number]) * 4 for number in range(3)]  # the same header, other pixels
@@ -193,7 +193,7 @@ def test_an_output_is_not_written_through_a_link_that_has_just_come(shot: Path) 
         folder.mkdir()
     (victim / "0.exr").write_bytes(b"somebody's")
     (out / "sub").symlink_to(victim)
-    plan = FilePlan(source=str(shot / "0.exr"), destination=str(out / "sub" / "0.exr"), root=str(out), force=True)
+    plan = recompress_job(str(shot / "0.exr"), destination=str(out / "sub" / "0.exr"), root=str(out), force=True)
     report = job.run(plan)
     assert report.status is Status.FAILED
     assert "is behind a link that leads out of" in (report.reason or "")

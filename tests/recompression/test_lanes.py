@@ -8,10 +8,10 @@ import pytest
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs import job
 from exrbatch.jobs.file_report import Status
-from exrbatch.jobs.plan import FilePlan
 from exrbatch.recompression import spans
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
+from tests.support.jobs import recompress_job
 
 
 @pytest.mark.parametrize("compression", [0, 3])
@@ -28,7 +28,7 @@ def test_threads_read_one_file_at_once(
     for threads in (1, 3):
         frame = tmp_path / f"{threads}.exr"
         frame.write_bytes(data)
-        plan = FilePlan(source=str(frame), compression=Compression.ZIPS, force=True, threads=threads)
+        plan = recompress_job(str(frame), compression=Compression.ZIPS, force=True, threads=threads)
         assert job.run(plan).status is Status.RECOMPRESSED
         packed.append(frame.read_bytes())
     assert packed[0] == packed[1]

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from exrbatch import Compression, Status, recompress
 from exrbatch.jobs import job
-from exrbatch.jobs.plan import FilePlan
 from exrbatch.recompression import spans
 from exrbatch.recompression.choices import Verify
 from tests.support.build import PartSpec, build
 from tests.support.explode import Exploded, explode
+from tests.support.jobs import recompress_job
 from tests.support.specs import file_specs
 
 CHANGED = ("compression", "chunkCount")
@@ -137,7 +137,7 @@ def test_several_threads_write_the_same_file(
         patch.setattr(spans, "SPAN_BYTES", 64)  # many spans even of a small file
         for count in (1, threads):
             path.write_bytes(build(specs))
-            plan = FilePlan(source=str(path), compression=target, force=True, threads=count, verify=Verify.NATIVE)
+            plan = recompress_job(str(path), compression=target, force=True, threads=count, verify=Verify.NATIVE)
             report = job.run(plan)
             assert report.status in (Status.RECOMPRESSED, Status.SKIPPED), report.reason
             written.append(path.read_bytes())
@@ -151,7 +151,7 @@ def test_a_damaged_chunk_is_named_by_threads_too(tmp_path: Path, monkeypatch: py
     data[-9] ^= 0x55
     path = tmp_path / "frame.exr"
     path.write_bytes(data)
-    report = job.run(FilePlan(source=str(path), compression=Compression.NONE, force=True, threads=3))
+    report = job.run(recompress_job(str(path), compression=Compression.NONE, force=True, threads=3))
     assert report.status is Status.FAILED
     assert "part 0, chunk 15 at byte" in (report.reason or "")
     assert path.read_bytes() == data

@@ -14,12 +14,13 @@ from exrbatch.codecs.predictor import _RunningSums
 from exrbatch.codecs.zip import ZipCodec
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs import job
-from exrbatch.jobs.plan import FilePlan, Task
+from exrbatch.jobs.compare_job import CompareJob
 from exrbatch.recompression import spans
 from exrbatch.recompression.choices import Verify
 from exrbatch.recompression.raw_reader import RawReader
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
+from tests.support.jobs import recompress_job
 from tests.support.specs import file_specs
 
 CHANNELS = (("Z", 2, 1, 1), ("R", 1, 1, 1), ("id", 0, 1, 1))
@@ -29,7 +30,7 @@ def compare(folder: Path, data: bytes, other: bytes, verify: Verify = Verify.LIB
     a, b = folder / "a.exr", folder / "b.exr"
     a.write_bytes(data)
     b.write_bytes(other)
-    return job.run(FilePlan(source=str(a), destination=str(b), task=Task.COMPARE, verify=verify))
+    return job.run(CompareJob(source=str(a), other=str(b), verify=verify))
 
 
 def flipped(data: bytes, place: int) -> bytes:
@@ -123,7 +124,7 @@ def test_damage_is_told_with_the_file_that_has_it(tmp_path: Path) -> None:
         reason = compare(tmp_path, data, bytes(chunk), verify).reason or ""
         assert reason.startswith("the other file is damaged:"), reason
     (tmp_path / "b.exr").unlink()
-    report = job.run(FilePlan(source=str(tmp_path / "a.exr"), destination=str(tmp_path / "b.exr"), task=Task.COMPARE))
+    report = job.run(CompareJob(source=str(tmp_path / "a.exr"), other=str(tmp_path / "b.exr")))
     assert report.reason is not None
 
 
@@ -152,7 +153,7 @@ class TestWhatWasReadOnce:
         monkeypatch.setattr(ZipCodec, "pack", err)
         data, frame = build([self.SPEC]), tmp_path / "a.exr"
         frame.write_bytes(data)
-        report = job.run(FilePlan(source=str(frame), threads=threads))
+        report = job.run(recompress_job(str(frame), threads=threads))
         assert report.status is Status.FAILED
         assert report.reason == "the new file differs: part 0, chunk 7, channel Z, pixel x 0 y 115"
         assert frame.read_bytes() == data
@@ -171,7 +172,7 @@ class TestWhatWasReadOnce:
             return read(reader, part, chunks)
 
         monkeypatch.setattr(RawReader, "read", count)
-        assert job.run(FilePlan(source=str(frame), verify=verify)).status is Status.RECOMPRESSED
+        assert job.run(recompress_job(str(frame), verify=verify)).status is Status.RECOMPRESSED
         assert sorted(chunk for chunks in seen for chunk in chunks) == sorted([*range(200)] * times)
 
 
@@ -189,6 +190,6 @@ def test_a_mistake_in_unpacking_the_source_is_found(
     monkeypatch.setattr(_RunningSums, "accumulate", err)
     data, frame = build([PartSpec(channels=CHANNELS, compression=compression, noise=0)]), tmp_path / "a.exr"
     frame.write_bytes(data)
-    report = job.run(FilePlan(source=str(frame), compression=Compression.NONE, force=True))
+    report = job.run(recompress_job(str(frame), compression=Compression.NONE, force=True))
     assert (report.status, "unpacking it went wrong" in (report.reason or "")) == (Status.FAILED, True)
     assert frame.read_bytes() == data

@@ -13,6 +13,7 @@ import pytest
 from exrbatch import OptionsError, Status, recompress, recompress_many
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
+from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.replacing import disk, file_systems, mounts
 from exrbatch.replacing.disk import Disk
 from exrbatch.replacing.file_systems import SMB, file_system_at
@@ -90,7 +91,7 @@ def test_nothing_is_replaced_in_place_on_smb(
     """Issue 14, A1: every frame was destroyed. A root there is a usage error; a mount below a root fails by file."""
     mounted_as(kind)
     with pytest.raises(OptionsError, match=r"can't be replaced in place .*; use --output \(-o DIR\)"):
-        Run([str(frame.parent)], Options(force=force))
+        Run([str(frame.parent)], Options(rules=RecompressRules(force=force)))
     report = recompress(frame, force=force)
     assert (report.status, report.reason) == (Status.FAILED, file_systems.CANT_REPLACE.format(kind))
     assert frame.read_bytes() == DATA

@@ -13,18 +13,19 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exrbatch import Status
-from exrbatch.jobs.plan import FilePlan
+from exrbatch.jobs.recompress_job import RecompressJob
 from exrbatch.replacing import temp_files
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
 from tests.support.faults import FaultyDisk
+from tests.support.jobs import changed
 from tests.support.worlds import FLAVOURS, Flavour, World
 
 pytestmark = pytest.mark.skipif(
@@ -137,11 +138,12 @@ class Shot(World):
         super().__init__(folder, flavour, faulty)
         self.frame.write_bytes(OLD)
 
-    def plan(self) -> FilePlan:
+    def plan(self) -> RecompressJob:
         """What is asked of the job."""
         plan = super().plan()
         deep = str(self.folder / "out" / "deep" / "er" / "frame.exr")
-        return replace(plan, destination=plan.destination and deep, backup=plan.backup and deep, keep_backups=True)
+        place = {"destination": plan.destination and deep, "backup": plan.place.backup and deep}
+        return changed(plan, keep_backups=True, **place)
 
 
 class PowerCuts:
@@ -163,7 +165,7 @@ class PowerCuts:
             with mounted(root, "-o", self._system.options, copy):
                 yield from (f"{when}: {problem}" for problem in self._after(plan, at_end=when == "at the end"))
 
-    def _run(self, root: Path) -> FilePlan:
+    def _run(self, root: Path) -> RecompressJob:
         shot = Shot(root / "shot", self._flavour, self._disk)
         subprocess.run(["sync", "--file-system", root], check=True)
         self._disk.before = lambda number, name: self._cut(root, f"before {number} {name}") if name in CUTS else None
@@ -183,19 +185,19 @@ class PowerCuts:
         subprocess.run(["cp", "--reflink=never", "--sparse=always", f"{root}.img", copy], check=True)
         self._copies.append((when, copy))
 
-    def _after(self, plan: FilePlan, *, at_end: bool) -> Iterator[str]:
+    def _after(self, plan: RecompressJob, *, at_end: bool) -> Iterator[str]:
         """What must not be found when the power is back, before and after the sweep that the next run begins with."""
         allowed = {"new"} if at_end else {"new", "missing" if plan.destination else "old"}
-        names = [Path(plan.destination or plan.source), *map(Path, plan.twins)]
+        names = [Path(plan.destination or plan.source), *map(Path, plan.place.hard_links)]
         before = {name: state(name) for name in names}
         yield from (f"{name.name} is {found}" for name, found in before.items() if found not in allowed)
         if plan.destination and state(Path(plan.source)) != "old":
             yield "an original was touched"
-        if plan.backup and state(Path(plan.source)) != "old" and state(Path(plan.backup)) != "old":
-            yield f"replaced, and the backup is {state(Path(plan.backup))}"
-        for path in filter(None, (plan.source, plan.destination, plan.backup)):
+        if plan.place.backup and state(Path(plan.source)) != "old" and state(Path(plan.place.backup)) != "old":
+            yield f"replaced, and the backup is {state(Path(plan.place.backup))}"
+        for path in filter(None, (plan.source, plan.destination, plan.place.backup)):
             if Path(path).parent.exists():
-                yield from swept(Path(path).parent, Path(plan.source).parent if path == plan.backup else None)
+                yield from swept(Path(path).parent, Path(plan.source).parent if path == plan.place.backup else None)
         if before != {name: state(name) for name in names}:
             yield "the sweep took more than temp files"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exrbatch import Status, VerificationFailed, recompress
-from exrbatch.jobs import job
+from exrbatch.jobs import recompress_steps
 from exrbatch.replacing.disk import Disk
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
@@ -138,7 +138,7 @@ def test_a_source_that_changes_is_left_alone(frame: Path, monkeypatch: pytest.Mo
         else:
             frame.unlink()
 
-    monkeypatch.setattr(job, "verify", meddle)
+    monkeypatch.setattr(recompress_steps, "verify", meddle)
     report = recompress(frame)
     assert report.status is Status.SKIPPED
     assert "while it was processed" in (report.reason or "")
@@ -243,12 +243,12 @@ class TestOutputFolder:
 
 def test_a_bug_of_ours_is_a_failed_file(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception that nobody expected does not leave the job."""
-    monkeypatch.setattr(job, "verify", lambda *_: 1 // 0)
+    monkeypatch.setattr(recompress_steps, "verify", lambda *_: 1 // 0)
     report = recompress(frame)
     assert (report.status, report.reason) == (
         Status.FAILED,
         "internal error: ZeroDivisionError: integer division or modulo by zero",
     )
-    monkeypatch.setattr(job, "verify", lambda *_: (_ for _ in ()).throw(VerificationFailed("no")))
+    monkeypatch.setattr(recompress_steps, "verify", lambda *_: (_ for _ in ()).throw(VerificationFailed("no")))
     assert recompress(frame).status is Status.FAILED
     assert frame.read_bytes() == DATA

@@ -5,7 +5,7 @@ import functools
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ import pytest
 from exrbatch import FileReport, Status
 from exrbatch.jobs import job
 from exrbatch.jobs.completeness import is_complete
-from exrbatch.jobs.plan import FilePlan, Hardlinks
-from exrbatch.recompression.choices import Verify
+from exrbatch.jobs.recompress_job import RecompressJob
+from exrbatch.recompression.choices import Hardlinks, Verify
 from exrbatch.replacing import disk, temp_files
 from exrbatch.replacing.disk import Disk
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
 from tests.support.faults import FAULTS, FaultyDisk, Killed
+from tests.support.jobs import changed, recompress_job
 
 OLD = build([PartSpec(window=(0, 0, 31, 31), noise=0.05)])
 PIXELS = explode(OLD)[0].raw
@@ -139,13 +140,13 @@ class World:
             return None
         return os.lstat(self.backup).st_ino, self.backup.is_symlink(), self.backup.read_bytes()
 
-    def plan(self) -> FilePlan:
+    def plan(self) -> RecompressJob:
         """What is asked of the job."""
-        return FilePlan(
-            source=str(self.frame),
+        return recompress_job(
+            str(self.frame),
             destination=str(self.target) if self.flavour.output else None,
             backup=str(self.backup) if self.flavour.backup else None,
-            twins=(str(self.twin),) if self.flavour.twin else (),
+            hard_links=(str(self.twin),) if self.flavour.twin else (),
             **{"verify": Verify.NATIVE} | self.flavour.options,
         )
 
@@ -165,7 +166,7 @@ class World:
         def interleave(number: int, _name: str) -> None:
             if number == call:
                 with as_process(me, _Lacking(lacks=self.disk.lacks)):
-                    self.second = job.run(replace(self.plan(), **options))
+                    self.second = job.run(changed(self.plan(), **options))
 
         self.disk.before = interleave
 

@@ -16,7 +16,7 @@ IGNORED_BY_WORKERS = [*STOP_SIGNALS, *STATUS_SIGNALS]
 """Signals for a run that reach its whole process group; only the parent decides what they mean."""
 MAX_DESCRIPTORS = 65536
 """To what the soft limit of open files is raised at most: some programs close all that there might be."""
-_PRELOADED = ["exrbatch.batch.workers.worker", "exrbatch.jobs.job"]
+_PRELOADED = ["exrbatch.batch.workers.worker", "exrbatch.jobs.recompress_steps"]
 
 
 def start_context() -> BaseContext:

@@ -17,7 +17,7 @@ from exrbatch.batch.workers.forkserver import start_context, warm_up
 from exrbatch.batch.workers.slot import Slot
 from exrbatch.errors import RunStopped
 from exrbatch.jobs.file_report import FileReport
-from exrbatch.jobs.plan import FilePlan
+from exrbatch.jobs.job import Job
 
 MAX_TICK = 0.25
 """Seconds that pass for a worker between two looks, at most: it must not pay for a machine that slept."""
@@ -103,11 +103,11 @@ class Pool:
             if slot.bundle:
                 yield Running(slot.index, slot.bundle[slot.current()], slot.position.done, now - slot.started)
 
-    def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> None:
+    def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
         """Give files to a free worker, which does them one after the other."""
         slot = self._idle.pop()
         self.started = self.started or time.monotonic()
-        future = slot.submit(bundle, plans)
+        future = slot.submit(bundle, jobs)
         future.add_done_callback(lambda done: self._finished.put((slot, done)))
 
     def request_stop(self) -> None:

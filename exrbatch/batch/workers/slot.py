@@ -22,7 +22,7 @@ from exrbatch.batch.workers.forkserver import raise_descriptor_limit
 from exrbatch.errors import RunStopped
 from exrbatch.jobs.completeness import is_complete
 from exrbatch.jobs.file_report import FileReport
-from exrbatch.jobs.plan import FilePlan
+from exrbatch.jobs.job import Job
 from exrbatch.replacing import temp_files
 from exrbatch.text import shown_duration
 
@@ -82,7 +82,7 @@ class Slot:
         self.position = context.RawValue(worker.Position)
         self._context = context
         self._log, self._log_path = -1, ""
-        self._plans: Sequence[FilePlan] = ()
+        self._jobs: Sequence[Job] = ()
         self._open()
 
     def _open(self) -> None:
@@ -122,18 +122,18 @@ class Slot:
         self._close_files()
         self._open()
 
-    def submit(self, bundle: Sequence[Candidate], plans: Sequence[FilePlan]) -> "Future[list[FileReport]]":
+    def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> "Future[list[FileReport]]":
         """Give the worker files, to do one after the other."""
         self.position.index = self.position.done = 0.0
-        self.bundle, self._plans, self.started = bundle, plans, time.monotonic()
+        self.bundle, self._jobs, self.started = bundle, jobs, time.monotonic()
         self._files += len(bundle)
         self._clock = (0, 0.0)
         try:
-            return self.executor.submit(worker.work, plans)
+            return self.executor.submit(worker.work, jobs)
         except BrokenExecutor:  # it died while it was free: no file is to blame
             self.renew()
         try:
-            return self.executor.submit(worker.work, plans)
+            return self.executor.submit(worker.work, jobs)
         except BrokenExecutor as error:
             future: Future[list[FileReport]] = Future()
             future.set_exception(error)
@@ -197,10 +197,8 @@ class Slot:
 
     def _result(self) -> FileReport | None:
         """Look for what the worker, which is dead, had done with its last file; None if that is still to be done."""
-        from exrbatch.jobs.aftermath import find_result  # seldom needed, and it takes numpy with it
-
         index, pid = self.current(), self.process.pid
-        return None if pid is None else find_result(self._plans[index], pid, self.bundle[index].size)
+        return None if pid is None else self._jobs[index].find_result(pid, self.bundle[index].size)
 
     def close(self) -> None:
         """End the worker, which is free."""
@@ -218,17 +216,12 @@ class Slot:
 
     def _sweep(self) -> list[str]:
         """Remove the temps of the file that the dead worker had; return those that must be kept."""
-        pid, plan = self.process.pid, self._plans[self.current()]
+        pid = self.process.pid
         if pid is None:
             return []
-        own = os.path.dirname(plan.source) or "."
-        folders: dict[str, str | None] = {os.path.dirname(path) or ".": None for path in plan.twins}
-        folders[own if plan.destination is None else os.path.dirname(plan.destination) or "."] = None
-        if plan.backup is not None:
-            folders[os.path.dirname(plan.backup) or "."] = own
         return [
             name
-            for folder, frames in folders.items()
+            for folder, frames in self._jobs[self.current()].folders().items()
             for name in temp_files.sweep_process(folder, pid, is_complete, frames=frames)
         ]
 

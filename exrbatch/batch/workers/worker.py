@@ -15,8 +15,9 @@ from multiprocessing.connection import wait
 from exrbatch.batch.workers import worker_setup
 from exrbatch.batch.workers.forkserver import IGNORED_BY_WORKERS
 from exrbatch.codecs.capture import capture_all
+from exrbatch.jobs import job as jobs
 from exrbatch.jobs.file_report import FileReport, failed
-from exrbatch.jobs.plan import FilePlan, Task
+from exrbatch.jobs.job import Job
 from exrbatch.replacing import disk
 
 
@@ -66,7 +67,7 @@ def initialize(position: Position, log_path: str) -> None:
     _memory_at_start = worker_setup.resident_memory()
 
 
-def work(plans: Sequence[FilePlan]) -> list[FileReport]:
+def work(tasks: Sequence[Job]) -> list[FileReport]:
     """Do the files of a bundle one after the other; return the reports of those that were done.
 
     The others are left when the parent asks for it, or when the disk is full. As a later file may kill this process,
@@ -75,13 +76,13 @@ def work(plans: Sequence[FilePlan]) -> list[FileReport]:
     global _ended_size, _is_log_whole
     reports: list[FileReport] = []
     _ended_size, _is_log_whole = 0, True
-    for index, plan in enumerate(plans):
+    for index, task in enumerate(tasks):
         if reports and (_position.stop or reports[-1].disk_is_full):
             break
         _forget_words()  # those to come are about this file
         _position.index, _position.done = index, 0.0
-        reports.append(_work(plan))
-        if len(plans) > 1:
+        reports.append(_work(task))
+        if len(tasks) > 1:
             _forget_words()
             _log_report(reports[-1])
     _position.grown = worker_setup.resident_memory() - _memory_at_start
@@ -105,20 +106,18 @@ def _log_report(report: FileReport) -> None:
     _is_log_whole = False
 
 
-def _work(plan: FilePlan) -> FileReport:
+def _work(task: Job) -> FileReport:
     """Do one file. No exception leaves: one that can't be unpickled would break the whole executor."""
-    from exrbatch.jobs import job  # the parent, which imports this module, too, can do without it: it starts sooner
-
     try:
-        if plan.task is not Task.MEASURE:
-            return job.run(plan, _set_done)
+        if not task.measures_memory:
+            return jobs.run(task, _set_done)
         worker_setup.reset_peak_memory()
-        report = job.run(plan, _set_done)
+        report = jobs.run(task, _set_done)
         if report.measurement is None:
             return report
         return replace(report, measurement=replace(report.measurement, peak_memory=worker_setup.peak_memory()))
     except BaseException as error:  # noqa: BLE001
-        return failed(plan, f"internal error: {type(error).__name__}: {error}")
+        return failed(task, f"internal error: {type(error).__name__}: {error}")
 
 
 def _set_done(done: float) -> None:

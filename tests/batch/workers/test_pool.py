@@ -7,8 +7,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -21,7 +21,7 @@ from exrbatch.batch.workers import slot as slots
 from exrbatch.batch.workers import worker
 from exrbatch.batch.workers.pool import MAX_TICK, Outcome, Pool
 from exrbatch.jobs.file_report import FileReport
-from exrbatch.jobs.plan import FilePlan
+from exrbatch.jobs.job import Job, Progress
 from exrbatch.replacing import temp_files
 from tests.support.build import PartSpec, build
 
@@ -43,7 +43,7 @@ def pool() -> Iterator[Pool]:
 
 
 def give(pool: Pool, *candidates: Candidate) -> None:
-    pool.submit(candidates, [Options().plan(candidate) for candidate in candidates])
+    pool.submit(candidates, [Options().job(candidate) for candidate in candidates])
 
 
 def outcome(pool: Pool) -> Outcome:
@@ -73,18 +73,22 @@ def temp_of(candidate: Candidate, pid: int, monkeypatch: pytest.MonkeyPatch) -> 
     return temp
 
 
-class Poison(FilePlan):
-    """A plan that kills the worker that looks at it, in the way that `readers` names."""
+@dataclass(frozen=True, slots=True)
+class Poison(Job):
+    """A job that kills the worker that does it, in the way that `how` names."""
 
-    __slots__ = ()
+    source: str
+    how: str
 
-    def __getattribute__(self, name: str) -> Any:
-        if name == "task" and multiprocessing.parent_process() is not None:
-            how = super().__getattribute__("readers")
-            if how == "exit":
-                os._exit(3)
-            signal.raise_signal(signal.Signals[how])
-        return super().__getattribute__(name)
+    def do(self, _progress: Progress) -> FileReport:
+        assert multiprocessing.parent_process() is not None
+        if self.how == "exit":
+            os._exit(3)
+        signal.raise_signal(signal.Signals[self.how])
+        raise AssertionError("unreachable")
+
+    def folders(self) -> dict[str, str | None]:
+        return {os.path.dirname(self.source): None}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,7 @@ def test_a_worker_that_dies_costs_its_file_only(
     pool = Pool(2, Options().time_limit)
     victim = pool._idle[-1].executor.submit(os.getpid).result()
     temp = temp_of(frames[0], victim, monkeypatch)
-    pool.submit([frames[0]], [Poison(source=frames[0].path, readers=how)])
+    pool.submit([frames[0]], [Poison(frames[0].path, how)])
     give(pool, frames[1])
     ended = [outcome(pool), outcome(pool)]
     assert [report.status for each in ended for report in each.reports] == [Status.RECOMPRESSED]
@@ -368,6 +372,6 @@ def test_a_log_that_can_not_be_written_costs_no_file(frames: list[Candidate], mo
     monkeypatch.setattr(worker, "_log_fd", os.open(os.devnull, os.O_RDWR))
     monkeypatch.setattr(os, "write", fail)
     monkeypatch.setattr(os, "ftruncate", fail)
-    reports = worker.work([Options().plan(candidate) for candidate in frames])
+    reports = worker.work([Options().job(candidate) for candidate in frames])
     monkeypatch.undo()
     assert [report.status for report in reports] == [Status.RECOMPRESSED] * 3

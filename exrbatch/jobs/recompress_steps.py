@@ -1,0 +1,187 @@
+"""The steps of a recompression: choose, check, compress, verify, put in place. Only this module knows their order."""
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
+from exrbatch.exr.reader import SMALL, ExrFile, open_exr
+from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.made_from import Made, check_is_no_link, is_made_from, note_origin, wish
+from exrbatch.jobs.preconditions import check_replaceable, check_room
+from exrbatch.recompression.auto_choice import choose_by_sample
+from exrbatch.recompression.choices import Verify
+from exrbatch.recompression.digests import Digests
+from exrbatch.recompression.raw_reader import MEMORY_PER_RAW_BYTE, raw_limit
+from exrbatch.recompression.targets import Targets, check_source, check_targets, choose_targets
+from exrbatch.recompression.transcode import Progress, recompress
+from exrbatch.recompression.verification import is_same_picture, verify
+from exrbatch.replacing.backups import Backup, end_orphan
+from exrbatch.replacing.copies import copy_whole
+from exrbatch.replacing.folders import make_folder_of
+from exrbatch.replacing.original import Original
+from exrbatch.replacing.replacement import Replacement
+
+if TYPE_CHECKING:
+    from exrbatch.jobs.recompress_job import RecompressJob
+
+PACK_SHARE = 0.75
+"""About the part of a file's time that goes into packing; the rest goes into verification."""
+
+
+def _targets(source: ExrFile, job: "RecompressJob") -> Targets:
+    if job.rules.compression is not None:
+        return choose_targets(source.header, job.rules.compression)
+    check_source(source.header, job.rules.permissions)
+    return choose_by_sample(source, job.rules.readers, job.rules.prefer, job.rules.effort)
+
+
+def recompress_file(job: "RecompressJob", progress: Progress) -> FileReport:
+    """Recompress one file, or raise what ended it."""
+    with open_exr(job.source, raw_limit(job.share.memory)) as source:
+        targets = _targets(source, job)
+        before = tuple(part.compression.name for part in source.header.parts)
+        after = tuple(target.name for target in targets.compressions)
+        size = source.stat.st_size
+        report = FileReport(
+            path=job.source,
+            status=Status.ALREADY,
+            destination=job.destination,
+            notes=targets.notes,
+            size_before=size,
+            size_after=size,
+            compressions_before=before,
+            compressions_after=before,
+            trials=targets.trials,
+        )
+        made = Made.NOTHING
+        if job.destination is not None and os.path.lexists(job.destination):
+            check_is_no_link(source, job.destination)
+            made = Made.OTHER if job.rules.force else is_made_from(source, job, targets)
+            if made is Made.AS_WANTED:
+                return replace(report, reason="the output is there already")
+        if before == after and not job.rules.force:
+            return _finished(source, job, targets, report, made)
+        check_source(source.header, job.rules.permissions)
+        check_targets(source.header, targets, job.rules.permissions)
+        check_replaceable(source, job, made)
+        if job.destination is None:
+            check_room(job, size)
+        report = replace(report, notes=(*report.notes, *_corrections(source)))
+        if job.rules.dry_run:
+            return replace(report, status=Status.PLANNED, compressions_after=after)
+        return _recompress(source, job, targets, replace(report, compressions_after=after), progress, made)
+
+
+def _recompress(
+    source: ExrFile, job: "RecompressJob", targets: Targets, report: FileReport, progress: Progress, made: Made
+) -> FileReport:
+    original = _original(source, job)
+    try:
+        return _replace(source, original, job, targets, report, progress, made)
+    except (InvalidFile, VerificationFailed):
+        original.check_in_place()  # a source that changed while it was read explains that better
+        raise
+
+
+def _replace(
+    source: ExrFile,
+    original: Original,
+    job: "RecompressJob",
+    targets: Targets,
+    report: FileReport,
+    progress: Progress,
+    made: Made,
+) -> FileReport:
+    if job.destination is not None:
+        make_folder_of(job.destination, job.place.like or job.source, job.place.root)
+        check_room(job, source.stat.st_size)
+    threads = _threads(source, job)
+    with Replacement(original, job.destination, may_lose=job.rules.force) as temp:
+        first, second = _part(progress, 0.0, PACK_SHARE), _part(progress, PACK_SHARE, 1.0)
+        digests = Digests() if job.rules.verify is Verify.LIBRARY else None
+        recompress(source, targets.compressions, job.rules.effort, temp.write, first, threads, digests)
+        new_size = temp.size
+        if new_size < source.stat.st_size or job.rules.force:
+            temp.sync(drop_cache=job.rules.verify_cold)
+            if job.rules.verify is not Verify.NONE:
+                verify(source, temp.path, temp.fd, targets, job.rules.verify, second, threads, digests)
+            if made is Made.COPY:
+                raise UnsupportedFile("the output holds the file as it is; --force writes over it")
+            notes = _commit(temp, original, job)
+            source.was_replaced = job.destination is None
+            lossy = tuple(name for names in targets.lossy_channels for name in names)
+            return replace(
+                report,
+                status=Status.RECOMPRESSED,
+                size_after=new_size,
+                lossy_channels=lossy,
+                notes=(*report.notes, *temp.notes, *notes),
+            )
+    notes = [] if made is Made.COPY else _copy_to_output(source, job, targets, made)
+    return replace(
+        report,
+        status=Status.NO_GAIN,
+        tried_size=new_size,
+        compressions_after=report.compressions_before,
+        notes=(*targets.notes, *notes),
+    )
+
+
+def _threads(source: ExrFile, job: "RecompressJob") -> int:
+    """Use no more threads than there is memory for: each has a span of its own, and one more waits to be written."""
+    largest = max(int(table.grid.raw_sizes.max()) for table in source.parts)
+    spans = max(job.share.memory // MEMORY_PER_RAW_BYTE, SMALL) // max(1, largest)
+    return max(1, min(job.share.threads, spans - 1))
+
+
+def _commit(temp: Replacement, original: Original, job: "RecompressJob") -> list[str]:
+    """Put the new file in place, with a backup of the original where one is asked for. Returns notes for the user."""
+    if (place := job.place).backup is None:
+        notes = temp.commit(overwrite=job.rules.force, twins=job.place.hard_links)
+        if job.destination is not None:
+            note_origin(job.destination, temp.file, original.status, "")
+        return notes
+    keep = job.rules.keep_backups
+    with Backup(original, place.backup, is_same_picture, keep=keep, like=place.like, root=place.root) as backup:
+        notes = temp.commit(twins=job.place.hard_links, spare=backup.second_name)
+    return [*notes, *backup.notes]
+
+
+def _part(progress: Progress, start: float, end: float) -> Progress:
+    """Make the progress of one step, which goes from 0 to 1, that of a part of the whole."""
+    return lambda done: progress(start + (end - start) * done)
+
+
+def _finished(source: ExrFile, job: "RecompressJob", targets: Targets, report: FileReport, made: Made) -> FileReport:
+    """A file that has its compression already: it may have a place in an output tree, or a killed run's backup."""
+    notes = _copy_to_output(source, job, targets, made)
+    if job.place.backup is not None and not job.rules.dry_run:
+        end_orphan(_original(source, job), job.place.backup, is_same_picture, keep=job.rules.keep_backups)
+    return replace(report, notes=(*report.notes, *notes))
+
+
+def _copy_to_output(source: ExrFile, job: "RecompressJob", targets: Targets, made: Made) -> list[str]:
+    """Copy a file that stays as it is to the output tree, so that the tree is whole. Returns notes for the user."""
+    if job.destination is None or job.rules.dry_run:
+        return []
+    check_replaceable(source, job, made)
+    make_folder_of(job.destination, job.place.like or job.source, job.place.root)
+    file, notes = copy_whole(_original(source, job), job.destination, overwrite=job.rules.force)
+    note_origin(job.destination, file, source.stat, wish(job, targets))
+    return notes
+
+
+def _corrections(source: ExrFile) -> list[str]:
+    """Name what a recompression corrects: a wrong `chunkCount`, which no reader believes."""
+    notes = []
+    for table in source.parts:
+        part = table.grid.part
+        attribute = part.find("chunkCount")
+        if attribute is not None and (said := int.from_bytes(attribute.value, "little")) != table.grid.count:
+            notes.append(f"part {part.index}: chunkCount said {said} instead of {table.grid.count}, and was corrected")
+    return notes
+
+
+def _original(source: ExrFile, job: "RecompressJob") -> Original:
+    return Original(job.source, source.fd, source.stat)
