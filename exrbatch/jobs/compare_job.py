@@ -57,8 +57,9 @@ class CompareJob(Job):
     def do(self, progress: Progress) -> FileReport:
         """Compare them."""
         from exrbatch.exr.reader import open_exr  # heavy: the parent, which makes jobs, starts sooner
+        from exrbatch.recompression.comparison import compare
+        from exrbatch.recompression.lanes import Walk
         from exrbatch.recompression.raw_reader import raw_limit
-        from exrbatch.recompression.verification import compare
 
         if not os.path.lexists(self.other):
             return failed(self, "the other file is missing", size_of(self.source))
@@ -67,7 +68,7 @@ class CompareJob(Job):
         with open_exr(self.source, raw_limit(self.memory)) as source:
             source.parts  # noqa: B018  reads and checks the chunk tables
             size = source.stat.st_size
-            difference = compare(source, self.other, self.verify, progress)
+            difference = compare(Walk(source, progress), self.other, self.verify)
         if difference is not None:
             return failed(self, f"differs: {difference}", size)
         return FileReport(

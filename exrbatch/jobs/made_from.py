@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from exrbatch.errors import ExrbatchError, UnsupportedFile
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.recompression.choices import Verify
+from exrbatch.recompression.comparison import compare
+from exrbatch.recompression.lanes import Walk
 from exrbatch.recompression.targets import Targets
-from exrbatch.recompression.verification import compare
 from exrbatch.replacing import disk
 from exrbatch.replacing.copies import same_bytes
 from exrbatch.replacing.metadata import OWN_XATTR
@@ -141,4 +142,4 @@ def _is_same(source: ExrFile, output: ExrFile, job: "RecompressJob", is_copy: bo
     if is_copy:
         return same_bytes(source.fd, output.path)
     mode = Verify.NATIVE if job.rules.verify is Verify.NONE else job.rules.verify
-    return compare(source, output.path, mode, lambda _done: None) is None
+    return compare(Walk(source), output.path, mode) is None

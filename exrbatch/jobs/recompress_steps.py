@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.reader import SMALL, ExrFile, open_exr
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.job import Progress
 from exrbatch.jobs.made_from import Made, check_is_no_link, is_made_from, note_origin, wish
 from exrbatch.jobs.preconditions import check_replaceable, check_room
 from exrbatch.recompression.auto_choice import choose_by_sample
 from exrbatch.recompression.choices import Verify
+from exrbatch.recompression.comparison import is_same_picture
 from exrbatch.recompression.digests import Digests
+from exrbatch.recompression.lanes import Walk
 from exrbatch.recompression.raw_reader import MEMORY_PER_RAW_BYTE, raw_limit
 from exrbatch.recompression.targets import Targets, check_source, check_targets, choose_targets
-from exrbatch.recompression.transcode import Progress, recompress
-from exrbatch.recompression.verification import is_same_picture, verify
+from exrbatch.recompression.transcode import recompress
+from exrbatch.recompression.verification import verify
 from exrbatch.replacing.backups import Backup, end_orphan
 from exrbatch.replacing.copies import copy_whole
 from exrbatch.replacing.folders import make_folder_of
@@ -100,12 +103,12 @@ def _replace(
     with Replacement(original, job.destination, may_lose=job.rules.force) as temp:
         first, second = _part(progress, 0.0, PACK_SHARE), _part(progress, PACK_SHARE, 1.0)
         digests = Digests() if job.rules.verify is Verify.LIBRARY else None
-        recompress(source, targets.compressions, job.rules.effort, temp.write, first, threads, digests)
+        recompress(Walk(source, first, threads), targets.compressions, job.rules.effort, temp.write, digests)
         new_size = temp.size
         if new_size < source.stat.st_size or job.rules.force:
             temp.sync(drop_cache=job.rules.verify_cold)
             if job.rules.verify is not Verify.NONE:
-                verify(source, temp.path, temp.fd, targets, job.rules.verify, second, threads, digests)
+                verify(Walk(source, second, threads), (temp.path, temp.fd), targets, job.rules.verify, digests)
             if made is Made.COPY:
                 raise UnsupportedFile("the output holds the file as it is; --force writes over it")
             notes = _commit(temp, original, job)

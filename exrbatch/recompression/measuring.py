@@ -11,15 +11,16 @@ from exrbatch.errors import VerificationFailed
 from exrbatch.exr.leader import LeaderLayout
 from exrbatch.exr.reader import ExrFile
 from exrbatch.recompression.choices import Verify
+from exrbatch.recompression.comparison import choose_decoders
+from exrbatch.recompression.lanes import ReportProgress
 from exrbatch.recompression.measurement import Measurement
 from exrbatch.recompression.raw_reader import RawReader
 from exrbatch.recompression.spans import cut_spans
 from exrbatch.recompression.targets import Targets
-from exrbatch.recompression.transcode import Progress, target_grids, target_group
-from exrbatch.recompression.verification import choose_judges
+from exrbatch.recompression.transcode import target_grids, target_group
 
 
-def measure(source: ExrFile, targets: Targets, effort: Effort, progress: Progress) -> Measurement:
+def measure(source: ExrFile, targets: Targets, effort: Effort, progress: ReportProgress) -> Measurement:
     """Pack a file as `recompress` would, unpack and compare every chunk; reading the source is not timed.
 
     Flat data is unpacked by the OpenEXR library, as other programs do it. Raises `VerificationFailed` if it does not
@@ -27,7 +28,7 @@ def measure(source: ExrFile, targets: Targets, effort: Effort, progress: Progres
     """
     grids = target_grids(source, targets.compressions)
     packers = codecs_for(targets.compressions, effort)
-    judges = choose_judges(source.header.parts, targets.compressions, Verify.LIBRARY, targets.lossy_channels)
+    decoders = choose_decoders(source.header.parts, targets.compressions, Verify.LIBRARY, targets.lossy_channels)
     reader = RawReader(source)
     total = sum(grid.count for grid in grids)
     clock = _Clock()
@@ -36,10 +37,12 @@ def measure(source: ExrFile, targets: Targets, effort: Effort, progress: Progres
         raw = reader.read(span.part, span.source)
         group = target_group(span, grids[span.part], raw)
         if not done:  # a worker's first call loads code and makes buffers: many files of a real run share that
-            judges[span.part].first_difference(group, [memoryview(p) for p in packers[span.part].pack(group, raw)], raw)
+            decoders[span.part].first_difference(
+                group, [memoryview(p) for p in packers[span.part].pack(group, raw)], raw
+            )
         packed = clock.pack(packers[span.part], group, raw)
         lossy = targets.lossy_channels[span.part]
-        if not clock.comes_back(judges[span.part], group, packed, raw, is_lossy=bool(lossy)):
+        if not clock.comes_back(decoders[span.part], group, packed, raw, is_lossy=bool(lossy)):
             raise VerificationFailed(f"part {span.part}, chunk {span.target[0]}: it does not come back as it was")
         raw_size += len(raw)
         packed_size += sum(map(len, packed))
@@ -71,14 +74,14 @@ class _Clock:
         self.cpu_seconds += time.process_time() - cpu
         return packed
 
-    def comes_back(self, judge: Codec, group: ChunkGroup, packed: list[Packed], raw: Raw, *, is_lossy: bool) -> bool:
+    def comes_back(self, decoder: Codec, group: ChunkGroup, packed: list[Packed], raw: Raw, *, is_lossy: bool) -> bool:
         """Unpack one group; whether the bytes are the same (where it is lossy: of channels that must not change)."""
         if len(self._unpacked) < len(raw):
             self._unpacked = np.empty(len(raw), np.uint8)
         unpacked, views = self._unpacked[: len(raw)], [memoryview(data) for data in packed]
         wall = time.perf_counter()
-        judge.unpack(group, views, unpacked)
+        decoder.unpack(group, views, unpacked)
         self.unpack_seconds += time.perf_counter() - wall
         if is_lossy:
-            return judge.first_difference(group, views, raw) is None
+            return decoder.first_difference(group, views, raw) is None
         return np.array_equal(unpacked, raw)

@@ -1,8 +1,6 @@
 """Source chunks -> raw bytes -> target chunks, span by span."""
 
-import functools
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exrbatch.codecs.codec import ChunkGroup, Codec, Packed, Raw
@@ -13,12 +11,9 @@ from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import ExrFile
 from exrbatch.exr.writer import ExrWriter, Write
 from exrbatch.recompression.digests import Digests, digest
-from exrbatch.recompression.lanes import lanes, ordered
+from exrbatch.recompression.lanes import Lanes, Walk
 from exrbatch.recompression.raw_reader import RawReader
 from exrbatch.recompression.spans import Span, cut_spans
-
-Progress = Callable[[float], None]
-"""Called with the part of a step that is done, 0 to 1."""
 
 
 def target_grids(source: ExrFile, compressions: Sequence[Compression]) -> list[ChunkGrid]:
@@ -27,32 +22,50 @@ def target_grids(source: ExrFile, compressions: Sequence[Compression]) -> list[C
 
 
 def recompress(
-    source: ExrFile,
+    walk: Walk,
     compressions: Sequence[Compression],
     effort: Effort,
     write: Write,
-    progress: Progress,
-    threads: int = 1,
     digests: Digests | None = None,
 ) -> None:
-    """Write the source, with each part packed anew, to an empty file.
+    """Write the walk's file, with each part compressed anew, to an empty file.
 
-    `digests` gets that of each span's raw bytes. Holds one span at a time (about 4 MB of raw bytes, or
-    one chunk common to both compressions); with several threads one more than there are.
+    Holds one span at a time (about 4 MB of raw bytes, or one chunk common to both compressions); with several threads
+    one more than there are.
+
+    Args:
+        walk: over the source.
+        compressions: what each part is to have.
+        effort: how hard to try.
+        write: writes bytes at an offset of the new file.
+        digests: gets that of each span's raw bytes.
     """
+    source = walk.source
     grids = target_grids(source, compressions)
     header = source.header.recompressed(compressions, [grid.count for grid in grids])
     writer = ExrWriter(write, source.header, header, grids)
     total = sum(grid.count for grid in grids)
     done = 0
-    tasks = _tasks(source, grids, compressions, effort, threads, with_digests=digests is not None)
-    for ready in ordered(tasks, threads):
+    lanes = Lanes(lambda: _Tools(RawReader(source), codecs_for(compressions, effort)), walk.threads)
+
+    def pack(tools: _Tools, span: Span) -> _PackedSpan:
+        return _pack(tools, span, grids[span.part], with_digest=digests is not None)
+
+    for ready in lanes.map(pack, cut_spans(source, grids)):
         _write_span(writer, ready.span, ready.group, ready.packed)
         if digests is not None:
             digests.append(ready.digest)
         done += len(ready.span.target)
-        progress(done / total)
+        walk.progress(done / total)
     writer.finish()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tools:
+    """What the work on one span needs; reader and codecs own buffers."""
+
+    reader: RawReader
+    codecs: Sequence[Codec]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,26 +78,11 @@ class _PackedSpan:
     digest: bytes
 
 
-def _tasks(
-    source: ExrFile,
-    grids: Sequence[ChunkGrid],
-    compressions: Sequence[Compression],
-    effort: Effort,
-    threads: int,
-    *,
-    with_digests: bool,
-) -> Iterator[Callable[[], _PackedSpan]]:
-    """Yield what is to be done for each span. Reader and codecs own buffers: a set for each lane."""
-    sets = [(RawReader(source), codecs_for(compressions, effort)) for _ in range(lanes(threads))]
-    for span, (reader, codecs) in zip(cut_spans(source, grids), itertools.cycle(sets), strict=False):
-        yield functools.partial(_pack, span, grids[span.part], reader, codecs[span.part], with_digests)
-
-
-def _pack(span: Span, grid: ChunkGrid, reader: RawReader, codec: Codec, with_digest: bool) -> _PackedSpan:
-    raw = reader.read(span.part, span.source)
+def _pack(tools: _Tools, span: Span, grid: ChunkGrid, *, with_digest: bool) -> _PackedSpan:
+    raw = tools.reader.read(span.part, span.source)
     known = digest(raw) if with_digest else b""
     group = target_group(span, grid, raw)
-    return _PackedSpan(span, group, codec.pack(group, raw), known)
+    return _PackedSpan(span, group, tools.codecs[span.part].pack(group, raw), known)
 
 
 def _write_span(writer: ExrWriter, span: Span, group: ChunkGroup, packed: Sequence[Packed]) -> None:
