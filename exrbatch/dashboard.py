@@ -1,6 +1,7 @@
-"""A run -> rich renderable. Holds no state of its own but the clock of the last look at CPU times."""
+"""A snapshot of a run -> rich renderable. The snapshot is made by the loop that drives the run, and never changes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import psutil
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -15,7 +16,7 @@ from exrbatch.batch.workers.pool import Running
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.text import safe_text, shortened, shown_duration, shown_size
 
-STOPPING = "finishing the files in work; once more (Ctrl-C) to stop now"
+STOPPING = "finishing files in progress; press Ctrl-C again to stop immediately"
 SHOWN_FAILURES = 3
 MAX_WORKER_ROWS = 16
 """More rows than a terminal is high would push the bar off the screen."""
@@ -31,90 +32,180 @@ STYLES = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A run at one moment.
+
+    Attributes:
+        title: what is being done.
+        jobs: how many workers there are.
+        seconds: since the run began.
+        counts: files that have ended, by status.
+        files: files that have ended.
+        found: files that the scan has found.
+        found_size: their bytes.
+        is_scanned: whether the scan is complete.
+        done_size: bytes of the files that have ended.
+        read_size: bytes read of files that were compressed anew.
+        written_size: bytes written.
+        saved: bytes saved.
+        saved_share: bytes saved over bytes of all files that were replaced, 0 to 1.
+        failures: the last files that failed.
+        running: the files in progress.
+        is_stopping: whether no new file begins.
+        stop_reason: why going on makes no sense.
+    """
+
+    title: str
+    jobs: int
+    seconds: float
+    counts: Mapping[Status, int]
+    files: int
+    found: int
+    found_size: int
+    is_scanned: bool
+    done_size: int
+    read_size: int
+    written_size: int
+    saved: int
+    saved_share: float
+    failures: tuple[FileReport, ...]
+    running: tuple[Running, ...]
+    is_stopping: bool
+    stop_reason: str | None
+
+    @classmethod
+    def of(cls, run: Run, report: BatchReport) -> "Snapshot":
+        """Take one; only the thread that drives the run may do that."""
+        return cls(
+            title=run.options.rules.title,
+            jobs=run.jobs,
+            seconds=report.seconds,
+            counts=dict(report.counts),
+            files=report.files,
+            found=run.backlog.files,
+            found_size=run.backlog.size,
+            is_scanned=run.backlog.is_complete,
+            done_size=report.done_size,
+            read_size=report.read_size,
+            written_size=report.written_size,
+            saved=report.saved,
+            saved_share=report.saved_share,
+            failures=tuple(report.failures[-SHOWN_FAILURES:]),
+            running=tuple(run.running()),
+            is_stopping=run.stop.is_set,
+            stop_reason=run.stop.reason,
+        )
+
+    @property
+    def reached_size(self) -> float:
+        """Bytes of files that have ended, and of those in progress as far as they are done."""
+        return self.done_size + sum(row.done * row.candidate.size for row in self.running)
+
+    @property
+    def total(self) -> str:
+        """How many files there are, as far as that is known."""
+        return f"{self.found}" + ("" if self.is_scanned else "+")
+
+    @property
+    def remaining(self) -> str:
+        """How long the rest will take at the speed so far."""
+        if self.is_stopping:
+            return "stopping"
+        if not self.is_scanned:
+            return "still scanning"
+        if self.reached_size >= self.found_size:
+            return "done"
+        if self.reached_size <= 0:
+            return "starting"
+        return f"{shown_duration(self.seconds * (self.found_size - self.reached_size) / self.reached_size)} left"
+
+
 class Dashboard:
-    """The live picture of a run; rich asks it for a new frame a few times a second."""
+    """The live picture of a run; rich asks it for a new frame a few times a second, on a thread of its own."""
 
     def __init__(self, run: Run, report: BatchReport) -> None:
-        self._run = run
-        self._report = report
         self._machine = _Machine()
+        self._snapshot: Snapshot | Exception
+        self.update(run, report)
+
+    def update(self, run: Run, report: BatchReport) -> None:
+        """Show the run as it is now; called by the thread that drives it."""
+        try:
+            self._snapshot = Snapshot.of(run, report)
+        except Exception as error:  # noqa: BLE001  a bug in here must not stop the job
+            self._snapshot = error
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         try:
-            yield self._frame(options.max_width)
-        except Exception as error:  # noqa: BLE001  a bug in here must not stop the job
+            if isinstance(self._snapshot, Exception):
+                raise self._snapshot
+            yield self._frame(self._snapshot, options.max_width)
+        except Exception as error:  # noqa: BLE001  nor a bug in there
             yield Text(f"dashboard off: {type(error).__name__}: {error}", style="yellow")
 
-    def _frame(self, width: int) -> RenderableType:
-        run, report = self._run, self._report
+    def _frame(self, now: Snapshot, width: int) -> RenderableType:
         width -= 2  # the terminal echoes ^C behind the last line: without room for it the frame would tear
         inside = width - 4
-        running = run.running()
-        parts: list[RenderableType] = [
-            _overall(run, report, running),
-            Text(""),
-            _numbers(run, report, self._machine, running),
-        ]
-        if running:
-            parts += [Text(""), _workers(running, inside)]
-        if report.failures:
-            parts += [Text(""), *_failures(report.failures[-SHOWN_FAILURES:], inside)]
-        if run.stop.reason is not None:
-            parts += [Text(""), Text(f"stopping: {run.stop.reason}", style="bold red")]
-        elif run.stop.signal_number is not None:
+        parts: list[RenderableType] = [_overall(now), Text(""), _numbers(now, self._machine)]
+        if now.running:
+            parts += [Text(""), _workers(now.running, inside)]
+        if now.failures:
+            parts += [Text(""), *_failures(now.failures, inside)]
+        if now.stop_reason is not None:
+            parts += [Text(""), Text(f"stopping: {now.stop_reason}", style="bold red")]
+        elif now.is_stopping:
             parts += [Text(""), Text(STOPPING, style="yellow")]
-        options = run.options
-        title = Text(f"exrbatch: {safe_text(options.rules.title)}, {_count(run.jobs, 'worker')}")
+        title = Text(f"exrbatch: {safe_text(now.title)}, {_count(now.jobs, 'worker')}")
         title.truncate(inside - 2, overflow="ellipsis")
         return Panel(Group(*parts), title=title, title_align="left", width=width)
 
 
-def plain_line(run: Run, report: BatchReport) -> str:
+def plain_line(now: Snapshot) -> str:
     """One line for a log: what the dashboard says, in short."""
-    done = _done_size(report, run.running())
-    share = f"{100 * done / run.backlog.size:.0f} %" if run.backlog.size else "0 %"
+    share = f"{100 * now.reached_size / now.found_size:.0f} %" if now.found_size else "0 %"
     return (
-        f"{shown_duration(report.seconds)}: {report.files} of {_total(run)} files, {share},"
-        f" saved {shown_size(report.saved)}, {shown_size(done / max(report.seconds, 1e-9))}/s,"
-        f" {report.counts[Status.FAILED]} failed, {_remaining(run, report, done)}"
+        f"{shown_duration(now.seconds)}: {now.files} of {now.total} files, {share},"
+        f" saved {shown_size(now.saved)}, {shown_size(now.reached_size / max(now.seconds, 1e-9))}/s,"
+        f" {now.counts.get(Status.FAILED, 0)} failed, {now.remaining}"
     )
 
 
-def _overall(run: Run, report: BatchReport, running: list[Running]) -> RenderableType:
-    done = _done_size(report, running)
-    total = max(run.backlog.size, 1)
-    share = f"{100 * done / total:3.0f} %  {shown_size(done)} of {shown_size(run.backlog.size)}"
+def _overall(now: Snapshot) -> RenderableType:
+    done, total = now.reached_size, max(now.found_size, 1)
+    share = f"{100 * done / total:3.0f} %  {shown_size(done)} of {shown_size(now.found_size)}"
     line = Table.grid(expand=True, padding=(0, 1))
     line.add_column(ratio=1)
     line.add_column(no_wrap=True)
     line.add_column(no_wrap=True, justify="right")
     bar = ProgressBar(total=total, completed=min(done, total))
-    line.add_row(bar, Text(share), Text(_remaining(run, report, done).rjust(len("10:00:00 left")), style="bold"))
+    line.add_row(bar, Text(share), Text(now.remaining.rjust(len("10:00:00 left")), style="bold"))
     return line
 
 
-def _numbers(run: Run, report: BatchReport, machine: "_Machine", running: list[Running]) -> RenderableType:
+def _numbers(now: Snapshot, machine: "_Machine") -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
-    files = Text(f"{report.files} of {_total(run)}")
+    files = Text(f"{now.files} of {now.total}")
     for status in Status:
-        if report.counts[status] or status in (Status.RECOMPRESSED, Status.FAILED):
-            style = STYLES[status] if report.counts[status] else "dim"
-            files.append(" · ").append(f"{report.counts[status]} {status.value.replace('_', ' ')}", style)
+        count = now.counts.get(status, 0)
+        if count or status in (Status.RECOMPRESSED, Status.FAILED):
+            style = STYLES[status] if count else "dim"
+            files.append(" · ").append(f"{count} {status.value.replace('_', ' ')}", style)
     grid.add_row("files", files)
-    saved = f"{shown_size(report.saved)} ({100 * report.saved_share:.1f} %)"
-    size = Text(f"read {shown_size(report.read_size)} · written {shown_size(report.written_size)} · ")
-    grid.add_row("bytes", size.append(f"saved {saved}", "bold green" if report.saved else ""))
-    seconds = max(report.seconds, 1e-9)
-    rate = _done_size(report, running) / seconds
-    speed = f"{report.files / seconds:.1f} files/s · {shown_size(rate)}/s · {shown_duration(report.seconds)} elapsed"
+    saved = f"{shown_size(now.saved)} ({100 * now.saved_share:.1f} %)"
+    size = Text(f"read {shown_size(now.read_size)} · written {shown_size(now.written_size)} · ")
+    grid.add_row("bytes", size.append(f"saved {saved}", "bold green" if now.saved else ""))
+    seconds = max(now.seconds, 1e-9)
+    rate = now.reached_size / seconds
+    speed = f"{now.files / seconds:.1f} files/s · {shown_size(rate)}/s · {shown_duration(now.seconds)} elapsed"
     grid.add_row("speed", speed)
     grid.add_row("machine", machine.look())
     return grid
 
 
-def _workers(running: list[Running], width: int) -> RenderableType:
+def _workers(running: Sequence[Running], width: int) -> RenderableType:
     shown = running[:MAX_WORKER_ROWS]
     bar_width = max(8, min(30, width // 5))
     name_width = width - bar_width - 24
@@ -144,27 +235,6 @@ def _failures(failures: Iterable[FileReport], width: int) -> list[RenderableType
         line.truncate(width, overflow="ellipsis")
         lines.append(line)
     return lines
-
-
-def _done_size(report: BatchReport, running: list[Running]) -> float:
-    return report.done_size + sum(row.done * row.candidate.size for row in running)
-
-
-def _remaining(run: Run, report: BatchReport, done: float) -> str:
-    """Say how long the rest will take at the speed so far."""
-    if run.stop.is_set:
-        return "stopping"
-    if not run.backlog.is_complete:
-        return "still scanning"
-    if done >= run.backlog.size:
-        return "done"
-    if done <= 0:
-        return "starting"
-    return f"{shown_duration(report.seconds * (run.backlog.size - done) / done)} left"
-
-
-def _total(run: Run) -> str:
-    return f"{run.backlog.files}" + ("" if run.backlog.is_complete else "+")
 
 
 def _count(number: int, noun: str) -> str:

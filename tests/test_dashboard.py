@@ -12,7 +12,7 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.workers.pool import Running
 from exrbatch.cli.summary import file_line, summary_lines
-from exrbatch.dashboard import Dashboard, plain_line
+from exrbatch.dashboard import Dashboard, Snapshot, plain_line
 from exrbatch.text import safe_text, shortened, shown_duration, shown_size
 
 
@@ -90,7 +90,9 @@ def test_a_bug_in_the_dashboard_does_not_stop_the_job(
 
 def test_plain_line(state: tuple[Run, BatchReport]) -> None:
     """For logs: the same in one line."""
-    assert plain_line(*state) == ("1:40: 400 of 1000 files, 40 %, saved 2.4 GB, 40.2 MB/s, 1 failed, 2:28 left")
+    assert plain_line(Snapshot.of(*state)) == (
+        "1:40: 400 of 1000 files, 40 %, saved 2.4 GB, 40.2 MB/s, 1 failed, 2:28 left"
+    )
 
 
 def test_summary(state: tuple[Run, BatchReport]) -> None:

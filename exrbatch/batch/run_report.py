@@ -1,10 +1,8 @@
-"""FileReports -> BatchReport: the one owner of totals and exit code. Also the record file of `--report`."""
+"""FileReports -> BatchReport: the one owner of totals and exit code."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import TextIO
 
 from exrbatch.jobs.file_report import FileReport, Status
 
@@ -110,15 +108,3 @@ class BatchReport:
             "seconds": round(self.seconds, 3),
             "exit_code": self.exit_code,
         } | ({"stop_reason": self.stop_reason} if self.stop_reason is not None else {})
-
-
-class RecordFile:
-    """JSON lines: one typed record per file, written out as the file ends."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def add(self, report: FileReport) -> None:
-        """Write one record."""
-        self._stream.write(json.dumps({"type": "file"} | report.to_json()) + "\n")
-        self._stream.flush()

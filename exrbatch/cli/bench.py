@@ -30,8 +30,8 @@ from exrbatch.bench.text_tables import CSV_HEADER, make_csv
 from exrbatch.bench.workbench import CACHES, Workbench
 from exrbatch.cli.bench_report import print_corpus, print_results
 from exrbatch.cli.console import lasting_console
+from exrbatch.cli.driving import PLAIN_SECONDS
 from exrbatch.cli.outputs import check_output, open_output
-from exrbatch.cli.recompress import PLAIN_SECONDS
 from exrbatch.errors import OptionsError, RunStopped
 from exrbatch.jobs.file_report import Status
 from exrbatch.text import safe_text, shown_duration

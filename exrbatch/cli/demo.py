@@ -8,7 +8,7 @@ from rich.text import Text
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.cli.console import lasting_console
-from exrbatch.cli.recompress import drive
+from exrbatch.cli.driving import drive
 from exrbatch.cli.summary import summary_lines
 from exrbatch.demo import HEIGHT, WIDTH, write_frames
 from exrbatch.errors import OptionsError

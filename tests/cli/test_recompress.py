@@ -185,7 +185,7 @@ def test_ctrl_c_twice_stops_at_once(tmp_path: Path) -> None:
     while not any(name.endswith(".tmp") for name in os.listdir(tmp_path)):
         assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)
-    assert "once more (Ctrl-C) to stop now" in process.stderr.readline()
+    assert "press Ctrl-C again to stop immediately" in process.stderr.readline()
     os.killpg(process.pid, signal.SIGINT)
     document, _ = process.communicate()
     assert process.returncode == 130

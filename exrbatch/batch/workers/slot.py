@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
 from exrbatch.batch.discovery.candidate import Candidate
@@ -72,6 +73,17 @@ class PostMortem(NamedTuple):
     is_lost: bool
 
 
+def _process_of(executor: ProcessPoolExecutor) -> BaseProcess:
+    """Return the one process of an executor.
+
+    There is no public way that is safe: `multiprocessing.active_children()` also asks for the exit codes of all other
+    workers, and the fork server tells each one only once. The executor that should have got it would take a worker that
+    has just died for one that was lost with its server.
+    """
+    (process,) = executor._processes.values()
+    return process
+
+
 class Slot:
     """Room for one worker. An empty `bundle`: the worker is free."""
 
@@ -107,7 +119,7 @@ class Slot:
             )
             try:
                 self.executor.submit(os.getpid)  # the process starts with the first task, not with the executor
-                (self.process,) = self.executor._processes.values()
+                self.process = _process_of(self.executor)
                 return
             except (OSError, EOFError, RuntimeError, BrokenExecutor) as error:
                 self.executor.shutdown(wait=False)

@@ -20,11 +20,17 @@ def die_with_server() -> None:
     nobody holds the other end of a pipe any more; every worker is given that end, and has to let go of it.
     """
     if sys.platform == "linux":
-        alive_fd = vars(forkserver._forkserver).get("_forkserver_alive_fd")
-        if alive_fd is not None:
-            os.close(alive_fd)
-            vars(forkserver._forkserver)["_forkserver_alive_fd"] = None
+        _let_go_of_the_server()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _let_go_of_the_server() -> None:
+    """Close the end of the pipe that keeps the fork server running; nothing public knows which descriptor that is."""
+    server = vars(forkserver._forkserver)
+    alive_fd = server.get("_forkserver_alive_fd")
+    if alive_fd is not None:
+        os.close(alive_fd)
+        server["_forkserver_alive_fd"] = None
 
 
 def keep_freed_memory() -> None:

@@ -1,0 +1,123 @@
+"""A run driven to its end: the live dashboard or a plain line now and then, signals, and the totals."""
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from types import FrameType, TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from exrbatch.batch.run import Run
+from exrbatch.batch.run_report import BatchReport
+from exrbatch.batch.scheduler import StopRequest
+from exrbatch.batch.workers.forkserver import STATUS_SIGNALS, STOP_SIGNALS
+from exrbatch.cli.records import Sink
+from exrbatch.dashboard import STOPPING, Dashboard, Snapshot, plain_line
+
+PLAIN_SECONDS = 30.0
+"""Between two lines when the output is no terminal."""
+
+
+def drive(
+    run: Run,
+    console: Console,
+    *,
+    quiet: bool = False,
+    sinks: Sequence[Sink] = (),
+    report: BatchReport | None = None,
+) -> BatchReport:
+    """Run to the end with a live dashboard (on a terminal) or a plain line now and then; return the totals."""
+    report = report or BatchReport()
+    status = _StatusLine(console, run, report)
+    is_live = console.is_terminal and not console.is_dumb_terminal and not quiet
+    next_line = time.monotonic() + PLAIN_SECONDS
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_interrupts(run.stop, None if is_live else console))
+        stack.enter_context(status)
+        dashboard = Dashboard(run, report) if is_live else None
+        if dashboard is not None:
+            stack.enter_context(Live(dashboard, console=console, refresh_per_second=4))
+        stack.enter_context(_killed_on_error(run))
+        for finished in run.events():
+            if finished is not None:
+                report.add(finished)
+                for sink in sinks:
+                    sink(finished)
+            if dashboard is not None:
+                dashboard.update(run, report)
+            if not is_live and not quiet and time.monotonic() >= next_line:
+                next_line += PLAIN_SECONDS
+                status.is_wanted = True
+            status.print_if_wanted()
+    report.signal_number, report.stop_reason = run.stop.signal_number, run.stop.reason
+    return report
+
+
+class _StatusLine:
+    """Prints one line about the run: now and then, and when SIGUSR1 (on BSD and macOS also SIGINFO) asks for it.
+
+    Attributes:
+        is_wanted: whether one is to be printed at the next opportunity.
+    """
+
+    def __init__(self, console: Console, run: Run, report: BatchReport) -> None:
+        self._console, self._run, self._report = console, run, report
+        self.is_wanted = False
+
+    def __enter__(self) -> "_StatusLine":
+        for number in STATUS_SIGNALS:
+            signal.signal(number, self._ask)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number in STATUS_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # one that comes late must not end the process
+
+    def print_if_wanted(self) -> None:
+        """Print the line if somebody asked for it."""
+        if self.is_wanted:
+            self.is_wanted = False
+            self._console.print(Text(plain_line(Snapshot.of(self._run, self._report))))
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self.is_wanted = True
+
+
+@contextlib.contextmanager
+def _killed_on_error(run: Run) -> Iterator[None]:
+    """Stop the workers at once when the second signal, or an error, comes between two events of the run."""
+    try:
+        yield
+    except BaseException:
+        run.kill()
+        raise
+
+
+@contextlib.contextmanager
+def _interrupts(stop: StopRequest, console: Console | None) -> Iterator[None]:
+    """First Ctrl-C, SIGTERM or SIGHUP: finish what runs, and say so unless the dashboard does. Second: stop now."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop.signal_number is not None:
+            for each in STOP_SIGNALS:
+                signal.signal(each, signal.SIG_IGN)  # the third must not disturb the removal of temp files
+            raise KeyboardInterrupt
+        stop.signal_number = number
+        if console is not None:
+            console.print(Text(STOPPING, style="yellow"))
+
+    # What was ignored when we started, as by nohup, stays ignored.
+    heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heard}
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
