@@ -1,4 +1,4 @@
-"""The plan of the house: arrows point down, rooms are described, the README tells the truth."""
+"""The layers are those of docs/architecture.md, modules are small and described, and the README is true."""
 
 import ast
 import re
@@ -13,15 +13,23 @@ from exrbatch.cli.compressions import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "exrbatch"
-FLOORS = {
-    "errors": 0, "version": 0, "text": 0, "exr": 1, "replacing": 1, "codecs": 2, "recompression": 3, "jobs": 4,
-    "batch": 5, "api": 6, "bench": 6, "demo": 6, "dashboard": 7, "cli": 8, "__main__": 9, "__init__": 10,
-}  # fmt: skip
+
+
+def layers() -> dict[str, int]:
+    """Read the diagram in docs/architecture.md: each package or module with its height, from 0."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    (diagram,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    rows = [line[:33].split(", ") for line in diagram.splitlines()]
+    heights = {name.strip(): height for height, row in enumerate(reversed(rows)) for name in row}
+    return heights | {"__main__": len(rows), "__init__": len(rows) + 1}
+
+
+LAYERS = layers()
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def floor_of(path: Path) -> int:
-    return FLOORS[path.relative_to(PACKAGE).parts[0].removesuffix(".py")]
+def layer_of(path: Path) -> int:
+    return LAYERS[path.relative_to(PACKAGE).parts[0].removesuffix(".py")]
 
 
 def imports_of(path: Path) -> list[str]:
@@ -40,14 +48,14 @@ def imports_of(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_arrows_point_down(path: Path) -> None:
-    """No module imports from a floor above its own; the package's own names are for users only."""
+def test_imports_point_down_the_layers(path: Path) -> None:
+    """No module imports from a layer above its own; the package's own names are for users only."""
     for name in imports_of(path):
         parts = name.split(".")
         if len(parts) == 1:
-            assert floor_of(path) >= FLOORS["cli"], "import from the room, not from the front door"
+            assert layer_of(path) >= LAYERS["cli"], "import from the module, not from the package"
         else:
-            assert FLOORS[parts[1]] <= floor_of(path), f"{path} imports {name}"
+            assert LAYERS[parts[1]] <= layer_of(path), f"{path} imports {name}"
 
 
 def test_no_cycles() -> None:
@@ -65,7 +73,7 @@ def test_no_cycles() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_modules_are_small_and_described(path: Path) -> None:
-    """A module fits one sitting and says what it is for; a room's __init__ holds nothing but that."""
+    """A module fits one sitting and says what it is for; a package's __init__ holds nothing but that."""
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree)
     assert len(path.read_text().splitlines()) <= 350
