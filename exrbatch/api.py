@@ -1,4 +1,4 @@
-"""The library's two calls. The command line is another caller of the same floors."""
+"""The library's two calls. The command line calls the same code."""
 
 from collections.abc import Iterable, Iterator
 from os import PathLike, fsdecode

@@ -14,7 +14,7 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.workers.pool import Running
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.text import safe_text, shortened, shown_duration, shown_size
+from exrbatch.text import format_duration, format_size, safe_text, shortened
 
 STOPPING = "finishing files in progress; press Ctrl-C again to stop immediately"
 SHOWN_FAILURES = 3
@@ -118,7 +118,7 @@ class Snapshot:
             return "done"
         if self.reached_size <= 0:
             return "starting"
-        return f"{shown_duration(self.seconds * (self.found_size - self.reached_size) / self.reached_size)} left"
+        return f"{format_duration(self.seconds * (self.found_size - self.reached_size) / self.reached_size)} left"
 
 
 class Dashboard:
@@ -165,15 +165,15 @@ def plain_line(now: Snapshot) -> str:
     """One line for a log: what the dashboard says, in short."""
     share = f"{100 * now.reached_size / now.found_size:.0f} %" if now.found_size else "0 %"
     return (
-        f"{shown_duration(now.seconds)}: {now.files} of {now.total} files, {share},"
-        f" saved {shown_size(now.saved)}, {shown_size(now.reached_size / max(now.seconds, 1e-9))}/s,"
+        f"{format_duration(now.seconds)}: {now.files} of {now.total} files, {share},"
+        f" saved {format_size(now.saved)}, {format_size(now.reached_size / max(now.seconds, 1e-9))}/s,"
         f" {now.counts.get(Status.FAILED, 0)} failed, {now.remaining}"
     )
 
 
 def _overall(now: Snapshot) -> RenderableType:
     done, total = now.reached_size, max(now.found_size, 1)
-    share = f"{100 * done / total:3.0f} %  {shown_size(done)} of {shown_size(now.found_size)}"
+    share = f"{100 * done / total:3.0f} %  {format_size(done)} of {format_size(now.found_size)}"
     line = Table.grid(expand=True, padding=(0, 1))
     line.add_column(ratio=1)
     line.add_column(no_wrap=True)
@@ -194,12 +194,12 @@ def _numbers(now: Snapshot, machine: "_Machine") -> RenderableType:
             style = STYLES[status] if count else "dim"
             files.append(" · ").append(f"{count} {status.value.replace('_', ' ')}", style)
     grid.add_row("files", files)
-    saved = f"{shown_size(now.saved)} ({100 * now.saved_share:.1f} %)"
-    size = Text(f"read {shown_size(now.read_size)} · written {shown_size(now.written_size)} · ")
+    saved = f"{format_size(now.saved)} ({100 * now.saved_share:.1f} %)"
+    size = Text(f"read {format_size(now.read_size)} · written {format_size(now.written_size)} · ")
     grid.add_row("bytes", size.append(f"saved {saved}", "bold green" if now.saved else ""))
     seconds = max(now.seconds, 1e-9)
     rate = now.reached_size / seconds
-    speed = f"{now.files / seconds:.1f} files/s · {shown_size(rate)}/s · {shown_duration(now.seconds)} elapsed"
+    speed = f"{now.files / seconds:.1f} files/s · {format_size(rate)}/s · {format_duration(now.seconds)} elapsed"
     grid.add_row("speed", speed)
     grid.add_row("machine", machine.look())
     return grid
@@ -220,7 +220,7 @@ def _workers(running: Sequence[Running], width: int) -> RenderableType:
             Text(name),
             ProgressBar(total=1.0, completed=row.done, width=bar_width),
             f"{100 * row.done:3.0f} %",
-            f"{shown_size(speed):>10}/s",
+            f"{format_size(speed):>10}/s",
         )
     if len(running) > len(shown):
         table.add_row("", Text(f"and {len(running) - len(shown)} more workers", style="dim"))
@@ -264,5 +264,5 @@ class _Machine:
         total = psutil.virtual_memory()
         return (
             f"cpu {psutil.cpu_percent():.0f} % (ours {cpu / (psutil.cpu_count() or 1):.0f} %) ·"
-            f" memory {shown_size(memory)} ours, {shown_size(total.available)} free"
+            f" memory {format_size(memory)} ours, {format_size(total.available)} free"
         )

@@ -27,7 +27,7 @@ def path_bytes(path: str) -> bytes:
         return path.encode("utf-8", "surrogatepass")
 
 
-def shown_size(size: float) -> str:
+def format_size(size: float) -> str:
     """Show bytes in decimal units, as disks are sold: 999 B, 1.2 kB, 45.6 MB, 7.1 GB."""
     sign, size = ("-", -size) if size < 0 else ("", size)
     if size < 1000:
@@ -40,7 +40,7 @@ def shown_size(size: float) -> str:
     return f"{sign}{size:.1f} {units[-1]}"
 
 
-def shown_duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Show seconds as 4.2 s, 3:25 or 1:02:03."""
     if seconds < 60:
         return f"{seconds:.1f} s"

@@ -13,7 +13,7 @@ from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.workers.pool import Running
 from exrbatch.cli.summary import file_line, summary_lines
 from exrbatch.dashboard import Dashboard, Snapshot, plain_line
-from exrbatch.text import safe_text, shortened, shown_duration, shown_size
+from exrbatch.text import format_duration, format_size, safe_text, shortened
 
 
 class Clock:
@@ -115,10 +115,10 @@ def test_file_line() -> None:
 
 def test_words_for_people() -> None:
     """Decimal units, durations, odd names on one line, the end of long ones."""
-    assert [shown_size(size) for size in (0, 999, 1000, 999_949, 999_950, 1.5e9, 2e15, -2500)] == [
+    assert [format_size(size) for size in (0, 999, 1000, 999_949, 999_950, 1.5e9, 2e15, -2500)] == [
         "0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "1.5 GB", "2000.0 TB", "-2.5 kB",
     ]  # fmt: skip
-    assert [shown_duration(seconds) for seconds in (0.04, 59.9, 60, 3599.6, 36000)] == [
+    assert [format_duration(seconds) for seconds in (0.04, 59.9, 60, 3599.6, 36000)] == [
         "0.0 s", "59.9 s", "1:00", "1:00:00", "10:00:00",
     ]  # fmt: skip
     assert safe_text("a\n\x1b[31m\udcff.exr") == r"a\n\x1b[31m\xff.exr"

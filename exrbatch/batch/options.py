@@ -123,13 +123,13 @@ class Options:
 
     def job(self, candidate: Candidate, share: Share | None = None) -> Job:
         """Make the job of one file."""
-        root = None if candidate.mirror == self.tree_root else self.tree_root  # the same: a single file's own path
+        root = None if candidate.counterpart == self.tree_root else self.tree_root  # the same: a single file's own path
         place = Place(
             source=candidate.path,
-            destination=candidate.mirror if self.output is not None else None,
-            backup=candidate.mirror if self.backup_dir is not None else None,
-            other=candidate.mirror if self.other is not None else None,
-            hard_links=candidate.twins,
+            destination=candidate.counterpart if self.output is not None else None,
+            backup=candidate.counterpart if self.backup_dir is not None else None,
+            other=candidate.counterpart if self.other is not None else None,
+            hard_links=candidate.hard_links,
             like=candidate.like,
             root=root,
         )

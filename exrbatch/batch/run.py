@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_mirror
-from exrbatch.batch.discovery.output_tree import Mirror, folder_of
+from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_tree
+from exrbatch.batch.discovery.output_tree import OutputTree, folder_of
 from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.options import Options
 from exrbatch.batch.scheduler import Scheduler, StopRequest
@@ -109,16 +109,16 @@ def _is_remote(folders: Sequence[str]) -> bool:
 
 def _found(paths: Sequence[str], options: Options) -> Iterator[Candidate | FileReport]:
     """Set up the scan. Raises `OptionsError` at once for folders that can't be."""
-    mirror, compares = None, options.other is not None
+    tree, compares = None, options.other is not None
     if options.tree_root is not None:
         name = "backup" if options.backup_dir is not None else "output"
-        mirror = Mirror(options.tree_root, paths, written_as=None if compares else name)
+        tree = OutputTree(options.tree_root, paths, written_as=None if compares else name)
         if not compares:
-            mirror.check_writable(paths)
+            tree.check_writable(paths)
     selection = Selection(options.include, options.exclude)
-    found = discover(paths, mirror, selection, sweep=options.rules.writes, relink=options.rules.relinks)
-    if compares and mirror is not None:
-        found = itertools.chain(found, only_in_mirror(paths, mirror, selection))
+    found = discover(paths, tree, selection, sweep=options.rules.writes, relink=options.rules.relinks)
+    if compares and tree is not None:
+        found = itertools.chain(found, only_in_tree(paths, tree, selection))
     return map(_as_failed, found) if options.rules.must_do_all else found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from exrbatch.bench.figures import TOTAL, Row
 from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE, release_number
-from exrbatch.text import shown_size
+from exrbatch.text import format_size
 
 SAME_SIZE = 1.03
 """A few percent more bytes are worth ..."""
@@ -103,7 +103,7 @@ def _reason(best: Row, possible: Sequence[Row]) -> str:
         more = 100 * (best.kept_size / smallest.kept_size - 1)
         faster = _pack(best) / max(1e-9, _pack(smallest))
         why = f"{more:.1f} % larger than {smallest.packing.name}, the smallest, but packed {faster:.1f} times as fast"
-    return f"{size}; {why}; {shown_size(best.saved_per_cpu_hour)} saved per CPU hour."
+    return f"{size}; {why}; {format_size(best.saved_per_cpu_hour)} saved per CPU hour."
 
 
 def _jobs_reason(best: Row, knee: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from exrbatch.bench.figures import TOTAL, Row, make_rows
-from exrbatch.bench.machine_facts import shown_facts
+from exrbatch.bench.machine_facts import format_facts
 from exrbatch.bench.passes import Figure
 from exrbatch.bench.result import Results
 
@@ -40,7 +40,7 @@ def _ratio(now: Figure | None, then: Figure | None) -> float | None:
 
 def differences(now: Results, then: Results) -> list[str]:
     """Say what else differs between two benchmarks: the ratios are of all of it together."""
-    facts, old_facts = shown_facts(now.machine), shown_facts(then.machine)
+    facts, old_facts = format_facts(now.machine), format_facts(then.machine)
     found = [
         f"{name.replace('_', ' ')}: {old_facts.get(name, 'unknown')} then, {value} now"
         for name, value in facts.items()

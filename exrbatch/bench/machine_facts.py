@@ -13,7 +13,7 @@ from exrbatch.batch.limits import (
     physical_cores,
     total_memory,
 )
-from exrbatch.text import safe_text, shown_size
+from exrbatch.text import format_size, safe_text
 from exrbatch.version import __version__
 
 PACKAGES = ("OpenEXR", "deflate", "isal", "numpy", "zstandard")
@@ -41,11 +41,11 @@ def describe_machine(folder: str) -> Facts:
     return facts | {name: _version(name) for name in PACKAGES}
 
 
-def shown_facts(facts: Facts) -> dict[str, str]:
+def format_facts(facts: Facts) -> dict[str, str]:
     """Return the facts as people read them."""
     sizes = ("memory", "cgroup_memory")
     return {
-        name: shown_size(value) if name in sizes and not isinstance(value, str) else safe_text(str(value))
+        name: format_size(value) if name in sizes and not isinstance(value, str) else safe_text(str(value))
         for name, value in facts.items()
     }
 

@@ -8,10 +8,10 @@ from exrbatch.bench import plots
 from exrbatch.bench.advice import advise, in_order, pareto, total_rows
 from exrbatch.bench.baseline import changes, differences
 from exrbatch.bench.figures import TOTAL, Row, unmeasured
-from exrbatch.bench.machine_facts import shown_facts
+from exrbatch.bench.machine_facts import format_facts
 from exrbatch.bench.result import Results
 from exrbatch.bench.text_tables import COLUMNS, EXPLANATION, all_jobs, change_cells, jobs_cells, spread_cells
-from exrbatch.text import safe_text, shown_size
+from exrbatch.text import format_size, safe_text
 
 BEGINNING = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>exrbatch bench</title>'
 STYLE = """
@@ -114,7 +114,7 @@ def _problems(results: Results, totals: Sequence[Row]) -> list[str]:
 def _sample_table(results: Results) -> str:
     lines = (
         (
-            [file.content, safe_text(file.path), shown_size(file.size), shown_size(file.raw_size), file.sha256[:12]],
+            [file.content, safe_text(file.path), format_size(file.size), format_size(file.raw_size), file.sha256[:12]],
             False,
         )
         for file in results.sample.files
@@ -123,5 +123,5 @@ def _sample_table(results: Results) -> str:
 
 
 def _machine_table(results: Results) -> str:
-    shown = shown_facts(results.machine) | {name: str(value) for name, value in results.settings.items()}
+    shown = format_facts(results.machine) | {name: str(value) for name, value in results.settings.items()}
     return _table(["", ""], (([name.replace("_", " "), value], False) for name, value in shown.items()), text_columns=2)

@@ -1,4 +1,4 @@
-"""Rows of figures -> plots as SVG text. The only door to matplotlib, which is an extra of the package."""
+"""Rows of figures -> plots as SVG text. It wraps matplotlib, which is an extra of the package."""
 
 import io
 from collections.abc import Callable, Sequence

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from exrbatch.bench.baseline import Change
 from exrbatch.bench.figures import Row
 from exrbatch.bench.passes import Figure
-from exrbatch.text import shown_size
+from exrbatch.text import format_size
 
 COLUMNS: dict[str, Callable[[Row], str]] = {
     "compression": lambda row: row.packing.name + (" (lossy)" if row.is_lossy else ""),
@@ -17,8 +17,8 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "unpack GB/s": lambda row: _speed(row.unpack),
     "files/s": lambda row: _best_rate(row),
     "CPU s/GB": lambda row: f"{row.cpu_per_byte * 1e9:.1f}",
-    "memory": lambda row: shown_size(row.peak_memory) if row.peak_memory else "",
-    "saved/CPU h": lambda row: shown_size(row.saved_per_cpu_hour),
+    "memory": lambda row: format_size(row.peak_memory) if row.peak_memory else "",
+    "saved/CPU h": lambda row: format_size(row.saved_per_cpu_hour),
     "files": lambda row: f"{row.files}" if row.is_whole else f"{row.files} of {row.asked}",
 }
 """Heading -> what stands below it."""

@@ -22,7 +22,7 @@ from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.measure_job import MeasureRules
 from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.recompression.choices import Permissions
-from exrbatch.text import shown_size
+from exrbatch.text import format_size
 
 SPARE_BYTES = 1_000_000_000
 """Left free, as other programs write to that disk, too."""
@@ -51,8 +51,8 @@ class Workbench:
         free = shutil.disk_usage(self.parent).free
         if needed > free:
             raise OptionsError(
-                f"copies, new files and some room to spare need {shown_size(needed)} below {self.parent};"
-                f" {shown_size(free)} are free (--work-dir)"
+                f"copies, new files and some room to spare need {format_size(needed)} below {self.parent};"
+                f" {format_size(free)} are free (--work-dir)"
             )
 
     def __enter__(self) -> "Workbench":

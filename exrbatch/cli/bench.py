@@ -34,7 +34,7 @@ from exrbatch.cli.driving import PLAIN_SECONDS
 from exrbatch.cli.outputs import check_output, open_output
 from exrbatch.errors import OptionsError, RunStopped
 from exrbatch.jobs.file_report import Status
-from exrbatch.text import safe_text, shown_duration
+from exrbatch.text import format_duration, safe_text
 
 MOST = 1000
 """Passes, or files: more would take days, for figures that are no better."""
@@ -192,7 +192,7 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
 def _announcement(session: Session) -> Text:
     trials = f"{session.trials} trial{'s' * (session.trials > 1)}"
     passes = f"a warm-up and {session.passes} pass{'es' * (session.passes > 1)}"
-    return Text(f"{trials}, {passes}: about {shown_duration(session.total_seconds)}", style="bold")
+    return Text(f"{trials}, {passes}: about {format_duration(session.total_seconds)}", style="bold")
 
 
 def _measure(
@@ -245,7 +245,7 @@ class _Shown:
             self._console.print(Text(f"{self._doing()}, {self._left()} left"))
 
     def _left(self) -> str:
-        return shown_duration(self._session.remaining_seconds)
+        return format_duration(self._session.remaining_seconds)
 
     def _doing(self) -> str:
         if self._session.current is None:

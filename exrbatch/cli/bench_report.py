@@ -10,12 +10,12 @@ from rich.text import Text
 from exrbatch.bench.advice import advise, in_order, pareto, total_rows
 from exrbatch.bench.baseline import changes, differences
 from exrbatch.bench.figures import Row, make_rows, unmeasured
-from exrbatch.bench.machine_facts import shown_facts
+from exrbatch.bench.machine_facts import format_facts
 from exrbatch.bench.result import Results
 from exrbatch.bench.sample import Sample
 from exrbatch.bench.text_tables import COLUMNS, EXPLANATION, all_jobs, change_cells, jobs_cells
 from exrbatch.cli.summary import MAX_LISTED
-from exrbatch.text import safe_text, shortened, shown_size
+from exrbatch.text import format_size, safe_text, shortened
 
 WIDE = 110
 """Columns of a terminal that has room for everything."""
@@ -30,11 +30,11 @@ def print_corpus(console: Console, sample: Sample) -> None:
     room = max(20, console.width - 40)
     for each in sample.classes:
         count = f"{each.files} file{'s' * (each.files > 1)}"
-        table.add_row(Text(f"{each.name}: {count}", "bold"), shown_size(each.size), "")
+        table.add_row(Text(f"{each.name}: {count}", "bold"), format_size(each.size), "")
         for file in sample.files:
             if file.content == each.name:
                 name = shortened(safe_text(file.path), room)
-                table.add_row(Text(f"  {name}"), shown_size(file.size), file.sha256[:HASH_SHOWN])
+                table.add_row(Text(f"  {name}"), format_size(file.size), file.sha256[:HASH_SHOWN])
     count = f"{sample.found} file{'s' * (sample.found != 1)} found, {sample.looked_at} looked at"
     console.print(Text(count, style="bold"))
     if sample.classes:
@@ -55,7 +55,7 @@ def print_results(console: Console, results: Results, baseline: Results | None) 
         console.print(Text("nothing was measured", style="yellow"))
         return
     best = pareto(totals)
-    facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown_facts(results.machine).items())
+    facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in format_facts(results.machine).items())
     _print_prose(console, Text(facts, "dim"))
     console.print(_main_table(totals, best, COLUMNS if console.width >= WIDE else NARROW_COLUMNS))
     marks = f"* no other is at once as small, as fast to pack and to unpack. {EXPLANATION}"

@@ -15,7 +15,7 @@ from exrbatch.batch.workers.slot import most_slots
 from exrbatch.cli.console import lasting_console
 from exrbatch.errors import OptionsError
 from exrbatch.replacing.examine import Storage, backups, examine, in_place, outputs, promise
-from exrbatch.text import safe_text, shown_size
+from exrbatch.text import format_size, safe_text
 from exrbatch.version import __version__
 
 FORMAT = "exrbatch-doctor-1"
@@ -108,7 +108,7 @@ def _lines(document: dict[str, Any]) -> list[Text]:
     machine = document["machine"]
     lines = [
         _line("versions", ", ".join(f"{name} {version}" for name, version in document["versions"].items())),
-        _line("machine", f"{machine['system']}, {machine['cores']} cores, {shown_size(machine['memory'])} of memory"),
+        _line("machine", f"{machine['system']}, {machine['cores']} cores, {format_size(machine['memory'])} of memory"),
         _line("workers", f"{machine['jobs']}, or as many as -j says, up to {machine['most_jobs']} (open files)"),
     ]
     for finding in document["paths"]:
@@ -118,7 +118,7 @@ def _lines(document: dict[str, Any]) -> list[Text]:
 
 def _storage_lines(finding: dict[str, Any]) -> list[Text]:
     size = finding["size"]
-    room = "unknown" if size is None else f"{shown_size(finding['free'])} free of {shown_size(size)}"
+    room = "unknown" if size is None else f"{format_size(finding['free'])} free of {format_size(size)}"
     lines = [
         _line("storage", safe_text(f"{finding['file_system']} ({finding['source']})")),
         _line("space", f"{room}; quota: unknown"),

@@ -8,7 +8,7 @@ from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE, release_number
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.job import Rules
 from exrbatch.jobs.recompress_job import RecompressRules
-from exrbatch.text import safe_text, shown_duration, shown_size
+from exrbatch.text import format_duration, format_size, safe_text
 
 MAX_LISTED = 20
 """Failures and reasons shown at the end; the others are in the --report file."""
@@ -26,10 +26,10 @@ def file_line(report: FileReport) -> Text:
     if report.status is Status.RECOMPRESSED:
         share = 100 * report.saved / report.size_before
         line.append(
-            f": {shown_size(report.size_before)} -> {shown_size(report.size_after)} ({-share:+.1f} %)", "default"
+            f": {format_size(report.size_before)} -> {format_size(report.size_after)} ({-share:+.1f} %)", "default"
         )
     elif report.tried_size is not None:
-        line.append(f": {shown_size(report.size_before)}, would be {shown_size(report.tried_size)}", "default")
+        line.append(f": {format_size(report.size_before)}, would be {format_size(report.tried_size)}", "default")
     if report.reason:
         line.append(f": {report.reason}", "default not bold")
     for note in report.notes:
@@ -125,12 +125,12 @@ def _grouped(word: str, reasons: list[tuple[str, int]], style: str) -> list[Text
 
 def _sizes(report: BatchReport) -> Text:
     if report.counts[Status.EQUAL]:
-        return Text(f"compared in {shown_duration(report.seconds)}", style="bold")
+        return Text(f"compared in {format_duration(report.seconds)}", style="bold")
     if report.counts[Status.PLANNED]:
-        return Text(f"a dry run of {shown_duration(report.seconds)}: no file was touched", style="bold")
+        return Text(f"a dry run of {format_duration(report.seconds)}: no file was touched", style="bold")
     seconds = max(report.seconds, 1e-9)
-    after = shown_size(report.replaced_size - report.saved)
-    saved = f"{shown_size(report.replaced_size)} -> {after}, saved {shown_size(report.saved)}"
+    after = format_size(report.replaced_size - report.saved)
+    saved = f"{format_size(report.replaced_size)} -> {after}, saved {format_size(report.saved)}"
     change = f"{saved} ({100 * report.saved_share:.1f} %)" if report.replaced_size else "nothing changed"
-    speed = f"{report.files / seconds:.1f} files/s, {shown_size(report.done_size / seconds)}/s"
-    return Text(f"{change} in {shown_duration(report.seconds)} ({speed})", style="bold")
+    speed = f"{report.files / seconds:.1f} files/s, {format_size(report.done_size / seconds)}/s"
+    return Text(f"{change} in {format_duration(report.seconds)} ({speed})", style="bold")

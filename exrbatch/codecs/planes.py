@@ -59,9 +59,9 @@ def from_planes(strip: Strip, planes: dict[str, Plane], raw: Raw) -> None:
         place[...] = samples
 
 
-def same_planes(strip: Strip, planes: dict[str, Plane], raw: Raw, but: Collection[str] = ()) -> bool:
+def same_planes(strip: Strip, planes: dict[str, Plane], raw: Raw, ignoring: Collection[str] = ()) -> bool:
     """Whether raw bytes hold exactly these samples, bit by bit, of all channels but some."""
-    return all((samples == place).all() for name, samples, place in _pairs(strip, planes, raw) if name not in but)
+    return all((samples == place).all() for name, samples, place in _pairs(strip, planes, raw) if name not in ignoring)
 
 
 def _pairs(strip: Strip, planes: dict[str, Plane], raw: Raw) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:

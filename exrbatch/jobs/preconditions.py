@@ -13,7 +13,7 @@ from exrbatch.jobs.made_from import Made
 from exrbatch.recompression.choices import Hardlinks
 from exrbatch.replacing.backups import find_orphan, own_names
 from exrbatch.replacing.file_systems import CANT_REPLACE, READ_ONLY, file_system_at, is_open_for_writing
-from exrbatch.text import shown_size
+from exrbatch.text import format_size
 
 if TYPE_CHECKING:
     from exrbatch.jobs.recompress_job import RecompressJob
@@ -120,5 +120,7 @@ def check_room(job: "RecompressJob", size: int) -> None:
         total, _, free = shutil.disk_usage(folder)
     # Some FUSE mounts say 0 in total for "unknown".
     if total and free < size + job.share.reserved + min(MAX_RESERVE, total // 100):
-        others = f", other files in progress {shown_size(job.share.reserved)}" if job.share.reserved else ""
-        raise NoSpace(f"only {shown_size(free)} are free on its disk; the new file may take {shown_size(size)}{others}")
+        others = f", other files in progress {format_size(job.share.reserved)}" if job.share.reserved else ""
+        raise NoSpace(
+            f"only {format_size(free)} are free on its disk; the new file may take {format_size(size)}{others}"
+        )

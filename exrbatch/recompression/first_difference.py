@@ -11,7 +11,7 @@ from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.part import LevelMode
 
 
-def first_different_pixel(group: ChunkGroup, raw: Raw, other: Raw, but: Collection[str] = ()) -> str | None:
+def first_different_pixel(group: ChunkGroup, raw: Raw, other: Raw, ignoring: Collection[str] = ()) -> str | None:
     """Say where two versions of a group's raw bytes differ first, in all channels but some; None if they don't.
 
     The lines of a flat scan line group follow one another and begin on a line of every channel.
@@ -20,22 +20,22 @@ def first_different_pixel(group: ChunkGroup, raw: Raw, other: Raw, but: Collecti
     if grid.part.storage.is_deep:
         return _first_in_deep(grid, group.chunks[0], raw, other)
     if grid.part.tiles is None:
-        return _first_in_lines(group, raw, other, but)
+        return _first_in_lines(group, raw, other, ignoring)
     ends = np.cumsum(group.sizes).tolist()
     for chunk, start, end in zip(group.chunks, [0, *ends[:-1]], ends, strict=True):
         strip = Strip(grid.part, int(grid.widths[chunk]), int(grid.heights[chunk]))
-        for name, row, column in _differing(strip, raw[start:end], other[start:end], but):
+        for name, row, column in _differing(strip, raw[start:end], other[start:end], ignoring):
             return _in_tile(grid, chunk, name, row, column)
     return None
 
 
-def _first_in_lines(group: ChunkGroup, raw: Raw, other: Raw, but: Collection[str]) -> str | None:
+def _first_in_lines(group: ChunkGroup, raw: Raw, other: Raw, ignoring: Collection[str]) -> str | None:
     grid = group.grid
     strip = Strip(grid.part, int(grid.widths[0]), int(grid.heights[list(group.chunks)].sum()))
     samplings = {channel.name: (channel.x_sampling, channel.y_sampling) for channel in grid.part.channels}
     found = [
         (row * samplings[name][1], column * samplings[name][0], name)
-        for name, row, column in _differing(strip, raw, other, but)
+        for name, row, column in _differing(strip, raw, other, ignoring)
     ]
     if not found:
         return None
@@ -46,11 +46,11 @@ def _first_in_lines(group: ChunkGroup, raw: Raw, other: Raw, but: Collection[str
     return f"part {grid.part.index}, chunk {chunk}, channel {name}, pixel x {x} y {y}"
 
 
-def _differing(strip: Strip, raw: Raw, other: Raw, but: Collection[str]) -> Iterator[tuple[str, int, int]]:
+def _differing(strip: Strip, raw: Raw, other: Raw, ignoring: Collection[str]) -> Iterator[tuple[str, int, int]]:
     """Yield for each channel that differs its name, and the line and the sample of the line where that begins."""
     planes, others = to_planes(strip, raw), to_planes(strip, other)
     for name, plane in planes.items():
-        if name not in but and plane.size:
+        if name not in ignoring and plane.size:
             bits = f"<u{plane.dtype.itemsize}"
             rows, columns = np.nonzero(plane.view(bits) != others[name].view(bits))
             if len(rows):

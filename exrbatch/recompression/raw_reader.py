@@ -13,7 +13,7 @@ from exrbatch.exr.compression import Compression
 from exrbatch.exr.offset_tables import MAX_RAW_CHUNK
 from exrbatch.exr.payloads import Payload, PayloadReader
 from exrbatch.exr.reader import SMALL, ExrFile
-from exrbatch.text import shown_size
+from exrbatch.text import format_size
 
 MEMORY_PER_RAW_BYTE = 7
 """Bytes of memory that a whole job takes at most for each raw byte that it handles at once; unpacking takes 4."""
@@ -73,8 +73,8 @@ class RawReader:
         if needed > self._file.raw_limit:
             raise NeedsMemory(
                 f"{self._file.parts[part].where(group.chunks[0])}: {group.raw_size} raw bytes in {lines} lines at once"
-                f" take about {shown_size(MEMORY_PER_RAW_BYTE * needed)} of memory, and a worker may have"
-                f" {shown_size(MEMORY_PER_RAW_BYTE * self._file.raw_limit)} (fewer --jobs leave more for each)"
+                f" take about {format_size(MEMORY_PER_RAW_BYTE * needed)} of memory, and a worker may have"
+                f" {format_size(MEMORY_PER_RAW_BYTE * self._file.raw_limit)} (fewer --jobs leave more for each)"
             )
 
     def _reserve(self, size: int) -> Raw:

@@ -1,4 +1,4 @@
-"""The door to the disk: every system call by which a new file comes to be and takes the place of an old one.
+"""Every system call by which a new file comes to be and takes the place of an old one.
 
 One seam, so that a test can let any single call fail, or the process die there. No policy: what an error means is
 for the callers to decide, and they decide by looking at the disk, not by the error's number.

@@ -133,12 +133,14 @@ class Replacement:
         assert self._new is not None, "used as a context manager"
         return self._new
 
-    def commit(self, *, overwrite: bool = False, twins: Sequence[str] = (), spare: str | None = None) -> list[str]:
-        """Put the new file in place; `overwrite` whatever is at a destination of its own. Returns notes for the user.
+    def commit(self, *, overwrite: bool = False, hard_links: Sequence[str] = (), spare: str | None = None) -> list[str]:
+        """Put the new file in place. Returns notes for the user.
 
-        `twins`: other names of the original, which are to stand for the new file too. They are linked to it before it
-        has a name of its own: by then somebody may have put something else there. `spare`: a name that the original has
-        besides, and that nobody else uses; it is left alone.
+        Args:
+            overwrite: write over what is at a destination of its own.
+            hard_links: other names of the original, which get the new file, too. They are linked to it before it has a
+                name of its own: by then somebody may have put something else there.
+            spare: another name of the original that nobody else uses; it is left alone.
 
         Raises `SourceChanged` if the source is not the file that was read, `UnsupportedFile` if somebody has taken the
         destination meanwhile.
@@ -150,11 +152,11 @@ class Replacement:
             raise _failed("can't close the new file", error) from error
         if self._destination is None:
             with contextlib.ExitStack() as links:
-                linked = [(twin, self._link(twin, links)) for twin in twins]
+                linked = [(name, self._link(name, links)) for name in hard_links]
                 notes = self._swap(self.path, self._original, spare)
                 self._is_in_place = True
-                for twin, link in linked:
-                    notes += self._relink(twin, link)
+                for name, link in linked:
+                    notes += self._relink(name, link)
                 return notes
         try:
             place_new(self.path, self._new, self._destination, self._original, overwrite=overwrite)
@@ -182,9 +184,9 @@ class Replacement:
                 self._remove(swap.temp)
         return [f"the original could not be removed: {os.path.basename(left)}"] if left else []
 
-    def _link(self, twin: str, links: contextlib.ExitStack) -> str | None:
-        """Give the new file a temp name beside a twin; None if it can't have one."""
-        temp = Original(twin, self._original.fd, self._original.status).new_temp()
+    def _link(self, name: str, links: contextlib.ExitStack) -> str | None:
+        """Give the new file a temp name beside a name; None if it can't have one."""
+        temp = Original(name, self._original.fd, self._original.status).new_temp()
         links.callback(self._remove, temp)
         try:
             disk.DISK.link(self.path, temp)
@@ -192,17 +194,17 @@ class Replacement:
             return None
         return temp
 
-    def _relink(self, twin: str, link: str | None) -> list[str]:
-        """Let a twin stand for the new file; one that can't keeps the old one, whole."""
+    def _relink(self, name: str, link: str | None) -> list[str]:
+        """Let a name stand for the new file; one that can't keeps the old one, whole."""
         try:
             if link is None:
                 raise ReplaceFailed("no hard link can be made in its folder")
-            original = Original(twin, self._original.fd, self._original.status)
+            original = Original(name, self._original.fd, self._original.status)
             original.check_open()
             original.note_own_change()  # the swap before has changed its ctime
             return self._swap(link, original)
         except (SourceChanged, ReplaceFailed, OSError) as error:
-            return [f"a hard link was left with the old file: {os.path.basename(twin)}: {error}"]
+            return [f"a hard link was left with the old file: {os.path.basename(name)}: {error}"]
 
     def _remove(self, path: str) -> None:
         """Remove a temp name as long as it stands for the new file, as it was written.

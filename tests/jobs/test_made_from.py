@@ -33,7 +33,7 @@ def shot(tmp_path: Path) -> Path:
 
 
 def mirror(shot: Path, compression: str = "zip", **options: bool) -> list[tuple[str, Status, str | None]]:
-    """Mirror the shot; how each file ended."""
+    """OutputTree the shot; how each file ended."""
     reports = recompress_many(shot, compression, output=shot.with_name("out"), jobs=1, **options)  # type: ignore[arg-type]
     return sorted((Path(report.path).name, report.status, report.reason) for report in reports)
 

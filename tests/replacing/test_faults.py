@@ -93,7 +93,9 @@ def test_a_backup_that_is_trusted_for_its_name_is_found(tmp_path: Path, monkeypa
     assert any("was touched" in problem for problem in every_world(tmp_path, TAKEN[0]))
 
 
-def truncate_in_place(self: Replacement, *, overwrite: bool = False, twins: object = ()) -> list[str]:
+def truncate_in_place(
+    self: Replacement, *, overwrite: bool = False, hard_links: object = (), spare: object = None
+) -> list[str]:
     """A planted bug: the new bytes are written over the old ones."""
     with open(self.path, "rb") as file:
         new = file.read()
@@ -106,7 +108,9 @@ def truncate_in_place(self: Replacement, *, overwrite: bool = False, twins: obje
     return []
 
 
-def remove_before_rename(self: Replacement, *, overwrite: bool = False, twins: object = ()) -> list[str]:
+def remove_before_rename(
+    self: Replacement, *, overwrite: bool = False, hard_links: object = (), spare: object = None
+) -> list[str]:
     """A planted bug: for an instant there is no file of that name."""
     disk.DISK.remove(self._original.path)
     disk.DISK.rename(self.path, self._original.path)

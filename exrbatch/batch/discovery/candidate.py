@@ -9,8 +9,8 @@ class Candidate(NamedTuple):
     Attributes:
         path: where it is.
         size: bytes.
-        mirror: its place in the tree that mirrors the sources', or None if there is none.
-        twins: its other names, hard links that are to get the new file, too.
+        counterpart: its place in the output tree, or None if there is none.
+        hard_links: its other names, hard links that are to get the new file, too.
         inode: its inode number, 0 where that is not known.
         links: how many names it has.
         like: the path that its place mirrors, where it was named through a link.
@@ -18,8 +18,8 @@ class Candidate(NamedTuple):
 
     path: str
     size: int
-    mirror: str | None = None
-    twins: tuple[str, ...] = ()
+    counterpart: str | None = None
+    hard_links: tuple[str, ...] = ()
     inode: int = 0
     links: int = 1
     like: str | None = None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.discovery.output_tree import FolderIdentity, Mirror, absolute, folder_identity, lineage
+from exrbatch.batch.discovery.output_tree import FolderIdentity, OutputTree, absolute, folder_identity, lineage
 from exrbatch.errors import OptionsError
 from exrbatch.jobs.completeness import is_complete
 from exrbatch.jobs.file_report import FileReport, Status
@@ -93,7 +93,7 @@ def _without_covered(paths: list[str]) -> list[str]:
 
 def discover(
     paths: Sequence[str],
-    mirror: Mirror | None = None,
+    tree: OutputTree | None = None,
     selection: Selection = _EVERYTHING,
     *,
     sweep: bool = True,
@@ -104,14 +104,14 @@ def discover(
     Yields a `FileReport` at once for what is no candidate but should not pass in silence: symbolic links,
     special files, folders that can't be listed, frames of a sequence that are missing. `selection` applies
     to the files of a walk; `sweep`: remove stale temp files on the way. `relink`: of a file with several names
-    yield one, with the others as its `twins`, once all are found.
+    yield one, with the others as its `hard_links`, once all are found.
     """
-    skip = folder_identity(mirror.root) if mirror is not None else None
-    by_place = mirror is not None and not mirror.holds_backups
+    skip = folder_identity(tree.root) if tree is not None else None
+    by_place = tree is not None and not tree.holds_backups
     found = _grouped(_found(paths, skip, selection, sweep, by_place), relink)
-    if mirror is not None:
-        found = ((each if isinstance(each, FileReport) else mirror.place(each, path), path) for each, path in found)
-    holds_backups = mirror is not None and mirror.holds_backups
+    if tree is not None:
+        found = ((each if isinstance(each, FileReport) else tree.place(each, path), path) for each, path in found)
+    holds_backups = tree is not None and tree.holds_backups
     for each, _ in _swept_on_the_way(found, holds_backups) if sweep else found:
         yield each
 
@@ -161,13 +161,13 @@ def _grouped(
             yield FileReport(path=name, status=Status.SKIPPED, reason=reason), name
 
 
-def only_in_mirror(paths: Sequence[str], mirror: Mirror, selection: Selection) -> Iterator[FileReport]:
+def only_in_tree(paths: Sequence[str], tree: OutputTree, selection: Selection) -> Iterator[FileReport]:
     """Find the files of the mirrored tree that have no source, for a comparison of two folders."""
     for path in paths:
-        if not (os.path.isdir(path) and os.path.isdir(mirror.root)):
+        if not (os.path.isdir(path) and os.path.isdir(tree.root)):
             continue
-        for found in _walk(mirror.root, None, selection, False):
-            source = os.path.join(path, os.path.relpath(found.path, mirror.root))
+        for found in _walk(tree.root, None, selection, False):
+            source = os.path.join(path, os.path.relpath(found.path, tree.root))
             is_folder = os.path.isdir(source) and not os.path.islink(source)
             if isinstance(found, FileReport) and is_folder:
                 yield found  # a link to a folder, where the other tree has one
@@ -210,8 +210,8 @@ def _swept_on_the_way(
         if isinstance(each, Candidate):
             own = os.path.dirname(each.path) or "."
             folders: dict[str, str | None] = {} if os.path.isdir(path) else {own: None}
-            if each.mirror is not None:
-                folders[os.path.dirname(each.mirror)] = own if holds_backups else None
+            if each.counterpart is not None:
+                folders[os.path.dirname(each.counterpart)] = own if holds_backups else None
             for folder, frames in folders.items():
                 if folder not in seen:
                     seen.add(folder)

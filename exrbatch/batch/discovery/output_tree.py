@@ -12,7 +12,7 @@ from exrbatch.errors import OptionsError
 from exrbatch.jobs.file_report import FileReport, Status
 
 
-class Mirror:
+class OutputTree:
     """Gives each source its place in the tree below `root`."""
 
     def __init__(self, root: str, paths: Sequence[str], *, written_as: str | None) -> None:
@@ -46,13 +46,13 @@ class Mirror:
     def place(self, candidate: Candidate, path: str) -> Candidate | FileReport:
         """Give a candidate its place; `path`: the argument that it was found by."""
         if self._name is None and not os.path.isdir(self.root):
-            return candidate._replace(mirror=self.root)
+            return candidate._replace(counterpart=self.root)
         # A file that is named through a link keeps the place of the link, not that of its target.
         is_link = os.path.islink(path) and not os.path.isdir(path)
         shown = path if is_link else candidate.path
         place = os.path.join(self.root, os.path.relpath(absolute(shown), self._base))
         if self._name is None or self._holds(os.path.dirname(place)):
-            return candidate._replace(mirror=place, like=shown if is_link else None)
+            return candidate._replace(counterpart=place, like=shown if is_link else None)
         reason = f"its place in the {self._name} folder is behind a link that leads out of it"
         return FileReport(path=candidate.path, status=Status.FAILED, reason=reason, size_before=candidate.size)
 

@@ -1,6 +1,6 @@
 """A slot: one worker process after the other, each in an executor of its own, and the bundle of files that it has.
 
-The only door to executors.
+It wraps the executors; nothing else uses them.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from exrbatch.jobs.completeness import is_complete
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
 from exrbatch.replacing import temp_files
-from exrbatch.text import shown_duration
+from exrbatch.text import format_duration
 
 MAX_FILES = 1000
 MAX_GROWTH = 300 * 1000 * 1000
@@ -183,7 +183,7 @@ class Slot:
         if is_lost:
             reason = "the process that starts the workers was killed, and this one with it"
         elif self._limit is not None:
-            reason = f"timed out after {shown_duration(self._limit)} (--file-timeout)"
+            reason = f"timed out after {format_duration(self._limit)} (--file-timeout)"
         else:
             reason = f"the worker died: {_exit_reason(self.process.exitcode)}"
         words = _last_words(printed)

@@ -8,8 +8,8 @@ import pytest
 
 from exrbatch import FileReport, OptionsError, Status
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_mirror
-from exrbatch.batch.discovery.output_tree import Mirror
+from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_tree
+from exrbatch.batch.discovery.output_tree import OutputTree
 from exrbatch.replacing import temp_files
 
 
@@ -29,7 +29,7 @@ def found(paths: list[Path | str], **selection: list[str]) -> list[str]:
 
 
 def mirrored(paths: list[str], output: Path) -> list[Candidate | FileReport]:
-    mirror = Mirror(str(output), checked := check_paths(paths), written_as="output")
+    mirror = OutputTree(str(output), checked := check_paths(paths), written_as="output")
     mirror.check_writable(checked)
     return list(discover(checked, mirror))
 
@@ -134,7 +134,7 @@ def test_output_mirrors_the_tree(tmp_path: Path) -> None:
 
     def destinations(*paths: str) -> list[str]:
         items = mirrored([str(tmp_path / path) for path in paths], output)
-        return [os.path.relpath(item.mirror or "", output) for item in items if isinstance(item, Candidate)]
+        return [os.path.relpath(item.counterpart or "", output) for item in items if isinstance(item, Candidate)]
 
     assert destinations("in") == ["a/1.exr", "b/2.exr"]
     assert destinations("in/a", "in/b") == ["a/1.exr", "b/2.exr"]
@@ -201,9 +201,9 @@ def test_all_names_of_a_file_make_one_candidate(tmp_path: Path) -> None:
 def test_what_only_the_other_tree_has_is_told(tmp_path: Path) -> None:
     """A comparison of two trees must not pass over files that the first one lacks."""
     make(tmp_path, "a/x/1.exr", "b/x/1.exr", "b/x/2.exr")
-    mirror = Mirror(f"{tmp_path}/b", paths := [f"{tmp_path}/a"], written_as=None)
+    mirror = OutputTree(f"{tmp_path}/b", paths := [f"{tmp_path}/a"], written_as=None)
     assert list(map(bare, discover(paths, mirror))) == [Candidate(f"{tmp_path}/a/x/1.exr", 9, f"{tmp_path}/b/x/1.exr")]
-    (report,) = only_in_mirror(paths, mirror, Selection())
+    (report,) = only_in_tree(paths, mirror, Selection())
     assert (report.path, report.status) == (f"{tmp_path}/b/x/2.exr", Status.FAILED)
 
 
@@ -213,7 +213,7 @@ def test_in_an_output_each_name_has_its_place(tmp_path: Path) -> None:
     (tmp_path / "in/a.exr").symlink_to("x.exr")
     paths = [f"{tmp_path}/in/a.exr", f"{tmp_path}/in/x.exr"]
     assert len(found([Path(path) for path in paths])) == 1
-    places = [item.mirror for item in mirrored(paths, tmp_path / "out") if isinstance(item, Candidate)]
+    places = [item.counterpart for item in mirrored(paths, tmp_path / "out") if isinstance(item, Candidate)]
     assert places == [f"{tmp_path}/out/a.exr", f"{tmp_path}/out/x.exr"]
 
 
@@ -223,5 +223,5 @@ def test_dots_behind_a_link_lead_where_the_system_goes(tmp_path: Path) -> None:
     (tmp_path / "far/deep").mkdir()
     (tmp_path / "link").symlink_to("far/deep")
     items = mirrored([f"{tmp_path}/link/../src", f"{tmp_path}/src"], tmp_path / "out")
-    places = [item.mirror for item in items if isinstance(item, Candidate)]
+    places = [item.counterpart for item in items if isinstance(item, Candidate)]
     assert sorted(places) == [f"{tmp_path}/out/far/src/1.exr", f"{tmp_path}/out/src/1.exr"]  # type: ignore[type-var]

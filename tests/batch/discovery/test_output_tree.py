@@ -10,7 +10,7 @@ import pytest
 
 from exrbatch import OptionsError, Status, recompress_many
 from exrbatch.batch.discovery.discover import check_paths
-from exrbatch.batch.discovery.output_tree import Mirror
+from exrbatch.batch.discovery.output_tree import OutputTree
 from tests.replacing.test_real_disks import mounted
 from tests.support.build import PartSpec, build
 
@@ -77,7 +77,7 @@ def test_a_symbolic_link_is_seen_through(shot: Path) -> None:
     link.symlink_to(shot)
     for name in ("backup", "output"):
         with pytest.raises(OptionsError):
-            Mirror(str(link), [str(shot)], written_as=name).check_writable([str(shot)])
+            OutputTree(str(link), [str(shot)], written_as=name).check_writable([str(shot)])
 
 
 def test_two_runs_with_one_backup_folder_lose_nothing(tmp_path: Path) -> None:
