@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -89,7 +90,7 @@ class Run:
 
 def _check_storage(paths: Sequence[str], *, may_write: bool) -> None:
     """Raise `OptionsError` for files on storage where a replacement in place would lose them."""
-    for folder in dict.fromkeys(map(folder_of, paths)):
+    for folder in dict.fromkeys(folder_of(path if os.path.isdir(path) else os.path.realpath(path)) for path in paths):
         with contextlib.suppress(OSError, ReplaceFailed):  # then each file says what is wrong
             storage = file_system_at(folder, may_write=may_write)
             if storage.loses_targets:

@@ -37,6 +37,12 @@ class _OpenFolders:
         self._open[path] = fd, place  # the last one used is the last one to be closed
         return fd
 
+    def forget(self, path: str) -> None:
+        """Close one, so that it is opened anew."""
+        fd, _ = self._open.pop(path, (-1, ""))
+        if fd >= 0:
+            os.close(fd)
+
     def close(self) -> None:
         """Close those that were not used for the longest time."""
         while len(self._open) > self.most:
@@ -146,7 +152,13 @@ class Disk:
         if os.name == "nt":
             return
         try:
-            os.fsync(_open_folders.descriptor(path))
+            try:
+                os.fsync(_open_folders.descriptor(path))
+            except OSError as error:
+                if error.errno != errno.ESTALE:
+                    raise
+                _open_folders.forget(path)  # another client has replaced the folder: the new one is meant
+                os.fsync(_open_folders.descriptor(path))
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):
                 raise

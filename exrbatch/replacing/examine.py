@@ -80,6 +80,7 @@ class Storage:
 
 def examine(path: str) -> Storage:
     """Find out what the storage of a file or folder does, with temporary files beside it. Raises `OSError`."""
+    path = path if os.path.isdir(path) else os.path.realpath(path)  # a run replaces the target of a link
     folder = path if os.path.isdir(path) else os.path.dirname(path) or "."
     owner = os.stat(path)
     mount = mounts.mount_of(os.stat(folder).st_dev, os.path.realpath(folder))

@@ -54,6 +54,8 @@ class Swap:
             storage = file_system_at(self._original.directory, self.new[0])
             if not (storage.can_exchange and self._exchange()):
                 self._link_and_rename(storage.has_links)
+            elif not storage.is_local:
+                self._check_exchange()
             self._settle()
         except OSError as error:
             raise ReplaceFailed(f"can't replace it: {error.strerror}", error.errno) from error
@@ -83,6 +85,12 @@ class Swap:
                 raise
         self._spare = self.temp
         return True
+
+    def _check_exchange(self) -> None:
+        """Notice if a mount has done a plain rename instead, as parts of it may that were not probed."""
+        with contextlib.suppress(OSError):
+            if self._spare is not None and identity_at(self._spare) is None:
+                self._spare = None
 
     def _link_and_rename(self, has_links: bool) -> None:
         is_linked = False
@@ -158,7 +166,8 @@ class Swap:
     def _put_back(self) -> None:
         """Give the original its name again, which nothing has; it keeps its other name."""
         if self._spare is None:
-            self._spare = self._write_again()
+            self._write_again()
+        assert self._spare is not None, "it has just been written"
         try:
             disk.DISK.link(self._spare, self._path)
         except OSError as error:
@@ -166,7 +175,8 @@ class Swap:
                 raise
             rename_new(self._spare, self._path, identity(disk.DISK.look(self._spare)))
             self._spare = None
-        disk.DISK.sync_directory(self._original.directory)
+        with contextlib.suppress(OSError):  # it is in place all the same
+            disk.DISK.sync_directory(self._original.directory)
 
     def _settle(self) -> None:
         """Look at what came out and make the swap durable; else undo it."""
@@ -190,8 +200,8 @@ class Swap:
         if identity_at(self._path) not in (self.new, None):
             return
         if self._spare is None:
-            self._spare = self._write_again()
-            if identity_at(self._path) in (self.new, None):  # it has taken a while
+            self._write_again()
+            if self._spare is not None and identity_at(self._path) in (self.new, None):  # it has taken a while
                 disk.DISK.rename(self._spare, self._path)
         elif self._spare != self.temp:
             disk.DISK.rename(self._own_spare(self._spare), self._path)
@@ -215,8 +225,8 @@ class Swap:
         if identity_at(spare) not in (self.new, None):
             disk.DISK.exchange(spare, self._path)  # something newer had come between: it is what the name should have
 
-    def _write_again(self) -> str:
-        """Make the original, which has no name any more, anew from its descriptor; return its temp path."""
+    def _write_again(self) -> None:
+        """Make the original, which has no name any more, anew from its descriptor, as its spare."""
         # The only copy of what was written: no sweep may take it, so its name is that of no file of ours.
         path = old_name(self._original.new_temp(), (0, 0))
         fd = disk.DISK.create(path)
@@ -224,14 +234,17 @@ class Swap:
             offset = 0
             while data := disk.read_at(self._original.fd, 1 << 20, offset):
                 offset += disk.DISK.write(fd, memoryview(data), offset)
-            metadata = Metadata(self._original.fd, os.fstat(self._original.fd))
-            metadata.give_owner_and_attributes(fd)
-            metadata.give_mode(fd)
-            metadata.give_times(fd, path)
-            disk.DISK.sync(fd)
+            self._spare = path  # whole: whatever fails now, this is the original
+            with contextlib.suppress(OSError):  # better with other metadata than without a name
+                metadata = Metadata(self._original.fd, self._original.status)
+                metadata.give_owner_and_attributes(fd)
+                metadata.give_mode(fd)
+                metadata.give_times(fd, path)
+            with contextlib.suppress(OSError):
+                disk.DISK.sync(fd)
         finally:
-            disk.DISK.close(fd)
-        return path
+            with contextlib.suppress(OSError):
+                disk.DISK.close(fd)
 
     def _drop_spare(self) -> str | None:
         """Remove the original's other name; return it if it is still there. A later run then removes it."""
@@ -282,7 +295,8 @@ def rename_new(temp: str, target: str, new: Identity, *, has_other_names: bool =
     somebody else may have linked it there.
     """
     storage = file_system_at(os.path.dirname(target) or ".", new[0])
-    if storage.can_rename_new and _is_renamed(temp, target, new):
+    # Without links it is always asked for: the kernel then looks the target up anew, which a plain look may not do.
+    if (storage.can_rename_new or not storage.has_links) and _is_renamed(temp, target, new):
         return
     if storage.has_links and _is_linked(temp, target, None if has_other_names else new):
         with contextlib.suppress(OSError):  # it is in place, and a later sweep removes the temp name

@@ -62,13 +62,29 @@ def file_system_at(folder: str, device: int | None = None, *, may_write: bool = 
     """
     if device is None:
         device = os.stat(folder).st_dev
+    _forget_after_mounts()
     if device in _known:
         return _known[device]
+    if (failure := _failures.get((device, folder))) is not None:
+        raise ReplaceFailed(str(failure), failure.errno)
     kind = mounts.mount_of(device, os.path.realpath(folder)).kind
     if kind not in LOCAL and not may_write:
         return FileSystem(kind, loses_targets=kind in SMB)
-    _known[device] = FileSystem(kind) if kind in LOCAL else _probe(folder, kind)
+    try:
+        _known[device] = FileSystem(kind) if kind in LOCAL else _probe(folder, kind)
+    except ReplaceFailed as error:  # to try again for each frame might leave temporary files each time
+        _failures[device, folder] = error
+        raise
     return _known[device]
+
+
+def _forget_after_mounts() -> None:
+    """Forget what is known when something was mounted or unmounted: device numbers are used again."""
+    global _seen_changes
+    if (now := mounts.changes()) != _seen_changes:
+        _known.clear()
+        _failures.clear()
+        _seen_changes = now
 
 
 def is_read_only(folder: str) -> bool:
@@ -85,6 +101,8 @@ def is_open_for_writing(fd: int, path: str, device: int) -> bool:
 
 
 _known: dict[int, FileSystem] = {}
+_failures: dict[tuple[int, str], ReplaceFailed] = {}
+_seen_changes = 0
 
 
 def _probe(folder: str, kind: str) -> FileSystem:

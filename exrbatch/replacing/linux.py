@@ -62,19 +62,25 @@ def _statx_call() -> Callable[..., int] | None:
 def stat_now(file: str | int) -> os.stat_result:
     """Like `os.lstat`, or `os.fstat` for a descriptor, but past the caches of a file server's client.
 
-    Where there is no such call, an ordinary look must do.
+    Where there is no such call, or a container forbids it, an ordinary look must do.
     """
     function = _statx_call()
     if function is None:
-        return os.fstat(file) if isinstance(file, int) else os.lstat(file)
+        return _look(file)
     found = _Statx()
     folder, path = (file, b"") if isinstance(file, int) else (_AT_FDCWD, os.fsencode(file))
     flags = _AT_STATX_FORCE_SYNC | (_AT_EMPTY_PATH if isinstance(file, int) else _AT_SYMLINK_NOFOLLOW)
     if function(folder, path, flags, _STATX_BASIC_STATS, ctypes.byref(found)) != 0:
         number = ctypes.get_errno()
+        if number in (errno.ENOSYS, errno.EINVAL, errno.EPERM):  # never about the file; EINVAL: glibc's own substitute
+            return _look(file)
         raise OSError(number, os.strerror(number), file)
     device = os.makedev(found.dev_major, found.dev_minor)
     times = [each.seconds * 1_000_000_000 + each.nanoseconds for each in (found.atime, found.mtime, found.ctime)]
     fields = (found.mode, found.ino, device, found.nlink, found.uid, found.gid, found.size)
     exact = dict(zip(("st_atime_ns", "st_mtime_ns", "st_ctime_ns"), times, strict=True))
     return os.stat_result((*fields, *(time // 1_000_000_000 for time in times)), exact)
+
+
+def _look(file: str | int) -> os.stat_result:
+    return os.fstat(file) if isinstance(file, int) else os.lstat(file)

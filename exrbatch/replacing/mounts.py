@@ -3,7 +3,12 @@
 import functools
 import os
 import re
+import select
 from dataclasses import dataclass
+
+_TABLE = "/proc/self/mountinfo"
+_FIXED = 6
+"""Fields of a line before those whose number varies, which a single "-" ends (proc_pid_mountinfo(5))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,30 +24,71 @@ class Mount:
     source: str
 
 
-@functools.lru_cache(maxsize=1024)
+class _Changes:
+    """Notices when anything is mounted or unmounted: a device number may then belong to another file system."""
+
+    def __init__(self) -> None:
+        self._poll: select.poll | None = None
+        self.count = 0
+
+    def look(self) -> int:
+        """Count the changes that were noticed; one more than before says that what is remembered may be wrong."""
+        try:
+            if self._poll is None:
+                poll = select.poll()
+                # It stays open, as the kernel marks it at each change.
+                poll.register(os.open(_TABLE, os.O_RDONLY), select.POLLPRI | select.POLLERR)
+                self._poll = poll
+                self.count += 1
+            elif self._poll.poll(0):
+                self.count += 1
+        except (OSError, AttributeError):  # another system
+            pass
+        return self.count
+
+
+_changes = _Changes()
+
+
+def changes() -> int:
+    """Count how often the mount table is known to have changed; what was learned before may be wrong."""
+    return _changes.look()
+
+
 def mount_of(device: int, path: str) -> Mount:
     """Look a device up by its number, or where that is hidden (btrfs) by the real path of something on it."""
-    try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-            mounts = [line.split() for line in file]
-    except OSError:
-        return Mount("", "")
-    number = f"{os.major(device)}:{os.minor(device)}"
+    return _mount_of(device, path, changes())
+
+
+@functools.lru_cache(maxsize=1024)
+def _mount_of(device: int, path: str, _changes: int) -> Mount:
+    mounts = _read_table()
+    number = f"{os.major(device)}:{os.minor(device)}".encode()
     same = [fields for fields in mounts if fields[2] == number]
     if same:
         return _mount(same[-1])
     above = [(len(place), fields) for fields in mounts if _holds(place := _unescaped(fields[4]), path)]
-    return _mount(max(above, key=lambda each: each[0])[1])
+    return _mount(max(above, key=lambda each: each[0])[1]) if above else Mount("", "")
 
 
-def _mount(fields: list[str]) -> Mount:
-    kind, source = fields[fields.index("-") + 1 :][:2]
-    return Mount(kind, _unescaped(source))
+def _read_table() -> list[list[bytes]]:
+    """Read the fields of each line. Only blanks and line feeds separate: paths hold everything else as it is."""
+    try:
+        with open(_TABLE, "rb") as file:
+            lines = [line.split(b" ") for line in file.read().split(b"\n")]
+    except OSError:
+        return []
+    return [fields for fields in lines if len(fields) > _FIXED + 2 and b"-" in fields[_FIXED:-2]]
+
+
+def _mount(fields: list[bytes]) -> Mount:
+    kind, source = fields[fields.index(b"-", _FIXED) + 1 :][:2]
+    return Mount(_unescaped(kind), _unescaped(source))
 
 
 def _holds(place: str, path: str) -> bool:
     return path == place or path.startswith(place.rstrip("/") + "/")
 
 
-def _unescaped(field: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
+def _unescaped(field: bytes) -> str:
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field))

@@ -1,5 +1,6 @@
 """Storage that is not a local disk: recognised by its type or by a probe, and never trusted with what it can't do."""
 
+import ctypes
 import errno
 import os
 import subprocess
@@ -14,7 +15,7 @@ from exrbatch import OptionsError, Status, recompress, recompress_many
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.jobs.recompress_job import RecompressRules
-from exrbatch.replacing import disk, file_systems, mounts
+from exrbatch.replacing import disk, file_systems, linux, mounts
 from exrbatch.replacing.disk import Disk
 from exrbatch.replacing.file_systems import SMB, file_system_at
 from exrbatch.replacing.mounts import Mount, mount_of
@@ -80,7 +81,7 @@ def test_the_kind_is_that_of_the_mount_table(tmp_path: Path) -> None:
     shown = subprocess.run(["stat", "-f", "-c", "%T", "/proc"], check=True, capture_output=True, text=True).stdout
     assert mount_of(os.stat("/proc").st_dev, "/proc").kind == shown.strip() == "proc"
     assert mount_of(os.makedev(0, 999_999), "/proc/self").kind == "proc"
-    assert mounts._unescaped(r"/mnt/a\040b\134c") == "/mnt/a b\\c"
+    assert mounts._unescaped(rb"/mnt/a\040b\134c") == "/mnt/a b\\c"
 
 
 @pytest.mark.parametrize("kind", sorted(SMB))
@@ -135,6 +136,37 @@ def test_storage_is_probed_once_and_a_dry_run_writes_nothing(
     for _ in range(2):
         assert not file_system_at(str(frame.parent), may_write=True).loses_targets
     assert len(made) == 2
+
+
+@pytest.mark.parametrize("place", ["Show\xa0-\xa0ext4\xa0x", "a\rb\rc", "a\u3000b"])
+def test_the_mount_table_is_split_at_blanks_and_line_feeds_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A mount point may hold every other kind of white space; lines that can't be understood are passed over."""
+    table = tmp_path / "mountinfo"
+    good = f"36 35 98:0 / /mnt/{place} rw - cifs //server/share rw"
+    table.write_bytes(f"1 2 3:4 / /mnt/b rw - ext4 /dev/sda rw\nnonsense\n{good}\n".encode())
+    monkeypatch.setattr(mounts, "_TABLE", str(table))
+    monkeypatch.setattr(mounts, "_changes", mounts._Changes())
+    assert mount_of(os.makedev(98, 0), f"/mnt/{place}/x") == Mount("cifs", "//server/share")
+    assert mount_of(os.makedev(9, 9), f"/mnt/{place}/y") == Mount("cifs", "//server/share")
+    assert mount_of(os.makedev(9, 9), "/elsewhere") == Mount("", "")
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS, errno.EINVAL])
+def test_where_statx_is_forbidden_an_ordinary_look_does(
+    frame: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As containers forbid calls that are newer than their rules: every frame failed, and left a temp file."""
+
+    def forbidden(*_arguments: object) -> int:
+        ctypes.set_errno(number)
+        return -1
+
+    monkeypatch.setattr(linux, "_statx_call", lambda: forbidden)
+    report = recompress(frame)
+    assert report.status is Status.RECOMPRESSED, report.reason
+    assert [path.name for path in frame.parent.iterdir()] == [frame.name]
 
 
 def refuse_leases(_self: Disk, _fd: int) -> bool:
