@@ -1,15 +1,10 @@
-"""The layers are those of docs/architecture.md, modules are small and described, and the README is true."""
+"""The layers are those of docs/architecture.md, and modules are small and described."""
 
 import ast
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-from exrbatch.cli.compressions import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "exrbatch"
@@ -82,37 +77,3 @@ def test_modules_are_small_and_described(path: Path) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 60, f"{node.name} does not fit a screen"
-
-
-README = (ROOT / "README.md").read_text()
-
-
-def commands() -> list[list[str]]:
-    """Every exrbatch command in the README's code blocks."""
-    blocks = re.findall(r"```(?:sh|console)\n(.*?)```", README, re.DOTALL)
-    lines = [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    pieces = [piece.strip() for line in lines for piece in line.split("&&")]
-    return [shlex.split(piece, comments=True) for piece in pieces if re.match(r"(\S*/)?exrbatch ", piece)]
-
-
-@pytest.mark.parametrize("command", commands(), ids=" ".join)
-def test_commands_in_the_readme_parse(command: list[str]) -> None:
-    """Each option that the README shows is one that there is."""
-    from exrbatch.cli.main import build_parser
-
-    build_parser().parse_args(command[1:])
-
-
-def test_readme_table_is_the_table_of_facts() -> None:
-    """The README's table of compressions is made of the facts that the engine goes by."""
-    assert markdown() in README
-
-
-@pytest.mark.parametrize("command", ["recompress", "bench"])
-def test_readme_options_are_those_of_the_help(command: str) -> None:
-    """Every option of the commands is in the README."""
-    shown = subprocess.run(
-        [sys.executable, "-m", "exrbatch", command, "--help"], check=True, capture_output=True, text=True
-    ).stdout
-    for option in set(re.findall(r"--[a-z][a-z-]+", shown)) - {"--help"}:
-        assert f"`{option}" in README or f"{option}`" in README, f"{option} is not in the README"

@@ -1,8 +1,8 @@
-"""`exrbatch compressions`: the table of compressions as people read it. The README's table is made of the same rows."""
+"""`exrbatch compressions`: the table of compressions as people read it. docs/compressions.md has the same rows."""
 
 from exrbatch.exr.compression import Compression, CompressionFacts, Names
 
-HEADINGS = ("name", "lines per chunk", "exact for", "deep data", "read by OpenEXR")
+HEADINGS = ("name", "lines per chunk", "lossless", "deep data", "read by OpenEXR")
 
 
 def rows() -> list[tuple[str, str, str, str, str]]:
@@ -11,7 +11,7 @@ def rows() -> list[tuple[str, str, str, str, str]]:
         (
             compression.name.lower(),
             str(compression.facts.lines_per_chunk),
-            _exact(compression.facts),
+            _lossless(compression.facts),
             "yes" if compression.facts.deep else "no",
             f"{compression.facts.first_release} and newer",
         )
@@ -20,7 +20,7 @@ def rows() -> list[tuple[str, str, str, str, str]]:
 
 
 def markdown() -> str:
-    """The table as it stands in the README."""
+    """Return the table as it stands in docs/compressions.md."""
     lines = [HEADINGS, tuple("---" for _ in HEADINGS), *rows()]
     return "\n".join(f"| {' | '.join(cells)} |".replace("| --- ", "|---").replace("--- |", "---|") for cells in lines)
 
@@ -37,9 +37,9 @@ def print_table() -> int:
     return 0
 
 
-def _exact(facts: CompressionFacts) -> str:
+def _lossless(facts: CompressionFacts) -> str:
     if not facts.lossy_types:
-        return "everything"
+        return "yes"
     types = " and ".join(kind.name.lower() for kind in sorted(facts.lossy_types))
     names = "" if facts.lossy_names is Names.ANY else f" of {facts.lossy_names.value}"
-    return f"all but {types}{names}"
+    return f"except for {types}{names}"

@@ -1,0 +1,96 @@
+"""An uncompressed file that is recompressed, and later uncompressed again, is byte for byte the original.
+
+This holds for the layout that OpenEXR's library writes: parts one after the other, scan lines in the order that
+`lineOrder` names, a right `chunkCount`. See docs/safety.md.
+"""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import OpenEXR
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exrbatch import Compression, Status, recompress
+from tests.support.build import PartSpec, build
+from tests.support.specs import file_specs
+from tests.test_reference_images import IMAGES, images
+
+WAYS = [Compression.ZIPS, Compression.ZIP, Compression.PIZ, Compression.HTJ2K256, Compression.ZSTD]
+"""Chunks of 1, 16, 32 and 256 lines, by our own code and by the library."""
+
+
+def round_trip(path: Path, target: Compression) -> bool:
+    """Recompress a file and uncompress it again; return False where the target is one that the file can't have."""
+    report = recompress(path, target, force=True, include_lossy_sources=True)
+    if report.status is Status.SKIPPED:
+        return False
+    assert report.status is Status.RECOMPRESSED, report.reason
+    report = recompress(path, Compression.NONE, force=True)
+    assert report.status is Status.RECOMPRESSED, report.reason
+    return True
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(specs=file_specs(), target=st.sampled_from([each for each in Compression if each is not Compression.NONE]))
+def test_usual_layout_comes_back_byte_for_byte(tmp_path: Path, specs: list[PartSpec], target: Compression) -> None:
+    """Parts of any kind, one after the other, in each compression that keeps every bit of them."""
+    original = build([replace(spec, compression=0) for spec in specs])
+    path = tmp_path / "frame.exr"
+    path.write_bytes(original)
+    round_trip(path, target)
+    assert path.read_bytes() == original
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(1, 1000), mode=st.integers(0, 2), target=st.sampled_from(WAYS))
+def test_tiles_in_any_order_come_back_byte_for_byte(tmp_path: Path, seed: int, mode: int, target: Compression) -> None:
+    """Tiles stay in the order of the file, as they are never cut anew."""
+    spec = PartSpec(storage="tiledimage", tiles=(8, 8, mode, 0), window=(0, 0, 40, 30), line_order=2, seed=seed)
+    original = build([spec], shuffle=seed)
+    path = tmp_path / "frame.exr"
+    path.write_bytes(original)
+    assert round_trip(path, target)
+    assert path.read_bytes() == original
+
+
+def test_other_layouts_come_back_in_the_usual_one(tmp_path: Path) -> None:
+    """Scan lines in no order, and parts that alternate, keep their pixels but not their place in the file."""
+    spec = PartSpec(window=(0, 0, 9, 59))
+    path = tmp_path / "frame.exr"
+    for original in (build([spec], shuffle=7), build([spec, spec], interleave=True)):
+        path.write_bytes(original)
+        assert round_trip(path, Compression.ZIP)
+        assert path.read_bytes() != original
+        assert len(path.read_bytes()) == len(original)
+
+
+@pytest.mark.parametrize("number", range(IMAGES))
+def test_real_images_come_back_byte_for_byte(reference_images: Path, tmp_path: Path, number: int) -> None:
+    """Each reference image, stored uncompressed by exrbatch and, where its Python module can do it, by OpenEXR."""
+    image = images(reference_images)[number]
+    ours, theirs = tmp_path / "ours.exr", tmp_path / "theirs.exr"
+    shutil.copyfile(image, ours)
+    report = recompress(ours, Compression.NONE, force=True, include_lossy_sources=True)
+    assert report.status is Status.RECOMPRESSED, report.reason
+    for path in (ours, theirs) if write_with_library(image, theirs) else (ours,):
+        original = path.read_bytes()
+        for target in WAYS:
+            assert round_trip(path, target)
+            assert path.read_bytes() == original, f"{path.name}, {target.name}"
+
+
+def write_with_library(image: Path, copy: Path) -> bool:
+    """Store an image uncompressed by the OpenEXR library; return False if its Python module can't write it."""
+    try:
+        with OpenEXR.File(str(image), separate_channels=True) as file:
+            for part in file.parts:
+                if "tiles" in part.header and part.header["tiles"].mode != OpenEXR.ONE_LEVEL:
+                    return False  # it would leave out all levels but the first
+                part.header["compression"] = OpenEXR.NO_COMPRESSION
+            file.write(str(copy))
+    except ValueError:  # subsampled channels
+        return False
+    return True

@@ -1,0 +1,66 @@
+"""README and docs tell the truth: commands parse, tables are those of the code, links lead somewhere."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from exrbatch.cli.compressions import markdown
+from exrbatch.cli.main import build_parser
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+WRITTEN_APART = ("CONTRIBUTING.md",)
+"""Linked before it is there: it comes with another change."""
+TEXT = "\n".join(page.read_text() for page in PAGES)
+
+
+def commands() -> list[list[str]]:
+    """List every exrbatch command in the code blocks of README and docs."""
+    blocks = re.findall(r"```(?:sh|console)\n(.*?)```", TEXT, re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    pieces = [piece.strip() for line in lines for piece in line.split("&&")]
+    return [shlex.split(piece, comments=True) for piece in pieces if re.match(r"(\S*/)?exrbatch ", piece)]
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_commands_in_the_documentation_parse(command: list[str]) -> None:
+    """Each option that README and docs show is one that there is."""
+    arguments = command[1:]
+    if ">" in arguments:
+        arguments = arguments[: arguments.index(">")]
+    build_parser().parse_args(arguments)
+
+
+def test_table_of_compressions_is_that_of_the_code() -> None:
+    """The table of compressions is made of the facts that the engine goes by."""
+    assert markdown() in TEXT
+
+
+@pytest.mark.parametrize("command", ["recompress", "bench", "verify", "doctor"])
+def test_option_tables_are_those_of_the_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The guide's table of a command has every option of it, long and short, and no other."""
+    with pytest.raises(SystemExit):
+        build_parser().parse_args([command, "--help"])
+    first_columns = re.findall(r"^  (-.*?)(?:  |$)", capsys.readouterr().out, re.MULTILINE)
+    section = re.search(rf"^## Options of {command}\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE)
+    assert section is not None
+    first_cells = re.findall(r"^\| (`-.*?) \|", section[1], re.MULTILINE)
+    assert names(first_cells) == names(first_columns) - {"-h", "--help"}
+
+
+def names(cells: list[str]) -> set[str]:
+    """List the options in cells such as "-j N, --jobs N"."""
+    return {option for cell in cells for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", cell)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every link within the project is to a file, and to a heading, that there is."""
+    for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
+        target = page.parent / path if path else page
+        assert target.exists() or path in WRITTEN_APART, path
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+            assert anchor in [re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings]
