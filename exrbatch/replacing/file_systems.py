@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, replace
 
 from exrbatch.errors import ReplaceFailed
-from exrbatch.replacing import disk, mounts
+from exrbatch.replacing import disk, linux, mounts
 from exrbatch.replacing.probes import Links, Probes
 
 LOCAL = frozenset(
@@ -75,16 +75,25 @@ def file_system_at(folder: str, device: int | None = None, *, may_write: bool = 
     except ReplaceFailed as error:  # to try again for each frame might leave temporary files each time
         _failures[device, folder] = error
         raise
+    _marks[device] = folder, _mark(device, folder)
     return _known[device]
 
 
 def _forget_after_mounts() -> None:
-    """Forget what is known when something was mounted or unmounted: device numbers are used again."""
+    """Forget devices whose mounts are others than when they were probed: device numbers are used again."""
     global _seen_changes
-    if (now := mounts.changes()) != _seen_changes:
-        _known.clear()
-        _failures.clear()
-        _seen_changes = now
+    if (now := mounts.changes()) == _seen_changes:
+        return
+    _seen_changes = now
+    _failures.clear()
+    for device, (folder, mark) in list(_marks.items()):
+        if _mark(device, folder) != mark:
+            del _marks[device], _known[device]
+
+
+def _mark(device: int, folder: str) -> tuple[int, frozenset[bytes]]:
+    """Return what changes when another file system is mounted there."""
+    return linux.mount_id(folder), mounts.lines_of(device)
 
 
 def is_read_only(folder: str) -> bool:
@@ -102,6 +111,7 @@ def is_open_for_writing(fd: int, path: str, device: int) -> bool:
 
 _known: dict[int, FileSystem] = {}
 _failures: dict[tuple[int, str], ReplaceFailed] = {}
+_marks: dict[int, tuple[str, tuple[int, frozenset[bytes]]]] = {}  # by device: the folder that was probed, and its mark
 _seen_changes = 0
 
 

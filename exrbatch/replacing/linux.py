@@ -9,7 +9,8 @@ from collections.abc import Callable
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
 _AT_FDCWD = -100
 _AT_SYMLINK_NOFOLLOW, _AT_EMPTY_PATH, _AT_STATX_FORCE_SYNC = 0x100, 0x1000, 0x2000
-_STATX_BASIC_STATS = 0x7FF
+_AT_STATX_DONT_SYNC = 0x4000
+_STATX_BASIC_STATS, _STATX_MNT_ID_UNIQUE = 0x7FF, 0x4000
 
 
 @functools.cache
@@ -46,7 +47,8 @@ class _Statx(ctypes.Structure):
         *((name, ctypes.c_uint64) for name in ("ino", "size", "blocks", "attributes_mask")),
         *((name, _Time) for name in ("atime", "btime", "ctime", "mtime")),
         *((name, ctypes.c_uint32) for name in ("rdev_major", "rdev_minor", "dev_major", "dev_minor")),
-        ("_more", ctypes.c_uint64 * 14),
+        ("mount_id", ctypes.c_uint64),
+        ("_more", ctypes.c_uint64 * 13),
     )
 
 
@@ -84,3 +86,13 @@ def stat_now(file: str | int) -> os.stat_result:
 
 def _look(file: str | int) -> os.stat_result:
     return os.fstat(file) if isinstance(file, int) else os.lstat(file)
+
+
+def mount_id(path: str) -> int:
+    """Return a number that no other mount ever has (Linux 6.8), without asking any server; 0 where there is none."""
+    function = _statx_call()
+    found = _Statx()
+    if function is None:
+        return 0
+    failed = function(_AT_FDCWD, os.fsencode(path), _AT_STATX_DONT_SYNC, _STATX_MNT_ID_UNIQUE, ctypes.byref(found))
+    return 0 if failed or not found.mask & _STATX_MNT_ID_UNIQUE else int(found.mount_id)

@@ -60,6 +60,12 @@ def mount_of(device: int, path: str) -> Mount:
     return _mount_of(device, path, changes())
 
 
+def lines_of(device: int) -> frozenset[bytes]:
+    """Return what the mount table says of a device number: as long as that stays, so does the file system."""
+    number = f"{os.major(device)}:{os.minor(device)}".encode()
+    return frozenset(b" ".join(fields) for fields in _read_table() if fields[2] == number)
+
+
 @functools.lru_cache(maxsize=1024)
 def _mount_of(device: int, path: str, _changes: int) -> Mount:
     mounts = _read_table()

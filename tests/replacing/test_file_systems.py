@@ -41,6 +41,7 @@ def mounted_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def be(kind: str) -> None:
         monkeypatch.setattr(mounts, "mount_of", lambda *_: Mount(kind, "server:/export"))
         monkeypatch.setattr(file_systems, "_known", {})
+        monkeypatch.setattr(file_systems, "_marks", {})
 
     return be
 

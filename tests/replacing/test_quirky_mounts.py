@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from exrbatch.replacing import linux
+from exrbatch.replacing.file_systems import file_system_at
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
 from tests.support.quirky_mount import QUIRKS, Mount, mounted, why_not
@@ -175,3 +178,17 @@ def test_a_frame_costs_few_round_trips(tmp_path: Path, mode: Mode) -> None:
         assert trial.run() == 0
         second = [name for name in mount.requests() if name not in ("READ", "WRITE")]
         assert len(second) <= most_finished * count, sorted(second)
+
+
+def test_a_device_number_that_is_used_again_is_probed_again(tmp_path: Path) -> None:
+    """The next mount often gets the number, the path and the name of the last one; a long-lived worker must notice."""
+    found = []
+    for place, quirk in (("a", "none"), ("a", CANT_REPLACE)):
+        folder = tmp_path / place
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        with mounted(quirk, folder) as mount:
+            if not linux.mount_id(str(mount.path)):
+                pytest.skip("this kernel has no numbers of mounts that are never used again")
+            found.append(file_system_at(str(mount.path)).loses_targets)
+    assert found == [False, True]
