@@ -56,7 +56,7 @@ def recompress(
 ) -> FileReport:
     """Recompress one OpenEXR file losslessly, in this process.
 
-    The file is replaced atomically, and only after the new file was read back from disk and shown to hold the same
+    The file is replaced atomically, and only after the new file was read back and shown to hold the same
     header and pixels.
 
     Args:
@@ -119,7 +119,7 @@ def recompress_many(
         OptionsError: an argument makes no sense, or a path does not exist; raised before anything starts.
         RunStopped: the run ended early, as the disk is full or workers keep dying; raised after the last report.
     """
-    from exrbatch.batch.run import Run  # loads the pool, which a single file needs not
+    from exrbatch.batch.run import Run  # loads the pool, not needed for a single file
 
     options = Options.parse(
         compression=compression,

@@ -40,7 +40,7 @@ class NeedsMemory(UnsupportedFile):
 
 
 class VerificationFailed(ExrbatchError):
-    """The new file, read back from disk, does not hold the source's bytes: our fault or the disk's."""
+    """The new file, read back, does not hold the source's bytes: our fault or the disk's."""
 
 
 class SourceChanged(ExrbatchError):

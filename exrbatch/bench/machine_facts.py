@@ -9,10 +9,10 @@ from exrbatch.batch.limits import (
     automatic_jobs,
     cgroup_cores,
     cgroup_memory,
-    file_system,
     physical_cores,
     total_memory,
 )
+from exrbatch.replacing.mounts import mount_of
 from exrbatch.text import format_size, safe_text
 from exrbatch.version import __version__
 
@@ -33,7 +33,7 @@ def describe_machine(folder: str) -> Facts:
         "cgroup_memory": min((limit for limit, _ in cgroup_memory() if limit < memory), default="no limit"),
         "jobs_allowed": automatic_jobs(),  # by affinity, control groups, farm and memory
         "memory": memory,
-        "file_system": file_system(folder),
+        "file_system": mount_of(os.stat(folder).st_dev, os.path.realpath(folder)).kind,
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "exrbatch": __version__,

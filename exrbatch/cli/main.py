@@ -85,7 +85,7 @@ def _add_recompress(commands: Any) -> None:
     command = commands.add_parser(
         "recompress",
         help="recompress files, folders and frame sequences",
-        description="Recompress OpenEXR files losslessly. Each new file is read back from disk and compared with the"
+        description="Recompress OpenEXR files losslessly. Each new file is read back and compared with the"
         " original before it takes its place.",
         formatter_class=_help_formatter,
     )

@@ -141,13 +141,13 @@ def _threads(source: ExrFile, job: "RecompressJob") -> int:
 def _commit(temp: Replacement, original: Original, job: "RecompressJob") -> list[str]:
     """Put the new file in place, with a backup of the original where one is asked for. Returns notes for the user."""
     if (place := job.place).backup is None:
-        notes = temp.commit(overwrite=job.rules.force, hard_links=job.place.hard_links)
+        notes = temp.commit(overwrite=job.rules.force, hard_links=place.hard_links)
         if job.destination is not None:
             note_origin(job.destination, temp.file, original.status, "")
         return notes
     keep = job.rules.keep_backups
     with Backup(original, place.backup, is_same_picture, keep=keep, like=place.like, root=place.root) as backup:
-        notes = temp.commit(hard_links=job.place.hard_links, spare=backup.second_name)
+        notes = temp.commit(hard_links=place.hard_links, spare=backup.second_name)
     return [*notes, *backup.notes]
 
 

@@ -5,7 +5,7 @@ The facts come from the probes that a run uses, too, and from a few more that on
 
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exrbatch.errors import ReplaceFailed
 from exrbatch.replacing import mounts
@@ -103,12 +103,8 @@ def _probed(folder: str, mount: mounts.Mount, owner: os.stat_result, total: int,
     with Probes(folder) as probes:
         can_exchange, can_rename_new, links = probes.can_exchange(), probes.can_rename_new(), probes.links()
         if mount.kind in LOCAL:  # of these a run expects everything, and finds out by trying
-            system = FileSystem(
-                system.kind,
-                can_exchange=can_exchange,
-                can_rename_new=can_rename_new,
-                has_links=links is Links.SAME_FILE,
-            )
+            has_links = links is Links.SAME_FILE
+            system = replace(system, can_exchange=can_exchange, can_rename_new=can_rename_new, has_links=has_links)
         return Storage(
             folder,
             mount,

@@ -25,7 +25,7 @@ _CANT_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 _CANT_LINK = {errno.ENOSYS, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
 
 
-class Swap:
+class Exchange:
     """Puts a new file in the place of an original beside it."""
 
     def __init__(self, temp: str, new: Identity, original: Original, spare: str | None = None) -> None:

@@ -70,11 +70,7 @@ def file_system_at(folder: str, device: int | None = None, *, may_write: bool = 
     kind = mounts.mount_of(device, os.path.realpath(folder)).kind
     if kind not in LOCAL and not may_write:
         return FileSystem(kind, loses_targets=kind in SMB)
-    try:
-        _known[device] = FileSystem(kind) if kind in LOCAL else _probe(folder, kind)
-    except ReplaceFailed as error:  # to try again for each frame might leave temporary files each time
-        _failures[device, folder] = error
-        raise
+    _known[device] = FileSystem(kind) if kind in LOCAL else _probe(folder, device, kind)
     _marks[device] = folder, _mark(device, folder)
     return _known[device]
 
@@ -115,9 +111,10 @@ _marks: dict[int, tuple[str, tuple[int, frozenset[bytes]]]] = {}  # by device: t
 _seen_changes = 0
 
 
-def _probe(folder: str, kind: str) -> FileSystem:
+def _probe(folder: str, device: int, kind: str) -> FileSystem:
+    probes = Probes(folder)
     try:
-        with Probes(folder) as probes:
+        with probes:
             found = FileSystem(
                 kind,
                 clock_offset=probes.clock_offset(),
@@ -127,9 +124,14 @@ def _probe(folder: str, kind: str) -> FileSystem:
             )
             can_replace = probes.can_replace_open()
         if not can_replace:  # once may be a lost reply
-            with Probes(folder) as probes:
+            probes = Probes(folder)
+            with probes:
                 can_replace = probes.can_replace_open()
         return replace(found, loses_targets=not can_replace or kind in SMB)
     except OSError as error:
         reason = f"can't try out with temporary files what its storage can do: {error.strerror}"
-        raise ReplaceFailed(reason, error.errno) from error
+        if not probes.left:
+            raise ReplaceFailed(reason, error.errno) from error
+        failure = ReplaceFailed(f"{reason}; left behind in {folder}: {', '.join(probes.left)}", error.errno)
+        _failures[device, folder] = failure  # to try again for each frame would leave more of them each time
+        raise failure from error

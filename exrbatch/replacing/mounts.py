@@ -62,19 +62,21 @@ def mount_of(device: int, path: str) -> Mount:
 
 def lines_of(device: int) -> frozenset[bytes]:
     """Return what the mount table says of a device number: as long as that stays, so does the file system."""
-    number = f"{os.major(device)}:{os.minor(device)}".encode()
-    return frozenset(b" ".join(fields) for fields in _read_table() if fields[2] == number)
+    return frozenset(b" ".join(fields) for fields in _of_device(_read_table(), device))
 
 
 @functools.lru_cache(maxsize=1024)
 def _mount_of(device: int, path: str, _changes: int) -> Mount:
     mounts = _read_table()
-    number = f"{os.major(device)}:{os.minor(device)}".encode()
-    same = [fields for fields in mounts if fields[2] == number]
-    if same:
+    if same := _of_device(mounts, device):
         return _mount(same[-1])
     above = [(len(place), fields) for fields in mounts if _holds(place := _unescaped(fields[4]), path)]
     return _mount(max(above, key=lambda each: each[0])[1]) if above else Mount("", "")
+
+
+def _of_device(mounts: list[list[bytes]], device: int) -> list[list[bytes]]:
+    number = f"{os.major(device)}:{os.minor(device)}".encode()
+    return [fields for fields in mounts if fields[2] == number]
 
 
 def _read_table() -> list[list[bytes]]:

@@ -23,9 +23,14 @@ class Links(enum.Enum):
 
 
 class Probes:
-    """Two files in a folder, as a context manager: the first is held open, the second is closed."""
+    """Two files in a folder, as a context manager: the first is held open, the second is closed.
+
+    Attributes:
+        left: names of our files that could not be removed at the end.
+    """
 
     def __init__(self, folder: str) -> None:
+        self.left: list[str] = []
         self._folder = folder
         self._fd = -1
         self.first, self.second = (self._new_name() for _ in range(2))
@@ -53,13 +58,12 @@ class Probes:
             with contextlib.suppress(OSError):
                 disk.DISK.close(self._fd)
         for path in (self.first, self.second, *self._extra):
-            with contextlib.suppress(OSError):
+            try:
                 disk.DISK.remove(path)
-
-    @property
-    def fd(self) -> int:
-        """The descriptor of the first file."""
-        return self._fd
+            except FileNotFoundError:
+                continue
+            except OSError:
+                self.left.append(os.path.basename(path))
 
     def clock_offset(self) -> float:
         """Tell by how many seconds the file system's clock is ahead of this machine's."""
@@ -95,6 +99,7 @@ class Probes:
         if identity_at(name) is None:
             return False
         disk.DISK.rename(name, self.second)
+        self._extra.remove(name)
         return True
 
     def _make_up_for_lost(self) -> None:

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from exrbatch.errors import RenameUncertain, ReplaceFailed, SourceChanged, UnsupportedFile
 from exrbatch.replacing import disk
-from exrbatch.replacing.exchange import Swap, place_new
+from exrbatch.replacing.exchange import Exchange, place_new
 from exrbatch.replacing.metadata import Metadata
 from exrbatch.replacing.original import Original
 from exrbatch.replacing.temp_files import Identity, identity, identity_shown, temp_name
@@ -170,7 +170,7 @@ class Replacement:
     def _swap(self, temp: str, original: Original, spare: str | None = None) -> list[str]:
         """Put the new file, at `temp`, in the place of an original."""
         assert self._new is not None, "used as a context manager"
-        swap = Swap(temp, self._new, original, spare)
+        swap = Exchange(temp, self._new, original, spare)
         is_uncertain = False
         try:
             left = swap.run()

@@ -12,7 +12,7 @@ from exrbatch.jobs import preconditions
 from exrbatch.recompression.choices import Verify
 from exrbatch.replacing import backups, disk, temp_files
 from exrbatch.replacing.backups import Backup
-from exrbatch.replacing.exchange import Swap
+from exrbatch.replacing.exchange import Exchange
 from exrbatch.replacing.replacement import Replacement
 from tests.support.faults import CALLS, FaultyDisk
 from tests.support.worlds import (
@@ -240,10 +240,10 @@ def test_what_is_rendered_after_the_swap_is_not_spread_to_the_other_names(tmp_pa
 
 def test_a_swap_that_does_not_look_is_found(tmp_path: Path) -> None:
     """The fourth planted bug: exchange, and trust that the right file came out."""
-    settle = Swap._settle
+    settle = Exchange._settle
     try:
-        Swap._settle = lambda self: None  # type: ignore[method-assign]
+        Exchange._settle = lambda self: None  # type: ignore[method-assign]
         assert list(races(tmp_path / "a", EXCHANGE, "replace"))
         assert list(races(tmp_path / "b", EXCHANGE, "hold open"))
     finally:
-        Swap._settle = settle  # type: ignore[method-assign]
+        Exchange._settle = settle  # type: ignore[method-assign]

@@ -269,3 +269,40 @@ def test_a_run_that_skips_everything_for_one_reason_says_so(frame: Path) -> None
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert "nothing was done: all files were skipped, it has 2 hard links" in done.stdout
+
+
+def test_a_probe_that_can_remove_nothing_is_made_once_and_names_what_it_left(
+    frame: Path, mounted_as: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where files may be made but not removed, every frame left more of them, and no message named any."""
+
+    def refuse(_self: Disk, _path: str) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    mounted_as("fuse.other")
+    monkeypatch.setattr(file_systems, "_failures", {})
+    monkeypatch.setattr(Disk, "remove", refuse)
+    first, second = recompress(frame), recompress(frame)
+    left = {path.name for path in frame.parent.iterdir()} - {frame.name}
+    assert left
+    assert first.status is second.status is Status.FAILED
+    assert first.reason == second.reason
+    assert all(name in (first.reason or "") for name in left)
+
+
+def test_a_probe_that_fails_once_is_made_again(
+    frame: Path, mounted_as: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One lost reply must not cost all frames of a folder."""
+    real, calls = Disk.create, []
+
+    def fail_once(self: Disk, path: str) -> int:
+        calls.append(path)
+        if len(calls) == 1:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(self, path)
+
+    mounted_as("fuse.other")
+    monkeypatch.setattr(Disk, "create", fail_once)
+    assert recompress(frame).status is Status.FAILED
+    assert recompress(frame).status is Status.RECOMPRESSED

@@ -1,4 +1,4 @@
-"""Paths -> candidate files, in order: folders are walked, frame sequences looked up, links told apart."""
+"""Paths -> candidate files, in order: folders are walked, frame sequences looked up, hard links grouped."""
 
 import contextlib
 import os
@@ -268,7 +268,7 @@ def _look_at(entry: "os.DirEntry[str]", relative: str, selection: Selection) -> 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir(follow_symlinks=False)
-    except OSError:  # then looking at it as a file fails, too, and that is told
+    except OSError:  # then looking at it as a file fails, too, and that is reported
         return False
 
 
