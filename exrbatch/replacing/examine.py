@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from exrbatch.errors import ReplaceFailed
 from exrbatch.replacing import mounts
-from exrbatch.replacing.file_systems import LOCAL, READ_ONLY, SMB, FileSystem, file_system_at
+from exrbatch.replacing.file_systems import READ_ONLY, SMB, FileSystem, file_system_at
 from exrbatch.replacing.probes import Links, Probes
 
 REQUESTS_PER_FRAME = 26
@@ -102,7 +102,7 @@ def _probed(folder: str, mount: mounts.Mount, owner: os.stat_result, total: int,
     system = file_system_at(folder)
     with Probes(folder) as probes:
         can_exchange, can_rename_new, links = probes.can_exchange(), probes.can_rename_new(), probes.links()
-        if mount.kind in LOCAL:  # of these a run expects everything, and finds out by trying
+        if mount.is_local:  # of these a run expects everything, and finds out by trying
             has_links = links is Links.SAME_FILE
             system = replace(system, can_exchange=can_exchange, can_rename_new=can_rename_new, has_links=has_links)
         return Storage(

@@ -12,13 +12,6 @@ from exrbatch.errors import ReplaceFailed
 from exrbatch.replacing import disk, linux, mounts
 from exrbatch.replacing.probes import Links, Probes
 
-LOCAL = frozenset(
-    (
-        *("bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "jfs", "msdos", "nilfs2", "ntfs3", "overlay"),
-        *("ramfs", "reiserfs", "tmpfs", "vfat", "xfs", "zfs"),
-    )
-)
-"""Types that this kernel alone serves, from its own disks or memory."""
 SMB = frozenset(("cifs", "smb2", "smb3", "smbfs"))
 """Types of SMB clients."""
 READ_ONLY = "its file system is mounted read-only"
@@ -48,7 +41,7 @@ class FileSystem:
     @property
     def is_local(self) -> bool:
         """Whether it is known to be served by this kernel alone."""
-        return self.kind in LOCAL
+        return self.kind in mounts.LOCAL
 
 
 def file_system_at(folder: str, device: int | None = None, *, may_write: bool = True) -> FileSystem:
@@ -68,9 +61,9 @@ def file_system_at(folder: str, device: int | None = None, *, may_write: bool = 
     if (failure := _failures.get((device, folder))) is not None:
         raise ReplaceFailed(str(failure), failure.errno)
     kind = mounts.mount_of(device, os.path.realpath(folder)).kind
-    if kind not in LOCAL and not may_write:
+    if kind not in mounts.LOCAL and not may_write:
         return FileSystem(kind, loses_targets=kind in SMB)
-    _known[device] = FileSystem(kind) if kind in LOCAL else _probe(folder, device, kind)
+    _known[device] = FileSystem(kind) if kind in mounts.LOCAL else _probe(folder, device, kind)
     _marks[device] = folder, _mark(device, folder)
     return _known[device]
 

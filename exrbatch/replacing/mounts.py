@@ -10,6 +10,14 @@ _TABLE = "/proc/self/mountinfo"
 _FIXED = 6
 """Fields of a line before those whose number varies, which a single "-" ends (proc_pid_mountinfo(5))."""
 
+LOCAL = frozenset(
+    (
+        *("bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "jfs", "msdos", "nilfs2", "ntfs3", "overlay"),
+        *("ramfs", "reiserfs", "tmpfs", "vfat", "xfs", "zfs"),
+    )
+)
+"""Types that this kernel alone serves, from its own disks or memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mount:
@@ -22,6 +30,11 @@ class Mount:
 
     kind: str
     source: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is known to be served by this kernel alone."""
+        return self.kind in LOCAL
 
 
 class _Changes:

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from exrbatch.replacing import disk
+from exrbatch.replacing.mounts import mount_of
 
 _PREFIX = ".exrbatch-"
 _TEMP_NAME = re.compile(
@@ -199,21 +200,24 @@ def _has_backup(directory: str, names: Iterable[str], record: re.Match[str]) -> 
 def _is_dispensable(path: str, left: re.Match[str], frames: str, is_whole: Callable[[str], bool]) -> bool:
     """Whether a file that may have been an original can go.
 
-    It can if a whole file has the name that it was made for, if nobody has it open for writing, and if it is provably
-    one of two: the original as it was read (that its successor was verified against), or our own new file. Anything
-    else somebody wrote. A record is always ours; that of a backup that was to stay goes only if the frame was never
-    touched.
+    It can if a whole file has the name that it was made for, and if it is provably one of two: the original as it was
+    read (that its successor was verified against), or our own new file. Anything else somebody wrote. Nobody may have
+    it open for writing, unless it is one more name of the frame itself. A record is always ours; that of a backup that
+    was to stay goes only if the frame was never touched.
     """
     found = disk.DISK.look(path)
     as_read = left["inode"], left["size"], left["mtime"]
     is_original = _as_read(found) == as_read
     is_ours = left["phase"] in RECORDS or f"{found.st_ino:x}" == left["new"]
-    if not (is_original or is_ours) or _has_writer(path):
+    if not (is_original or is_ours):
         return False
     for name in os.listdir(frames):
         frame = os.path.join(frames, name)
         if _hashed(name) == left["name"] and is_whole(frame):
-            return left["phase"] != "keep" or _as_read(disk.DISK.look(frame)) == as_read
+            now = disk.DISK.look(frame)
+            if identity(now) != identity(found) and _has_writer(path):
+                return False
+            return left["phase"] != "keep" or _as_read(now) == as_read
     return False
 
 
@@ -223,9 +227,11 @@ def _as_read(status: os.stat_result) -> tuple[str, str, str]:
 
 
 def _has_writer(path: str) -> bool:
+    """Whether anybody has a file open for writing, as far as that can be told: on local file systems."""
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
-        return disk.DISK.has_writer(fd)
+        is_local = mount_of(os.fstat(fd).st_dev, os.path.realpath(os.path.dirname(path))).is_local
+        return is_local and disk.DISK.has_writer(fd)
     finally:
         os.close(fd)
 

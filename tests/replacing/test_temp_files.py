@@ -10,6 +10,8 @@ import pytest
 from exrbatch import recompress
 from exrbatch.jobs.completeness import is_complete
 from exrbatch.replacing import temp_files
+from exrbatch.replacing.disk import Disk
+from exrbatch.replacing.mounts import Mount
 from tests.support.build import PartSpec, build
 
 DATA = build([PartSpec(window=(0, 0, 31, 31), noise=0.05)])
@@ -130,3 +132,30 @@ def test_a_process_that_nobody_has_waited_for_is_dead(frame: Path, monkeypatch: 
     assert swept(frame.parent) == []
     assert not left.exists()
     zombie.wait()
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+def test_a_second_name_of_the_frame_goes_whoever_has_it_open(
+    frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch, is_local: bool
+) -> None:
+    """A run that was killed before its rename; NFSv4 says of every file that it has a writer."""
+    monkeypatch.setattr(Disk, "has_writer", lambda *_: True)
+    if not is_local:
+        monkeypatch.setattr(temp_files, "mount_of", lambda *_: Mount("nfs4", "server:/export"))
+    old = Path(temp_files.old_name(str(name_by(monkeypatch, frame, dead)), (0, 1)))
+    os.link(frame, old)
+    assert swept(frame.parent) == []
+    assert [path.name for path in frame.parent.iterdir()] == [frame.name]
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+def test_leases_are_believed_on_local_file_systems_only(
+    frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch, is_local: bool
+) -> None:
+    """An original whose successor is in place: kept where a lease says that somebody is writing to it."""
+    old = swapped(monkeypatch, frame, dead)
+    monkeypatch.setattr(Disk, "has_writer", lambda *_: True)
+    if not is_local:
+        monkeypatch.setattr(temp_files, "mount_of", lambda *_: Mount("nfs4", "server:/export"))
+    assert swept(frame.parent) == ([old.name] if is_local else [])
+    assert old.exists() == is_local
