@@ -17,7 +17,7 @@ from exrbatch.batch.workers.pool import Pool, Running
 from exrbatch.batch.workers.slot import most_slots
 from exrbatch.errors import OptionsError, ReplaceFailed, RunStopped
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.replacing.file_systems import CANT_REPLACE, READ_ONLY, file_system_at, is_read_only
+from exrbatch.replacing import CANT_REPLACE, READ_ONLY, file_system_at, is_read_only
 
 
 class Run:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable
 
-from exrbatch.replacing.disk import DISK
+from exrbatch.replacing import disk
 
 _PIECE = 1 << 20
 
@@ -32,8 +32,8 @@ def empty(paths: Iterable[str]) -> float:
     for path in paths:
         fd = os.open(path, os.O_RDONLY)
         try:
-            DISK.sync(fd)  # what is not on the disk yet can't be forgotten
-            DISK.drop_cache(fd)
+            disk.DISK.sync(fd)  # what is not on the disk yet can't be forgotten
+            disk.DISK.drop_cache(fd)
             pages = _resident_pages(fd)
         finally:
             os.close(fd)

@@ -12,7 +12,7 @@ from exrbatch.batch.limits import (
     physical_cores,
     total_memory,
 )
-from exrbatch.replacing.mounts import mount_of
+from exrbatch.replacing import mount_of
 from exrbatch.text import format_size, safe_text
 from exrbatch.version import __version__
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from exrbatch.errors import ExrbatchError
 from exrbatch.exr.reader import open_exr
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.replacing.temp_files import was_exchanged
+from exrbatch.replacing import was_exchanged
 
 if TYPE_CHECKING:
     from exrbatch.jobs.recompress_job import RecompressJob

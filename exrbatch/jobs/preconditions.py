@@ -11,8 +11,7 @@ from exrbatch.errors import NoSpace, ReplaceFailed, UnsupportedFile
 from exrbatch.exr.reader import ExrFile
 from exrbatch.jobs.made_from import Made
 from exrbatch.recompression.choices import Hardlinks
-from exrbatch.replacing.backups import find_orphan, own_names
-from exrbatch.replacing.file_systems import CANT_REPLACE, READ_ONLY, file_system_at, is_open_for_writing
+from exrbatch.replacing import CANT_REPLACE, READ_ONLY, file_system_at, find_orphan, is_open_for_writing, own_names
 from exrbatch.text import format_size
 
 if TYPE_CHECKING:

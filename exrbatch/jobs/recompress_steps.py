@@ -8,7 +8,7 @@ from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.reader import SMALL, ExrFile, open_exr
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.job import Progress
-from exrbatch.jobs.made_from import Made, check_is_no_link, is_made_from, note_origin, wish
+from exrbatch.jobs.made_from import Made, check_is_no_link, is_made_from, wish
 from exrbatch.jobs.preconditions import check_replaceable, check_room
 from exrbatch.recompression.auto_choice import choose_by_sample
 from exrbatch.recompression.choices import Verify
@@ -19,11 +19,7 @@ from exrbatch.recompression.raw_reader import MEMORY_PER_RAW_BYTE, raw_limit
 from exrbatch.recompression.targets import Targets, check_source, check_targets, choose_targets
 from exrbatch.recompression.transcode import recompress
 from exrbatch.recompression.verification import verify
-from exrbatch.replacing.backups import Backup, end_orphan
-from exrbatch.replacing.copies import copy_whole
-from exrbatch.replacing.folders import make_folder_of
-from exrbatch.replacing.original import Original
-from exrbatch.replacing.replacement import Replacement
+from exrbatch.replacing import Backup, Original, Replacement, copy_whole, end_orphan, make_folder_of, note_origin
 
 if TYPE_CHECKING:
     from exrbatch.jobs.recompress_job import RecompressJob

@@ -1,4 +1,61 @@
-"""Safe replacement of one file by another: temporary files, metadata, backups, exchange, what a file system can do.
+"""Replace files safely: a name on disk stands for the complete old file or the complete new one, at every instant.
 
-It knows nothing about EXR, and imports nothing of exrbatch but errors and text.
+This package knows nothing about EXR and imports nothing of exrbatch but errors and text. The rest of exrbatch imports
+the names below and no module of the package, except for `examine`, which explains to people what a file system can do.
+
+To replace a file, open it, and write its successor to a `Replacement`:
+
+    fd = os.open(path, os.O_RDONLY)
+    original = Original(path, fd, os.fstat(fd))
+    with Replacement(original) as new:
+        new.write(memoryview(data), 0)
+        new.sync()
+        notes = new.commit()
+
+Without `commit`, or if it raises, the original keeps its name, and the temporary file is removed.
 """
+
+from exrbatch.replacing import disk
+from exrbatch.replacing.backups import Backup, end_orphan, find_orphan, own_names
+from exrbatch.replacing.copies import copy_whole, same_bytes
+from exrbatch.replacing.file_systems import (
+    CANT_REPLACE,
+    READ_ONLY,
+    file_system_at,
+    is_open_for_writing,
+    is_read_only,
+)
+from exrbatch.replacing.folders import make_folder_of
+from exrbatch.replacing.mounts import mount_of
+from exrbatch.replacing.origin_notes import has_note, note_origin, write_note
+from exrbatch.replacing.original import Original
+from exrbatch.replacing.replacement import Replacement
+from exrbatch.replacing.temp_files import Identity, is_alive, is_same_time, sweep_folder, sweep_process, was_exchanged
+
+__all__ = [
+    "CANT_REPLACE",
+    "READ_ONLY",
+    "Backup",
+    "Identity",
+    "Original",
+    "Replacement",
+    "copy_whole",
+    "disk",
+    "end_orphan",
+    "file_system_at",
+    "find_orphan",
+    "has_note",
+    "is_alive",
+    "is_open_for_writing",
+    "is_read_only",
+    "is_same_time",
+    "make_folder_of",
+    "mount_of",
+    "note_origin",
+    "own_names",
+    "same_bytes",
+    "sweep_folder",
+    "sweep_process",
+    "was_exchanged",
+    "write_note",
+]

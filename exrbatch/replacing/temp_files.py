@@ -140,7 +140,7 @@ def left_names(path: str, file: Identity) -> int:
     return count
 
 
-def sweep(
+def sweep_folder(
     directory: str,
     names: Iterable[str],
     is_whole: Callable[[str], bool],
@@ -181,12 +181,12 @@ def sweep(
 
 
 def sweep_process(directory: str, pid: int, is_whole: Callable[[str], bool], *, frames: str | None = None) -> list[str]:
-    """Remove the temp files that a process of this host, which has ended, left in a directory; like `sweep`."""
+    """Remove the temp files that a process of this host, which has ended, left in a directory; like `sweep_folder`."""
     try:
         names = os.listdir(directory)
     except OSError:
         return []
-    return sweep(
+    return sweep_folder(
         directory, names, is_whole, lambda path: os.path.basename(path).startswith(_prefix(pid)), frames=frames
     )
 

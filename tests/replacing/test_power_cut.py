@@ -204,7 +204,7 @@ class PowerCuts:
 
 def swept(folder: Path, frames: Path | None = None) -> Iterator[str]:
     """Let the sweep take every temp file for stale; yield what it leaves, but for the record of a backup."""
-    if kept := temp_files.sweep(
+    if kept := temp_files.sweep_folder(
         str(folder), os.listdir(folder), lambda _path: True, frames=None if frames is None else str(frames)
     ):
         yield f"the sweep keeps {kept}"

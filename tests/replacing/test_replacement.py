@@ -11,6 +11,7 @@ import pytest
 
 from exrbatch import Status, VerificationFailed, recompress
 from exrbatch.jobs import recompress_steps
+from exrbatch.replacing import Original, Replacement
 from exrbatch.replacing.disk import Disk
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
@@ -252,3 +253,21 @@ def test_a_bug_of_ours_is_a_failed_file(frame: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(recompress_steps, "verify", lambda *_: (_ for _ in ()).throw(VerificationFailed("no")))
     assert recompress(frame).status is Status.FAILED
     assert frame.read_bytes() == DATA
+
+
+def test_another_program_can_replace_any_file(tmp_path: Path) -> None:
+    """The package's own names are enough to replace a file that has nothing to do with EXR."""
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        with Replacement(Original(str(path), fd, os.fstat(fd))) as new:
+            new.write(memoryview(b"new"), 0)
+            new.sync()
+            assert path.read_bytes() == b"old"
+            assert new.commit() == []
+    finally:
+        os.close(fd)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o640)
+    assert os.listdir(tmp_path) == ["notes.txt"]

@@ -40,7 +40,7 @@ def name_by(monkeypatch: pytest.MonkeyPatch, frame: Path, pid: int) -> Path:
 
 
 def swept(folder: Path) -> list[str]:
-    return temp_files.sweep(str(folder), os.listdir(folder), is_complete)
+    return temp_files.sweep_folder(str(folder), os.listdir(folder), is_complete)
 
 
 def test_what_a_dead_process_left_goes(frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,7 +235,9 @@ class World:
             yield f"left behind: {unsaid}"
         for folder in filter(Path.exists, (self.folder / "in", self.folder / "out", self.backup.parent)):
             frames = str(self.folder / "in") if folder == self.backup.parent and self.flavour.backup else None
-            kept = temp_files.sweep(str(folder), os.listdir(folder), is_complete, lambda _path: True, frames=frames)
+            kept = temp_files.sweep_folder(
+                str(folder), os.listdir(folder), is_complete, lambda _path: True, frames=frames
+            )
             if kept and self.disk.destroyed is None:
                 yield f"the sweep keeps {kept}"
         if [name for name in self.leftovers() if not name.endswith(temp_files.RECORDS)] and self.disk.destroyed is None:
@@ -363,7 +365,7 @@ def every_intrusion(folder: Path, flavour: Flavour, killed_after: int | None = N
         if killed_after is not None:
             for place in filter(Path.exists, (world.frame.parent, world.backup.parent)):
                 frames = str(world.frame.parent)
-                temp_files.sweep(str(place), os.listdir(place), is_complete, lambda _path: True, frames=frames)
+                temp_files.sweep_folder(str(place), os.listdir(place), is_complete, lambda _path: True, frames=frames)
             job.run(world.plan())
         if not any(_content(path) == b"somebody's" for path in world.folder.rglob("*") if path.is_file()):
             yield f"{flavour.name}, somebody's file before {at} {call} is gone: {_content(world.backup)!r:.40}"

@@ -12,7 +12,7 @@ from exrbatch.batch.discovery.output_tree import FolderIdentity, OutputTree, abs
 from exrbatch.errors import OptionsError
 from exrbatch.jobs.completeness import is_complete
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.replacing import temp_files
+from exrbatch.replacing import sweep_folder
 
 if TYPE_CHECKING:
     import pathspec
@@ -197,7 +197,7 @@ def _files_of(
 
 def _sweep(folder: str, names: Sequence[str], frames: str | None = None) -> Iterator[FileReport]:
     """Remove stale temp files, and tell of those that must be kept; `frames`: of a folder of backups."""
-    for name in temp_files.sweep(folder, names, is_complete, frames=frames):
+    for name in sweep_folder(folder, names, is_complete, frames=frames):
         yield FileReport(path=os.path.join(folder, name), status=Status.FAILED, reason=KEPT)
 
 

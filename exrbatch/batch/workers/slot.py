@@ -24,7 +24,7 @@ from exrbatch.errors import RunStopped
 from exrbatch.jobs.completeness import is_complete
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
-from exrbatch.replacing import temp_files
+from exrbatch.replacing import is_alive, sweep_process
 from exrbatch.text import format_duration
 
 MAX_FILES = 1000
@@ -195,7 +195,7 @@ class Slot:
     def _wait_for_end(self) -> None:
         """Wait until a worker that is said to be dead is dead: until then its file is not ours."""
         end = time.monotonic() + END_SECONDS
-        while self.process.pid is not None and temp_files.is_alive(self.process.pid) and time.monotonic() < end:
+        while self.process.pid is not None and is_alive(self.process.pid) and time.monotonic() < end:
             time.sleep(0.01)
 
     def _read_log(self) -> tuple[list[FileReport], bytes]:
@@ -234,7 +234,7 @@ class Slot:
         return [
             name
             for folder, frames in self._jobs[self.current()].folders().items()
-            for name in temp_files.sweep_process(folder, pid, is_complete, frames=frames)
+            for name in sweep_process(folder, pid, is_complete, frames=frames)
         ]
 
     def _close_files(self) -> None:
