@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.text import Text
 
+from exrbatch.batch.discovery.discover import check_paths
 from exrbatch.batch.limits import automatic_jobs, available_memory, physical_cores, total_memory
 from exrbatch.batch.workers.slot import most_slots
 from exrbatch.cli.console import lasting_console
@@ -31,7 +32,8 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     elif arguments.backup_dir:
         asked.append((arguments.backup_dir, "outputs"))
     paths = list(dict.fromkeys([*arguments.paths, *(path for path, _ in asked)]))
-    findings = [_finding(path) for path in paths]
+    made = {arguments.output, arguments.backup_dir}
+    findings = [_finding(path, is_made=path in made) for path in paths]
     is_fine = all(finding[way]["works"] for path, way in asked for finding in findings if finding["path"] == path)
     exit_code = EXIT_DONE if is_fine else EXIT_CANT
     document = {"format": FORMAT, "versions": _versions(), "machine": _machine(), "paths": findings}
@@ -65,9 +67,26 @@ def _machine() -> dict[str, int | str]:
     }
 
 
-def _finding(path: str) -> dict[str, Any]:
+def _existing(path: str, *, is_made: bool) -> str:
+    """Return what can be examined in the place of a path: for a frame sequence its folder.
+
+    Args:
+        path: what the user named.
+        is_made: whether a run would make this folder; until it has, the nearest folder above it stands in.
+    """
+    if os.path.lexists(path):
+        return path
+    if not is_made:
+        check_paths([path])  # raises unless it is a frame sequence
+    path = os.path.dirname(os.path.abspath(path))
+    while is_made and not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _finding(path: str, *, is_made: bool) -> dict[str, Any]:
     try:
-        storage = examine(path)
+        storage = examine(_existing(path, is_made=is_made))
     except FileNotFoundError:
         raise OptionsError(f"no such file or folder: {path}") from None
     except OSError as error:

@@ -47,6 +47,17 @@ def test_people_get_the_same_in_words(tmp_path: Path) -> None:
         assert any(line.strip().startswith(title) for line in shown.splitlines()), title
 
 
+def test_what_a_run_would_make_need_not_be_there(tmp_path: Path) -> None:
+    """The folder of the outputs is looked for above, that of a frame sequence is the one it is in."""
+    output, sequence = tmp_path / "new" / "tree", tmp_path / "beauty.####.exr"
+    found = doctor(sequence, "-o", output)
+    assert [(path["path"], path["outputs"]["works"]) for path in found["paths"]] == [
+        (str(sequence), True),
+        (str(output), True),
+    ]
+    assert os.listdir(tmp_path) == []
+
+
 def test_usage_errors(tmp_path: Path) -> None:
     """A path that is not there: one line, exit code 2."""
     command = [sys.executable, "-m", "exrbatch", "doctor", str(tmp_path / "missing")]
