@@ -1,12 +1,12 @@
 """`exrbatch bench`: take a sample, measure it, tell."""
 
 import argparse
+import contextlib
 import functools
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, ClassVar, TextIO
 
@@ -17,7 +17,6 @@ from rich.text import Text
 from exrbatch.batch.discovery.discover import Selection, check_paths
 from exrbatch.batch.limits import automatic_jobs
 from exrbatch.batch.run_report import EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED
-from exrbatch.batch.workers.forkserver import STOP_SIGNALS
 from exrbatch.bench import page, plots
 from exrbatch.bench.figures import make_rows, unmeasured
 from exrbatch.bench.machine_facts import describe_machine
@@ -34,6 +33,7 @@ from exrbatch.cli.driving import PLAIN_SECONDS
 from exrbatch.cli.outputs import check_output, open_output
 from exrbatch.errors import OptionsError, RunStopped
 from exrbatch.jobs.file_report import Status
+from exrbatch.signals import STOP_SIGNALS, handled
 from exrbatch.text import format_duration, safe_text
 
 MOST = 1000
@@ -51,7 +51,8 @@ def run_bench(arguments: argparse.Namespace) -> int:
         plots.check_matplotlib()
     console = lasting_console(sys.stdout)
     outputs = _Outputs(arguments)
-    with _Interrupts() as interrupts:
+    interrupts = _Interrupts()
+    with interrupts.caught():
         try:
             sample = _sample(arguments, paths, console)
         except RunStopped as stopped:
@@ -75,28 +76,25 @@ def run_bench(arguments: argparse.Namespace) -> int:
 
 
 class _Interrupts:
-    """Ctrl-C, SIGTERM and SIGHUP end the measuring, or what comes before it, and nothing is left behind."""
+    """The signal that ended the measuring, or what comes before it.
+
+    Attributes:
+        number: the signal; None if there was none.
+    """
 
     def __init__(self) -> None:
         self.number: int | None = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "_Interrupts":
-        heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        self._before = {number: signal.signal(number, self._handle) for number in heard}
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        return isinstance(error, KeyboardInterrupt)
 
     @property
     def exit_code(self) -> int:
         """128 and the number of the signal; 0 if there was none."""
         return 0 if self.number is None else 128 + self.number
+
+    @contextlib.contextmanager
+    def caught(self) -> Iterator[None]:
+        """Let Ctrl-C, SIGTERM and SIGHUP end a block of code, which cleans up as after an exception."""
+        with contextlib.suppress(KeyboardInterrupt), handled(STOP_SIGNALS, self._handle, keep_ignored=True):
+            yield
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         self.number = number

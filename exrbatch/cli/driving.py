@@ -1,10 +1,9 @@
 """A run driven to its end: the live dashboard or a plain line now and then, signals, and the totals."""
 
 import contextlib
-import signal
 import time
 from collections.abc import Iterator, Sequence
-from types import FrameType, TracebackType
+from types import FrameType
 
 from rich.console import Console
 from rich.live import Live
@@ -13,9 +12,9 @@ from rich.text import Text
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.scheduler import StopRequest
-from exrbatch.batch.workers.forkserver import STATUS_SIGNALS, STOP_SIGNALS
 from exrbatch.cli.records import Sink
 from exrbatch.dashboard import STOPPING, Dashboard, Snapshot, plain_line
+from exrbatch.signals import STATUS_SIGNALS, STOP_SIGNALS, handled, ignore
 
 PLAIN_SECONDS = 30.0
 """Between two lines when the output is no terminal."""
@@ -36,7 +35,7 @@ def drive(
     next_line = time.monotonic() + PLAIN_SECONDS
     with contextlib.ExitStack() as stack:
         stack.enter_context(_interrupts(run.stop, None if is_live else console))
-        stack.enter_context(status)
+        stack.enter_context(handled(STATUS_SIGNALS, status.ask))
         dashboard = Dashboard(run, report) if is_live else None
         if dashboard is not None:
             stack.enter_context(Live(dashboard, console=console, refresh_per_second=4))
@@ -67,24 +66,14 @@ class _StatusLine:
         self._console, self._run, self._report = console, run, report
         self.is_wanted = False
 
-    def __enter__(self) -> "_StatusLine":
-        for number in STATUS_SIGNALS:
-            signal.signal(number, self._ask)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number in STATUS_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)  # one that comes late must not end the process
-
     def print_if_wanted(self) -> None:
         """Print the line if somebody asked for it."""
         if self.is_wanted:
             self.is_wanted = False
             self._console.print(Text(plain_line(Snapshot.of(self._run, self._report))))
 
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+    def ask(self, _number: int, _frame: FrameType | None) -> None:
+        """Note that a line is wanted: the handler of the signals."""
         self.is_wanted = True
 
 
@@ -104,20 +93,11 @@ def _interrupts(stop: StopRequest, console: Console | None) -> Iterator[None]:
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.signal_number is not None:
-            for each in STOP_SIGNALS:
-                signal.signal(each, signal.SIG_IGN)  # the third must not disturb the removal of temp files
+            ignore(STOP_SIGNALS)  # a third must not disturb the removal of temporary files
             raise KeyboardInterrupt
         stop.signal_number = number
         if console is not None:
             console.print(Text(STOPPING, style="yellow"))
 
-    # What was ignored when we started, as by nohup, stays ignored.
-    heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in heard}
-    try:
+    with contextlib.suppress(KeyboardInterrupt), handled(STOP_SIGNALS, handle, keep_ignored=True):
         yield
-    except KeyboardInterrupt:
-        pass
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

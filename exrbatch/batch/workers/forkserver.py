@@ -5,13 +5,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from multiprocessing.context import BaseContext
 
-STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-"""The first of these asks a run to stop, the second stops it at once; workers never see them."""
-STATUS_SIGNALS = [getattr(signal, name) for name in ("SIGUSR1", "SIGINFO") if hasattr(signal, name)]
-"""These ask a run to print how far it is."""
+from exrbatch.signals import STATUS_SIGNALS, STOP_SIGNALS, handled
+
 IGNORED_BY_WORKERS = [*STOP_SIGNALS, *STATUS_SIGNALS]
 """Signals for a run that reach its whole process group; only the parent decides what they mean."""
 MAX_DESCRIPTORS = 65536
@@ -55,19 +52,12 @@ def warm_up() -> None:
             ensure_running()
 
 
-@contextlib.contextmanager
-def _signals_ignored() -> Iterator[None]:
-    """Ignore what ends a run, so that what is started meanwhile inherits that.
+def _signals_ignored() -> contextlib.AbstractContextManager[None]:
+    """Ignore the signals that stop a run, so that a process started meanwhile inherits that.
 
-    `timeout`, batch systems and terminals send these to the whole process group; what they mean for a run is for the
-    parent alone to decide. A server that died of one would make every worker look dead.
+    `timeout`, batch systems and terminals send them to the whole process group, and only the parent decides what they
+    mean. If the server died of one, every worker would look dead.
     """
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may do that
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in IGNORED_BY_WORKERS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may change handlers
+        return contextlib.nullcontext()
+    return handled(IGNORED_BY_WORKERS, signal.SIG_IGN)

@@ -6,7 +6,6 @@ import faulthandler
 import multiprocessing
 import os
 import pickle
-import signal
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from exrbatch.jobs import job as jobs
 from exrbatch.jobs.file_report import FileReport, failed
 from exrbatch.jobs.job import Job
 from exrbatch.replacing import disk
+from exrbatch.signals import ignore
 
 
 class Position(ctypes.Structure):
@@ -56,8 +56,7 @@ def initialize(position: Position, log_path: str) -> None:
     worker_setup.keep_freed_memory()
     disk.keep_folders_open()
     # They go to the whole process group, but only the parent decides what they mean.
-    for number in IGNORED_BY_WORKERS:
-        signal.signal(number, signal.SIG_IGN)
+    ignore(IGNORED_BY_WORKERS)
     worker_setup.be_first_for_oom_killer()
     parent = multiprocessing.parent_process()
     if parent is not None:
