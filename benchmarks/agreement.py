@@ -13,7 +13,7 @@ from pathlib import Path
 
 import OpenEXR
 
-from exrbatch.bench.passes import Figure, interleaved
+from exrbatch.bench.passes import Statistic, interleaved
 from exrbatch.errors import ExrbatchError
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import Storage
@@ -81,7 +81,7 @@ def main() -> None:
             seconds[way, compression].append(taken)
     print(f"{len(paths)} files, median CPU seconds of {arguments.passes} passes")
     for way in ways:
-        figures = {each: Figure.of(seconds[way, each]) for each in compressions}
+        figures = {each: Statistic.of(seconds[way, each]) for each in compressions}
         order = sorted(figures, key=lambda each: figures[each].median)
         print(f"{way:<10}" + "  <  ".join(f"{each.name} {figures[each].median:.3f}" for each in order))
 

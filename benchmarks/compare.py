@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks.corpus import make_corpus
-from exrbatch.bench.passes import Figure, interleaved, paired_ratio
+from exrbatch.bench.passes import Statistic, interleaved, paired_ratio
 
 ROOT = Path(__file__).resolve().parents[1]
 SCALE, FRAMES = 0.4, 2
@@ -69,7 +69,7 @@ def compare(commit: str, passes: int) -> None:
     for name in JOBS:
         ours, theirs = ([found[side][number][name] for number in numbers] for side in (ROOT, other))
         time_ratio = paired_ratio([seconds for seconds, _ in ours], [seconds for seconds, _ in theirs])
-        spread = max(Figure.of([seconds for seconds, _ in side]).spread for side in (ours, theirs))
+        spread = max(Statistic.of([seconds for seconds, _ in side]).spread for side in (ours, theirs))
         print(f"{name:<20}time {time_ratio:.2f} (spread {spread:.0%})   size {ours[0][1] / theirs[0][1]:.4f}")
 
 

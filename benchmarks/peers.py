@@ -23,7 +23,7 @@ from pathlib import Path
 
 import deflate
 
-from exrbatch.bench.passes import Figure, interleaved, paired_ratio
+from exrbatch.bench.passes import Statistic, interleaved, paired_ratio
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.predictor import Predictor
 from exrbatch.codecs.zip import LIBDEFLATE_LEVEL
@@ -189,7 +189,7 @@ def print_table(seconds: dict[str, list[float]], sizes: dict[str, dict[str, int]
     print(f"speed and sizes against {base}; a speed above 1 is faster")
     print(f"{'':<22}{'median s':>9}{'spread':>8}{'speed':>8}{'size':>9}" + "".join(f"{kind:>10}" for kind in kinds))
     for name, taken in seconds.items():
-        figure = Figure.of(taken)
+        figure = Statistic.of(taken)
         speed = paired_ratio(seconds[base], taken)
         total = sum(sizes[name].values()) / sum(sizes[base].values())
         by_kind = "".join(f"{sizes[name][kind] / sizes[base][kind]:>10.4f}" for kind in kinds)

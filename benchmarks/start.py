@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from exrbatch.bench.passes import Figure, interleaved
+from exrbatch.bench.passes import Statistic, interleaved
 from exrbatch.demo import write_frames
 
 FRAMES = 200
@@ -66,7 +66,7 @@ def main() -> None:
         if number:
             seconds[name].append(taken)
     for name, values in seconds.items():
-        figure = Figure.of(values)
+        figure = Statistic.of(values)
         print(f"{name:<16}{figure.median:.3f} s, spread {figure.spread:.0%}, least {figure.low:.3f}")
 
 

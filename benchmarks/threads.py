@@ -17,7 +17,7 @@ from benchmarks.memory import do_one
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.workers.pool import Pool
-from exrbatch.bench.passes import Figure, interleaved, paired_ratio
+from exrbatch.bench.passes import Statistic, interleaved, paired_ratio
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs.job import Place, Share
 from exrbatch.jobs.recompress_job import RecompressRules
@@ -54,7 +54,7 @@ def main() -> None:
             if number:
                 taken[threads].append(one)
         for threads in counts:
-            figure, speed = Figure.of(taken[threads]), paired_ratio(taken[1], taken[threads])
+            figure, speed = Statistic.of(taken[threads]), paired_ratio(taken[1], taken[threads])
             print(
                 f"{path.name}, verify {verify}, {threads} threads: {figure.median:.2f} s"
                 f" (spread {figure.spread:.0%}), {speed:.2f} x",

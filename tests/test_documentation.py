@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from exrbatch.cli.compressions import markdown
-from exrbatch.cli.main import build_parser
+from exrbatch.cli.parser import build_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-"""Linked before it is there: it comes with another change."""
 TEXT = "\n".join(page.read_text() for page in PAGES)
 
 

@@ -41,7 +41,7 @@ def test_all_images_are_there(reference_images: Path) -> None:
 def test_every_image_to_every_compression_and_back(reference_images: Path, tmp_path: Path, number: int) -> None:
     """Files of all kinds x every lossless target, and back to their own compression where that is exact.
 
-    The judges: the library (level 0 of all parts), the plain oracle for small files as NONE (all levels), and the
+    The decoders: the library (level 0 of all parts), the plain oracle for small files as NONE (all levels), and the
     header's bytes.
     """
     image = images(reference_images)[number]

@@ -10,15 +10,40 @@ from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs.job import Job, Place, Rules, Share
 from exrbatch.jobs.recompress_job import RecompressRules
-from exrbatch.recompression.choices import DEFAULT_READERS, READERS, Hardlinks, Permissions, Prefer, Verify
+from exrbatch.recompression.choices import READERS, Hardlinks, Permissions, Prefer, Verify
+from exrbatch.suggestions import unknown_name
 
 _Name = TypeVar("_Name", Effort, Verify, Prefer, Hardlinks)
 CompressionLike = str | SupportsInt
 """A name ("zip", "ZIP_COMPRESSION"), a `Compression`, an `OpenEXR.Compression` or an `Imath.Compression`."""
 
-
 MAX_JOBS = 1024
 """More worker processes than any machine has cores are a typing error."""
+_DEFAULTS = RecompressRules()
+_AUTO = "auto"
+_ALIASES = {
+    "deflate": "zip",
+    "gzip": "zip",
+    "zip16": "zip",
+    "zlib": "zip",
+    "zip1": "zips",
+    "zst": "zstd",
+    "zstandard": "zstd",
+    "off": "none",
+    "raw": "none",
+    "uncompressed": "none",
+    "dwa": "dwaa",
+    "wavelet": "piz",
+    "ht": "htj2k32",
+    "htj2k": "htj2k32",
+    "j2k": "htj2k32",
+    "jp2": "htj2k32",
+    "jpeg2000": "htj2k32",
+    "best": _AUTO,
+    "smallest": _AUTO,
+    "fastest": f"{_AUTO}:{Prefer.SPEED}",
+}
+"""What other programs, and people, call compressions: suggested, but never accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +97,10 @@ class Options:
         cls,
         *,
         compression: CompressionLike,
-        effort: str = Effort.BALANCED,
-        verify: str = Verify.LIBRARY,
-        hardlinks: str = Hardlinks.SKIP,
-        readers: str = DEFAULT_READERS,
+        effort: str = _DEFAULTS.effort,
+        verify: str = _DEFAULTS.verify,
+        hardlinks: str = _DEFAULTS.hardlinks,
+        readers: str = _DEFAULTS.readers,
         allow_lossy: bool = False,
         include_lossy_sources: bool = False,
         allow_aces: bool = False,
@@ -83,7 +108,7 @@ class Options:
         dry_run: bool = False,
         verify_cold: bool = False,
         keep_backups: bool = False,
-        min_age: float = RecompressRules().min_age,
+        min_age: float = _DEFAULTS.min_age,
         **run: Any,
     ) -> "Options":
         """Make the options of a recompression of what a user says; `run`: the other attributes, as they are.
@@ -92,7 +117,7 @@ class Options:
         """
         target, prefer = _parse_target(compression)
         if readers not in READERS:
-            raise OptionsError(f"unknown readers {readers!r}; there are {', '.join(READERS)}")
+            raise OptionsError(unknown_name("OpenEXR release", readers, READERS))
         rules = RecompressRules(
             compression=target,
             prefer=prefer,
@@ -146,32 +171,39 @@ class Options:
 
 
 def parse_compression(value: CompressionLike) -> Compression:
-    """Turn any spelling of a compression into ours. Raises `OptionsError` naming those there are."""
+    """Turn any spelling of a compression into ours. Raises `OptionsError`, which suggests the closest name."""
+    found = _find_compression(value)
+    if found is None:
+        raise OptionsError(unknown_name("compression", value, _names(), _ALIASES))
+    return found
+
+
+def _find_compression(value: CompressionLike) -> Compression | None:
     number = getattr(value, "v", value)  # an Imath.Compression keeps its number in .v
     try:
         if isinstance(number, str):
             name = number.upper().removesuffix("_COMPRESSION")
-            found = Compression.NONE if name == "NO" else Compression[name]
-        else:
-            found = Compression(int(number))
+            return Compression.NONE if name == "NO" else Compression[name]
+        return Compression(int(number))
     except (KeyError, ValueError, TypeError):
-        raise OptionsError(f"unknown compression {value!r}; there are {_names()}") from None
-    return found
+        return None
 
 
 def _parse_target(value: CompressionLike) -> tuple[Compression | None, Prefer]:
-    """Like `parse_compression`, and also "auto" and "auto:speed": then None, and what to look for."""
-    if isinstance(value, str) and value.partition(":")[0] == "auto":
-        return None, _parse_name(Prefer, "preference", value.partition(":")[2] or Prefer.SIZE)
-    return parse_compression(value), Prefer.SIZE
+    """Parse a compression, "auto" or "auto:speed"; for the last two, return None and what to look for."""
+    if isinstance(value, str) and (word := value.lower()).partition(":")[0] == _AUTO:
+        return None, _parse_name(Prefer, "preference", word.partition(":")[2] or Prefer.SIZE)
+    if (found := _find_compression(value)) is None:
+        raise OptionsError(unknown_name("compression", value, [*_names(), _AUTO, f"{_AUTO}:{Prefer.SPEED}"], _ALIASES))
+    return found, Prefer.SIZE
 
 
 def _parse_name(kind: type[_Name], what: str, value: str) -> _Name:
     try:
         return kind(value)
     except ValueError:
-        raise OptionsError(f"unknown {what} {value!r}; there are {', '.join(kind)}") from None
+        raise OptionsError(unknown_name(what, value, kind)) from None
 
 
-def _names() -> str:
-    return ", ".join(compression.name.lower() for compression in Compression)
+def _names() -> list[str]:
+    return [compression.name.lower() for compression in Compression]

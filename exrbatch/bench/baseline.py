@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from exrbatch.bench.figures import TOTAL, Row, make_rows
 from exrbatch.bench.machine_facts import format_facts
-from exrbatch.bench.passes import Figure
+from exrbatch.bench.passes import Statistic
 from exrbatch.bench.result import Results
 
 
@@ -34,7 +34,7 @@ def changes(rows: Sequence[Row], earlier: Results) -> list[Change]:
     return found
 
 
-def _ratio(now: Figure | None, then: Figure | None) -> float | None:
+def _ratio(now: Statistic | None, then: Statistic | None) -> float | None:
     return None if now is None or then is None else now.median / then.median
 
 

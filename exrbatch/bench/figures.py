@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exrbatch.bench.matrix import Packing
-from exrbatch.bench.passes import WARM_UP, Figure, paired_ratio
+from exrbatch.bench.passes import WARM_UP, Statistic, paired_ratio
 from exrbatch.bench.result import FileResult, Results, TrialResult
 
 TOTAL = "all"
@@ -35,11 +35,11 @@ class Row:
     new_size: float
     kept_size: float
     is_lossy: bool
-    pack: Figure | None
-    unpack: Figure | None
+    pack: Statistic | None
+    unpack: Statistic | None
     cpu_per_byte: float
     peak_memory: int
-    rates: dict[int, Figure] = field(default_factory=dict)
+    rates: dict[int, Statistic] = field(default_factory=dict)
     efficiency: dict[int, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -130,8 +130,8 @@ def _row(results: Results, packing: Packing, content: str, asked: set[int]) -> R
     return row
 
 
-def _speed(size: float, seconds: Sequence[float]) -> Figure | None:
-    return Figure.of([size / each for each in seconds]) if all(seconds) else None
+def _speed(size: float, seconds: Sequence[float]) -> Statistic | None:
+    return Statistic.of([size / each for each in seconds]) if all(seconds) else None
 
 
 def _cpu_seconds(mine: Sequence[TrialResult], weights: Mapping[int, float]) -> float:
@@ -143,7 +143,7 @@ def _cpu_seconds(mine: Sequence[TrialResult], weights: Mapping[int, float]) -> f
             files = [file for file in result.files if file.index in weights]
             copies = len(files) / len(weights)
             totals.append(sum(weights[file.index] * file.cpu_seconds for file in files) / copies)
-    return Figure.of(totals).median
+    return Statistic.of(totals).median
 
 
 def _add_rates(row: Row, mine: Sequence[TrialResult]) -> None:
@@ -153,7 +153,7 @@ def _add_rates(row: Row, mine: Sequence[TrialResult]) -> None:
         done = sum(file.is_good for file in result.files)
         if result.trial.jobs and result.seconds and done:
             rates.setdefault(result.trial.jobs, []).append(done / result.seconds)
-    row.rates = {jobs: Figure.of(values) for jobs, values in sorted(rates.items())}
+    row.rates = {jobs: Statistic.of(values) for jobs, values in sorted(rates.items())}
     if rates:
         fewest = min(rates)
         # A pass that was cut short has no ratio.

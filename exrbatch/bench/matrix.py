@@ -10,6 +10,7 @@ from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.channel import PixelType
 from exrbatch.exr.compression import Compression
+from exrbatch.suggestions import unknown_name
 
 WITH_EFFORT = (Compression.ZIPS, Compression.ZIP, Compression.ZSTD)
 """What packs harder on request; of the others there is one row only."""
@@ -123,4 +124,4 @@ def _effort(word: str) -> Effort:
     try:
         return Effort(word)
     except ValueError:
-        raise OptionsError(f"unknown effort {word!r}; there are {', '.join(Effort)}") from None
+        raise OptionsError(unknown_name("effort", word, Effort)) from None

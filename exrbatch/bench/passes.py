@@ -29,7 +29,7 @@ def interleaved(
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Statistic:
     """What several passes say together. `spread`: distance of the quartiles over the median; `low`: the least value.
 
     `count`: passes; of one there is no spread.
@@ -41,7 +41,7 @@ class Figure:
     count: int = 1
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Figure":
+    def of(cls, values: Sequence[float]) -> "Statistic":
         """Sum up at least one value."""
         median = statistics.median(values)
         if len(values) == 1 or not median:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from exrbatch.bench.baseline import Change
 from exrbatch.bench.figures import Row
-from exrbatch.bench.passes import Figure
+from exrbatch.bench.passes import Statistic
 from exrbatch.text import format_size
 
 COLUMNS: dict[str, Callable[[Row], str]] = {
@@ -34,11 +34,11 @@ EXPLANATION = (
 )
 
 
-def _shown(figure: Figure, text: str) -> str:
+def _shown(figure: Statistic, text: str) -> str:
     return f"{text} ±{100 * figure.spread:.0f} %" if figure.count > 1 else text
 
 
-def _speed(figure: Figure | None) -> str:
+def _speed(figure: Statistic | None) -> str:
     return "" if figure is None else _shown(figure, f"{figure.median / 1e9:.3f}")
 
 
@@ -97,7 +97,7 @@ def make_csv(rows: Sequence[Row]) -> str:
     return stream.getvalue()
 
 
-def _figures(row: Row) -> Iterable[tuple[int | str, str, str, Figure]]:
+def _figures(row: Row) -> Iterable[tuple[int | str, str, str, Statistic]]:
     for name, figure in (("pack", row.pack), ("unpack", row.unpack)):
         if figure is not None:
             yield "", name, "raw bytes/s", figure
@@ -106,8 +106,8 @@ def _figures(row: Row) -> Iterable[tuple[int | str, str, str, Figure]]:
         ("peak memory", "bytes", float(row.peak_memory)),
         ("saved per CPU hour", "bytes", row.saved_per_cpu_hour),
     ):
-        yield "", name, unit, Figure(value, 0.0, value)
+        yield "", name, unit, Statistic(value, 0.0, value)
     for jobs, rate in row.rates.items():
         yield jobs, "end to end", "files/s", rate
     for jobs, share in row.efficiency.items():
-        yield jobs, "efficiency", "1", Figure(share, 0.0, share)
+        yield jobs, "efficiency", "1", Statistic(share, 0.0, share)

@@ -14,6 +14,7 @@ from exrbatch.batch.discovery.discover import BENCH_FOLDER
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.bench import cache
+from exrbatch.bench.cache_state import CacheState
 from exrbatch.bench.matrix import Trial
 from exrbatch.bench.result import FileResult, TrialResult
 from exrbatch.bench.sample import SampleFile
@@ -26,14 +27,12 @@ from exrbatch.text import format_size
 
 SPARE_BYTES = 1_000_000_000
 """Left free, as other programs write to that disk, too."""
-CACHES = ("memory", "warm", "cold")
-"""memory: no disk takes part; warm: sources come from the page cache; cold: from the disk."""
 
 
 class Workbench:
     """Copies of the sample, as a context manager that removes them."""
 
-    def __init__(self, files: Sequence[SampleFile], copies: int, cache_state: str, folder: str | None) -> None:
+    def __init__(self, files: Sequence[SampleFile], copies: int, cache_state: CacheState, folder: str | None) -> None:
         """`copies`: of the sample, for end-to-end trials.
 
         `folder`: where to make the copies; None for the system's temp folder. Raises `OptionsError` if there is no
@@ -46,7 +45,7 @@ class Workbench:
         if not os.path.isdir(self.parent):
             raise OptionsError(f"no such folder to work in: {self.parent}")
         needed = copies * sum(file.size for file in files)
-        if cache_state != "memory":
+        if cache_state is not CacheState.MEMORY:
             needed += copies * sum(file.raw_size for file in files) + SPARE_BYTES
         free = shutil.disk_usage(self.parent).free
         if needed > free:
@@ -88,7 +87,7 @@ class Workbench:
         held = None
         if trial.jobs:
             sources = [os.path.join(folder, name) for folder, _, names in os.walk(self._source) for name in names]
-            if self._cache == "cold":
+            if self._cache is CacheState.COLD:
                 held = cache.empty(sources)
             else:
                 cache.fill(sources)

@@ -18,6 +18,7 @@ from exrbatch.batch.discovery.discover import Selection, check_paths
 from exrbatch.batch.limits import automatic_jobs
 from exrbatch.batch.run_report import EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED
 from exrbatch.bench import page, plots
+from exrbatch.bench.cache_state import CacheState
 from exrbatch.bench.figures import make_rows, unmeasured
 from exrbatch.bench.machine_facts import describe_machine
 from exrbatch.bench.matrix import make_trials, parse_jobs, parse_packings
@@ -26,7 +27,7 @@ from exrbatch.bench.result import BEGINNING, ResultFile, Results, TrialResult, r
 from exrbatch.bench.sample import Sample, take_sample
 from exrbatch.bench.session import Session
 from exrbatch.bench.text_tables import CSV_HEADER, make_csv
-from exrbatch.bench.workbench import CACHES, Workbench
+from exrbatch.bench.workbench import Workbench
 from exrbatch.cli.bench_report import print_corpus, print_results
 from exrbatch.cli.console import lasting_console
 from exrbatch.cli.driving import PLAIN_SECONDS
@@ -40,11 +41,11 @@ MOST = 1000
 """Passes, or files: more would take days, for figures that are no better."""
 
 
-def run_bench(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch bench`; return the exit code."""
     _check(arguments)
     packings = parse_packings(arguments.compression, arguments.effort)
-    jobs = parse_jobs(arguments.jobs, automatic_jobs()) if arguments.cache != "memory" else []
+    jobs = parse_jobs(arguments.jobs, automatic_jobs()) if arguments.cache != CacheState.MEMORY else []
     paths = check_paths(arguments.paths)
     baseline = _read_baseline(arguments.baseline) if arguments.baseline is not None else None
     if arguments.html is not None:
@@ -62,7 +63,7 @@ def run_bench(arguments: argparse.Namespace) -> int:
         console.print(_announcement(session))
         if arguments.dry_run:
             return EXIT_FAILURES if sample.failures else EXIT_DONE
-        with Workbench(sample.files, session.copies, arguments.cache, arguments.work_dir) as workbench:
+        with Workbench(sample.files, session.copies, CacheState(arguments.cache), arguments.work_dir) as workbench:
             results = Results(describe_machine(workbench.parent), _settings(arguments), sample, [])
             stopped_by = _measure(session, workbench, results, outputs, console)
         outputs.finish(results, baseline)
@@ -111,12 +112,10 @@ def _sample(arguments: argparse.Namespace, paths: list[str], console: Console) -
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    if arguments.cache not in CACHES:
-        raise OptionsError(f"unknown state of the cache {arguments.cache!r}; there are {', '.join(CACHES)}")
     for value, name in ((arguments.passes, "passes"), (arguments.sample, "files in the sample")):
         if not 1 <= value <= MOST:
             raise OptionsError(f"{value} {name}: 1 to {MOST} make sense")
-    if arguments.cache == "memory" and arguments.jobs is not None:
+    if arguments.cache == CacheState.MEMORY and arguments.jobs is not None:
         raise OptionsError("without a disk there are no numbers of jobs: leave out -j, or --cache memory")
 
 

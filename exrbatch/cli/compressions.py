@@ -1,5 +1,7 @@
 """`exrbatch compressions`: the table of compressions as people read it. docs/compressions.md has the same rows."""
 
+import argparse
+
 from exrbatch.exr.compression import Compression, CompressionFacts, Names
 
 HEADINGS = ("name", "lines per chunk", "lossless", "deep data", "read by OpenEXR")
@@ -25,7 +27,7 @@ def markdown() -> str:
     return "\n".join(f"| {' | '.join(cells)} |".replace("| --- ", "|---").replace("--- |", "---|") for cells in lines)
 
 
-def print_table() -> int:
+def run(_arguments: argparse.Namespace) -> int:
     """Print the table; return the exit code."""
     from rich.console import Console
     from rich.table import Table

@@ -14,7 +14,7 @@ from exrbatch.demo import HEIGHT, WIDTH, write_frames
 from exrbatch.errors import OptionsError
 
 
-def run_demo(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch demo`; return the exit code."""
     options = Options.parse(
         compression=arguments.compression, effort=arguments.effort, verify="native", jobs=arguments.jobs, min_age=0.0

@@ -24,7 +24,7 @@ PACKAGES = ("OpenEXR", "deflate", "isal", "zstandard", "numpy")
 EXIT_DONE, EXIT_CANT = 0, 1
 
 
-def run_doctor(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch doctor`; return the exit code: 0 if every path can be worked on as asked, else 1."""
     asked = [(path, "outputs" if arguments.output else "in_place") for path in arguments.paths]
     if arguments.output:

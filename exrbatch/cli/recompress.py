@@ -18,7 +18,7 @@ from exrbatch.cli.records import REPORT_BEGINNING, GuardedSink, JsonDocument, Re
 from exrbatch.cli.summary import file_line, release_note, summary_lines, waiting_line
 
 
-def run_recompress(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch recompress`; return the exit code."""
     options = Options.parse(
         compression=arguments.compression,

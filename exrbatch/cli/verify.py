@@ -12,7 +12,7 @@ from exrbatch.jobs.compare_job import CompareRules
 from exrbatch.recompression.choices import Verify
 
 
-def run_verify(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch verify`; return the exit code."""
     for path in (arguments.a, arguments.b):
         if not os.path.exists(path):
@@ -20,7 +20,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
     if os.path.isdir(arguments.a) and not os.path.isdir(arguments.b):
         raise OptionsError(f"{arguments.a} is a folder and {arguments.b} is a file")
     options = Options(
-        rules=CompareRules(verify=Verify(arguments.verify), other=arguments.b),
+        rules=CompareRules(verify=Verify(arguments.decoder), other=arguments.b),
         other=os.path.realpath(arguments.b) if os.path.isfile(arguments.b) else arguments.b,
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),

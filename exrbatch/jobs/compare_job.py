@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from exrbatch.jobs.file_report import FileReport, Status, failed, size_of
-from exrbatch.jobs.job import Job, Place, Progress, Rules, Share
+from exrbatch.jobs.job import Job, Place, Rules, Share
 from exrbatch.recompression.choices import Verify
+from exrbatch.recompression.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,11 @@ kind it asks its rules; what it needs to know of a file it asks its job. So a ne
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from exrbatch.jobs.file_report import FileReport
-
-Progress = Callable[[float], None]
-"""Called with the part of a job that is done, 0 to 1."""
+from exrbatch.recompression.progress import Progress, ignore_progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +129,7 @@ class Rules(ABC):
         """Make the job of one file."""
 
 
-def run(job: Job, progress: Progress = lambda _done: None) -> FileReport:
+def run(job: Job, progress: Progress = ignore_progress) -> FileReport:
     """Do a job. Never raises an `Exception`: what goes wrong with the file is in the report.
 
     It depends on nothing but its arguments and the file system, and can be run again at any time: on a finished file

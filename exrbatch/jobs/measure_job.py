@@ -6,8 +6,9 @@ from typing import ClassVar
 from exrbatch.codecs.effort import Effort
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.jobs.job import Job, Place, Progress, Rules, Share
+from exrbatch.jobs.job import Job, Place, Rules, Share
 from exrbatch.recompression.choices import Permissions
+from exrbatch.recompression.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from exrbatch.codecs.effort import Effort
 from exrbatch.errors import InvalidFile
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.jobs.job import Job, Place, Progress, Rules, Share
+from exrbatch.jobs.job import Job, Place, Rules, Share
 from exrbatch.recompression.choices import DEFAULT_READERS, Hardlinks, Permissions, Prefer, Verify
+from exrbatch.recompression.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

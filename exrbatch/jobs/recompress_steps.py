@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.reader import SMALL, ExrFile, open_exr
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.jobs.job import Progress
 from exrbatch.jobs.made_from import Made, check_is_no_link, is_made_from, wish
 from exrbatch.jobs.preconditions import check_replaceable, check_room
 from exrbatch.recompression.auto_choice import choose_by_sample
@@ -15,6 +14,7 @@ from exrbatch.recompression.choices import Verify
 from exrbatch.recompression.comparison import is_same_picture
 from exrbatch.recompression.digests import Digests
 from exrbatch.recompression.lanes import Walk
+from exrbatch.recompression.progress import Progress
 from exrbatch.recompression.raw_reader import MEMORY_PER_RAW_BYTE, raw_limit
 from exrbatch.recompression.targets import Targets, check_source, check_targets, choose_targets
 from exrbatch.recompression.transcode import recompress

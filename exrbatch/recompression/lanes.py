@@ -12,17 +12,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from exrbatch.exr.reader import ExrFile
+from exrbatch.recompression.progress import Progress, ignore_progress
 
 Tools = TypeVar("Tools")
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-
-ReportProgress = Callable[[float], None]
-"""Called with the part of a step that is done, 0 to 1."""
-
-
-def ignore_progress(_done: float) -> None:
-    """Report to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +30,7 @@ class Walk:
     """
 
     source: ExrFile
-    progress: ReportProgress = ignore_progress
+    progress: Progress = ignore_progress
     threads: int = 1
 
 

@@ -12,15 +12,15 @@ from exrbatch.exr.leader import LeaderLayout
 from exrbatch.exr.reader import ExrFile
 from exrbatch.recompression.choices import Verify
 from exrbatch.recompression.comparison import choose_decoders
-from exrbatch.recompression.lanes import ReportProgress
 from exrbatch.recompression.measurement import Measurement
+from exrbatch.recompression.progress import Progress
 from exrbatch.recompression.raw_reader import RawReader
 from exrbatch.recompression.spans import cut_spans
 from exrbatch.recompression.targets import Targets
 from exrbatch.recompression.transcode import target_grids, target_group
 
 
-def measure(source: ExrFile, targets: Targets, effort: Effort, progress: ReportProgress) -> Measurement:
+def measure(source: ExrFile, targets: Targets, effort: Effort, progress: Progress) -> Measurement:
     """Pack a file as `recompress` would, unpack and compare every chunk; reading the source is not timed.
 
     Flat data is unpacked by the OpenEXR library, as other programs do it. Raises `VerificationFailed` if it does not

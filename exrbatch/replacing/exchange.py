@@ -179,7 +179,7 @@ class Exchange:
             disk.DISK.sync_directory(self._original.directory)
 
     def _settle(self) -> None:
-        """Look at what came out and make the swap durable; else undo it."""
+        """Look at what came out and make the exchange durable; else undo it."""
         try:
             if self._spare is None:
                 self._original.check_open()

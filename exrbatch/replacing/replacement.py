@@ -1,7 +1,7 @@
 """Replacement: a temp file beside the target that becomes the target only when it is whole.
 
-Steps: exclusive create, owner and attributes, write, mode and times, sync, (verify,) swap, sync the directory. At every
-instant the name stands for the complete old file or the complete new one.
+Steps: exclusive create, owner and attributes, write, mode and times, sync, (verify,) exchange, sync the directory. At
+every instant the name stands for the complete old file or the complete new one.
 """
 
 import contextlib
@@ -153,7 +153,7 @@ class Replacement:
         if self._destination is None:
             with contextlib.ExitStack() as links:
                 linked = [(name, self._link(name, links)) for name in hard_links]
-                notes = self._swap(self.path, self._original, spare)
+                notes = self._exchange(self.path, self._original, spare)
                 self._is_in_place = True
                 for name, link in linked:
                     notes += self._relink(name, link)
@@ -167,21 +167,21 @@ class Replacement:
         self._is_in_place = True
         return []
 
-    def _swap(self, temp: str, original: Original, spare: str | None = None) -> list[str]:
+    def _exchange(self, temp: str, original: Original, spare: str | None = None) -> list[str]:
         """Put the new file, at `temp`, in the place of an original."""
         assert self._new is not None, "used as a context manager"
-        swap = Exchange(temp, self._new, original, spare)
+        exchange = Exchange(temp, self._new, original, spare)
         is_uncertain = False
         try:
-            left = swap.run()
+            left = exchange.run()
         except RenameUncertain:
             is_uncertain = True
             raise
         finally:
             if temp == self.path:
-                self.path = swap.temp
+                self.path = exchange.temp
             elif not is_uncertain:
-                self._remove(swap.temp)
+                self._remove(exchange.temp)
         return [f"the original could not be removed: {os.path.basename(left)}"] if left else []
 
     def _link(self, name: str, links: contextlib.ExitStack) -> str | None:
@@ -201,15 +201,15 @@ class Replacement:
                 raise ReplaceFailed("no hard link can be made in its folder")
             original = Original(name, self._original.fd, self._original.status)
             original.check_open()
-            original.note_own_change()  # the swap before has changed its ctime
-            return self._swap(link, original)
+            original.note_own_change()  # the exchange before has changed its ctime
+            return self._exchange(link, original)
         except (SourceChanged, ReplaceFailed, OSError) as error:
             return [f"a hard link was left with the old file: {os.path.basename(name)}: {error}"]
 
     def _remove(self, path: str) -> None:
         """Remove a temp name as long as it stands for the new file, as it was written.
 
-        After a swap it is the original's; and if the swap was undone, somebody may have written to the new file.
+        After an exchange it is the original's; and if that was undone, somebody may have written to the new file.
         """
         with contextlib.suppress(OSError):
             found = disk.DISK.look_now(path)

@@ -38,7 +38,7 @@ def test_no_compression_has_many_names() -> None:
 @pytest.mark.parametrize("value", ["zap", "", 99, -1, None])
 def test_what_there_is_not_is_refused_with_the_names(value: object, tmp_path: Path) -> None:
     """A usage error that lists what there is, raised before the file is looked at."""
-    with pytest.raises(OptionsError, match="there are none, rle, zips, zip, piz"):
+    with pytest.raises(OptionsError, match="choose from none, rle, zips, zip, piz"):
         recompress(tmp_path / "nothing.exr", value)  # type: ignore[arg-type]
 
 
@@ -101,7 +101,7 @@ def test_control_groups_of_both_versions(
         ({"keep_backups": True}, "--backup-dir"),
         ({"jobs": 100000}, "at most 1024"),
         ({"file_timeout": -1.0}, "makes no sense"),
-        ({"hardlinks": "copy"}, "unknown way with hard links 'copy'; there are skip, break, relink"),
+        ({"hardlinks": "copy"}, "unknown way with hard links 'copy'; choose from skip, break, relink"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:

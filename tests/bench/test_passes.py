@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exrbatch.bench.passes import WARM_UP, Figure, interleaved, paired_ratio
+from exrbatch.bench.passes import WARM_UP, Statistic, interleaved, paired_ratio
 
 
 @given(st.lists(st.integers(), unique=True, max_size=12), st.integers(1, 6))
@@ -28,12 +28,12 @@ def test_passes_have_orders_of_their_own_but_the_same_each_time() -> None:
 
 def test_a_figure_is_median_spread_and_low() -> None:
     """Spread is the distance of the quartiles over the median: one wild pass does not make a figure untrustworthy."""
-    figure = Figure.of([10.0, 10.1, 9.9, 10.0, 50.0])
+    figure = Statistic.of([10.0, 10.1, 9.9, 10.0, 50.0])
     assert (figure.median, figure.low) == (10.0, 9.9)
     assert figure.spread == pytest.approx(0.01)
     assert not figure.is_wide
-    assert Figure.of([8.0, 9.0, 10.0, 11.0, 12.0]).is_wide
-    assert Figure.of([3.0]) == Figure(3.0, 0.0, 3.0)
+    assert Statistic.of([8.0, 9.0, 10.0, 11.0, 12.0]).is_wide
+    assert Statistic.of([3.0]) == Statistic(3.0, 0.0, 3.0)
 
 
 def test_ratios_are_taken_within_a_pass() -> None:

@@ -124,16 +124,17 @@ def test_usage_errors(shot: Path, tmp_path: Path) -> None:
     """Exit code 2 and one line, before anything is touched."""
     for arguments, message in (
         ([tmp_path / "nothing"], "no such file or folder"),
-        ([shot, "-c", "zap"], "unknown compression 'zap'; there are none, rle, zips, zip, piz"),
+        ([shot, "-c", "zap"], "unknown compression 'zap' (did you mean zip?); choose from none, rle, zips, zip, piz"),
         ([shot, "-j", 0], "0 jobs"),
         ([shot, "-o", shot], "leave out -o"),
         ([shot, "--report", tmp_path / "no" / "r.jsonl"], "can't write the report"),
-        ([shot, "--readers", "1"], "unknown readers '1'; there are 2.2, 3.4, 3.5"),
+        ([shot, "--readers", "1"], "unknown release '1'; choose from 2.2, 3.4, 3.5"),
         ([shot, "-n", "--report", shot / "depth" / "d.1001.exr"], "--report does not write over it"),
-        ([shot, "--effort", "heroic"], "invalid choice: 'heroic'"),
+        ([shot, "--effort", "heroic"], "unknown effort 'heroic'; choose from fast, balanced, max"),
         ([], "the following arguments are required: PATH"),
     ):
-        assert message in exrbatch("recompress", *arguments, code=2).stderr
+        (line,) = exrbatch("recompress", *arguments, code=2).stderr.splitlines()
+        assert message in line
     assert sizes(shot) == {len(DATA)}
 
 

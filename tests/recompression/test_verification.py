@@ -162,7 +162,7 @@ class TestWhatWasReadOnce:
     def test_the_source_is_unpacked_once(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verify: Verify, times: int
     ) -> None:
-        """What takes long to unpack is unpacked once; our own judge, which compares predicted bytes, reads again."""
+        """What takes long to unpack is unpacked once; our own decoder, which compares predicted bytes, reads again."""
         frame, read = tmp_path / "a.exr", RawReader.read
         frame.write_bytes(build([self.SPEC]))
         seen: list[tuple[int, ...]] = []
@@ -180,7 +180,7 @@ class TestWhatWasReadOnce:
 def test_a_mistake_in_unpacking_the_source_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: int
 ) -> None:
-    """What comes out of a source must pack to what was in it: no judge of the new file could tell."""
+    """What comes out of a source must pack to what was in it: no decoder of the new file could tell."""
     accumulate = _RunningSums.accumulate
 
     def err(sums: _RunningSums, data: Raw) -> None:

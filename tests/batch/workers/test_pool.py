@@ -21,7 +21,8 @@ from exrbatch.batch.workers import slot as slots
 from exrbatch.batch.workers import worker
 from exrbatch.batch.workers.pool import MAX_TICK, Outcome, Pool
 from exrbatch.jobs.file_report import FileReport
-from exrbatch.jobs.job import Job, Progress
+from exrbatch.jobs.job import Job
+from exrbatch.recompression.progress import Progress
 from exrbatch.replacing import temp_files
 from tests.support.build import PartSpec, build
 
