@@ -34,14 +34,14 @@ KNOWN_FLAGS = FLAG_TILED | FLAG_LONG_NAMES | FLAG_DEEP | FLAG_MULTI_PART
 
 MAX_NAME = 255
 MAX_ATTRIBUTES = 100_000
-"""Most attributes of a file, so that a hostile file can't fill memory. Real files have far fewer."""
+"""Most attributes of a file. Real files have far fewer; a hostile file might try to fill memory."""
 MAX_HEADER = 64 << 20
-"""Most bytes of all headers of a file, because memory holds several copies of them.
+"""Most bytes that all headers of a file may have together. Memory needs room for several copies.
 
 Real headers have a few MB of manifests and previews.
 """
 MAX_CHANNELS = 32767
-"""Most channels of a part; OpenEXR refuses more. Thus sums of sizes over channels can't overflow."""
+"""Most channels of a part; OpenEXR refuses more. Thus no sum of sizes over channels overflows."""
 COORDINATE_LIMIT = 1 << 30
 """OpenEXR refuses windows beyond this limit, so that no sum of coordinates overflows an int32."""
 
@@ -187,8 +187,8 @@ def _parse_version(cursor: _Cursor) -> int:
 def _parse_attributes(cursor: _Cursor, part: int, budget: int) -> list[Attribute]:
     """Parse the attributes of one header, up to and including the NUL that ends it.
 
-    Return an empty list if the header consists of the NUL alone. It may have at most `budget`
-    attributes.
+    Return an empty list if the header consists of the NUL alone. The header may have at most
+    `budget` attributes.
     """
     attributes: list[Attribute] = []
     while name := cursor.text(f"part {part}: an attribute name"):

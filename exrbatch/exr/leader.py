@@ -56,7 +56,7 @@ class LeaderLayout:
         """Parse the leader at an offset of `data`.
 
         Returns:
-            the part number, if the file is multi-part, with the coordinates; and the sizes.
+            two tuples: the part number (multi-part files only) and the coordinates; the sizes.
         """
         fields = self.structure.unpack_from(data, offset)
         split = len(fields) - (3 if self.is_deep else 1)

@@ -87,7 +87,7 @@ class PayloadReader:
         return [Payload(view[begin : begin + size]) for begin, size in zip(begins, sizes, strict=True)]
 
     def read_uncompressed(self, part: int, chunks: Sequence[int], raw: memoryview) -> bool:
-        """Read flat chunks that are stored raw directly into `raw`, without an intermediate copy.
+        """Read flat, uncompressed chunks directly into `raw`, without an intermediate copy.
 
         Args:
             part: index of the part.
@@ -95,9 +95,9 @@ class PayloadReader:
             raw: buffer that is filled with their raw bytes.
 
         Returns:
-            whether that was possible. It is not if the chunks are not adjacent in the file, if they
-            do not fill `raw` exactly, or if the system has no `preadv`. Then the content of `raw`
-            is undefined.
+            True if `raw` was filled. False if the chunks are not adjacent in the file, if they do
+            not fill `raw` exactly, or if the system has no `preadv`. Then the content of `raw` is
+            undefined.
 
         Raises:
             CorruptChunk: a leader disagrees with the offset table.

@@ -11,15 +11,14 @@ from exrbatch.exr.header import Header, MoreBytesNeeded, parse_header
 from exrbatch.exr.offset_tables import PartChunks, parse_tables, table_counts
 
 FIRST_READ = 8192
-"""Bytes that are read first.
+"""Size of the first read in bytes.
 
-Most headers fit. For a preview or a long list of attributes, there are more reads, each 4 times as
-large.
+Most headers fit. A preview or a long list of attributes takes more reads, each 4 times as large.
 """
 
 
 SMALL = 64 * 1000 * 1000
-"""Raw bytes that every file may decompress at once.
+"""Raw bytes of a file that may be decompressed at once, unless the caller allows more.
 
 A caller that can spare more memory sets a higher `ExrFile.raw_limit`.
 """
@@ -172,7 +171,9 @@ class ExrFile:
                 raw = int(table.grid.raw_sizes[misfit])
                 room = int(table.extents[misfit]) - table.leader.size
                 compression = table.grid.part.compression.name
-                raise CorruptChunk(f"{table.where(misfit)}: {room} bytes can't decompress to {raw} with {compression}")
+                raise CorruptChunk(
+                    f"{table.where(misfit)}: {room} bytes can't decompress to {raw} bytes with {compression}"
+                )
             # The last chunk of the file shows whether the file was truncated or extended.
             last = int(table.offsets.argmax())
             if table.offsets[last] + table.extents[last] == self.stat.st_size:

@@ -166,7 +166,7 @@ MEASURED = {
     "a ZSTD bomb": (big_bomb(Compression.ZSTD), "491520000 raw bytes in 15000 lines"),
     "a PIZ bomb": (big_bomb(Compression.PIZ), "491520000 raw bytes in 15000 lines"),
     "an HTJ2K bomb": (big_bomb(Compression.HTJ2K32), "491520000 raw bytes in 15000 lines"),
-    "a RLE bomb": (big_bomb(Compression.RLE), "50000 bytes can't decompress to 491520000 with RLE"),
+    "a RLE bomb": (big_bomb(Compression.RLE), "50000 bytes can't decompress to 491520000 bytes with RLE"),
     "one span of all lines": (sampled_bomb(), "1024001600 raw bytes in 640000 lines at once"),
     "many parts": (many_parts(), ""),
     "many attributes": (many_attributes(), "more than 100000 attributes"),

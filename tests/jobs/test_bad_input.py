@@ -90,7 +90,7 @@ CASES = {
     "unknown version flag": (with_bytes(6, b"\1"), "unknown version flags 0x10000"),
     "bomb: a huge window": (
         BOMB.replace(struct.pack("<4i", 0, 0, 7, 15), struct.pack("<4i", 0, 0, (1 << 24) - 1, 15)),
-        "part 0, chunk 0 at byte .* bytes can't decompress to 536870912 with ZIP",
+        "part 0, chunk 0 at byte .* bytes can't decompress to 536870912 bytes with ZIP",
     ),
     "bomb: a huge table": (
         BOMB.replace(struct.pack("<4i", 0, 0, 7, 15), struct.pack("<4i", 0, 0, 7, (1 << 23) - 1)),
