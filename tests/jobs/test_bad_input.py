@@ -184,7 +184,7 @@ def test_a_wrong_chunk_count_is_corrected_and_said(tmp_path: Path) -> None:
     place = data.index(b"chunkCount\0int\0") + len(b"chunkCount\0int\0") + 4
     path = tmp_path / "frame.exr"
     path.write_bytes(with_bytes(place, struct.pack("<i", 5), data))
-    note = "part 0: chunkCount said 5 instead of 32, and was corrected"
+    note = "part 0: wrong chunkCount corrected from 5 to 32"
     assert recompress(path, dry_run=True).notes == (note,)
     report = recompress(path)
     assert (report.status, report.notes) == (Status.RECOMPRESSED, (note,))

@@ -157,7 +157,7 @@ class TestFullDisks:
             records = exrbatch(folder, code=3)
             assert 0 < len(records) < 16
             assert {record["status"] for record in records.values()} == {"skipped"}
-            assert all("only 0 B are free on its disk" in record["reason"] for record in records.values())
+            assert all("only 0 B is free on its disk" in record["reason"] for record in records.values())
             assert looks(folder) == before
 
     def test_no_space_in_the_middle_of_a_file(self, tmp_path: Path) -> None:
