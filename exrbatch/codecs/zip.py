@@ -67,7 +67,7 @@ class ZipCodec(StreamCodec):
 
         The predictor maps one to one, so the raw bytes are equal if the predicted bytes are.
         """
-        return self._predictor.forward(stream.raw).data == inflate(packed, len(stream.raw))
+        return bytes(inflate(packed, len(stream.raw))) == self._predictor.forward(stream.raw).data.tobytes()
 
 
 def _are_rows(group: ChunkGroup) -> bool:
