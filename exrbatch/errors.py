@@ -68,7 +68,7 @@ class ReplaceFailed(ExrbatchError):
 
 
 class RenameUncertain(ReplaceFailed):
-    """A rename over an existing file reported an error, so the name may stand for either file.
+    """A rename over an existing file reported an error, so it is unknown what the name stands for.
 
     After that, nothing is removed: neither the new file nor any other name of the original. The
     message says where they are.

@@ -29,7 +29,7 @@ def path_bytes(path: str) -> bytes:
 
 
 def format_size(size: float) -> str:
-    """Format a number of bytes in decimal units: 999 B, 1.2 kB, 45.6 MB, 7.1 GB."""
+    """Format bytes in decimal units, as disk makers do: 999 B, 1.2 kB, 45.6 MB, 7.1 GB."""
     sign, size = ("-", -size) if size < 0 else ("", size)
     if size < 1000:
         return f"{sign}{size:.0f} B"
