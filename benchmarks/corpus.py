@@ -1,10 +1,11 @@
-"""Makes the benchmark's files: procedural frames, uncompressed, written by the OpenEXR library.
+"""Make the files of the benchmarks: uncompressed procedural frames, written by the OpenEXR library.
 
     python -m benchmarks.corpus DIR [--scale 1] [--frames 4] [--reference IMAGES]
 
-Classes: `plate` (grainy RGBA half at 2K and 4K), `cg` (clean RGBA and 20 AOV channels, half), `depth` (one
-float channel), `deep` (deep scan lines with a few samples a pixel). `--scale 0.25` makes small ones for a quick look.
-`--reference`: also the flat scan line files below a folder, uncompressed, as `reference_cg` and `reference`.
+Classes: `plate` (grainy RGBA half at 2K and 4K), `cg` (clean RGBA and 20 AOV channels, half),
+`depth` (one float channel), `deep` (deep scan lines with a few samples per pixel). `--scale 0.25`
+makes small frames for a quick look. `--reference` adds the flat scan line files below a folder,
+uncompressed, as `reference_cg` and `reference`.
 """
 
 import argparse
@@ -26,11 +27,14 @@ SIZES = {"2k": (2048, 1152), "4k": (3840, 2160)}
 AOVS = ("diffuse", "specular", "albedo", "normal", "position", "emission")
 
 CG_CHANNELS = 12
-"""Reference images with so many channels at least are renders with layers."""
+"""Reference images with at least this many channels are renders with layers."""
 
 
 def cg(width: int, height: int, frame: int) -> Channels:
-    """Paint a clean render: shaded spheres on nothing, alpha, and 20 AOV channels that are mostly smooth or empty."""
+    """Paint a clean render: shaded spheres without a background, with alpha.
+
+    Its 20 AOV channels are mostly smooth or empty.
+    """
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     random = np.random.default_rng(frame)
     alpha = np.zeros((height, width), np.float32)
@@ -60,7 +64,7 @@ def cg(width: int, height: int, frame: int) -> Channels:
 
 
 def depth(width: int, height: int, frame: int) -> Channels:
-    """Paint a float depth channel: a plane, spheres, and infinity where nothing is."""
+    """Paint a float depth channel: a plane, a sphere, and infinity where there is nothing."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     plane = 10 + 1000 / (1 + y)
     ball = np.hypot(x - width * (0.3 + 0.01 * frame), y - height / 2)
@@ -77,7 +81,7 @@ def write_flat(path: Path, channels: Channels) -> None:
 
 
 def write_deep(path: Path, width: int, height: int, frame: int) -> None:
-    """Write uncompressed deep scan lines: 0 to 4 samples a pixel of A (half) and Z (float)."""
+    """Write uncompressed deep scan lines with 0 to 4 samples per pixel of A (half) and Z (float)."""
     random = np.random.default_rng(frame)
     counts = random.integers(0, 5, (height, width)) * (random.random((height, width)) < 0.5)
     samples: dict[str, NDArray[np.object_]] = {}
@@ -92,7 +96,13 @@ def write_deep(path: Path, width: int, height: int, frame: int) -> None:
 
 
 def make_corpus(folder: Path, scale: float, frames: int) -> None:
-    """Write all classes below `folder`, one sub-folder each."""
+    """Write all classes below `folder`, one sub-folder each.
+
+    Args:
+        folder: the corpus.
+        scale: factor of the width and height of all frames.
+        frames: number of frames per class.
+    """
     for name, (full_width, full_height) in SIZES.items():
         width, height = int(full_width * scale), int(full_height * scale)
         for kind, paint in (("plate", plate), ("cg", cg), ("depth", depth)):
@@ -107,9 +117,14 @@ def make_corpus(folder: Path, scale: float, frames: int) -> None:
 
 
 def add_reference(folder: Path, images: Path) -> None:
-    """Copy what every peer can: flat scan lines, one part, no subsampling. Damaged files lie among the good ones.
+    """Add the reference images that every peer can process: flat scan lines, one part, no subsampling.
 
-    CG, known by its many channels, is a class of its own: it packs very differently from all others.
+    The images include damaged files, which are left out. CG images, which are recognised by their
+    many channels, are a class of their own, because they compress very differently from all others.
+
+    Args:
+        folder: the corpus.
+        images: folder of the reference images.
     """
     targets = {True: folder / "reference_cg", False: folder / "reference"}
     for target in targets.values():
@@ -127,7 +142,7 @@ def add_reference(folder: Path, images: Path) -> None:
 
 
 def main() -> None:
-    """Parse arguments and write the corpus."""
+    """Parse arguments, and write the corpus."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scale", type=float, default=1.0)

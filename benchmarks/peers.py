@@ -1,14 +1,18 @@
-"""The whole program against its peers: the same files to the same compression, two at a time, interleaved passes.
+"""Compare the whole program with its peers on the same files and the same compression.
 
     python -m benchmarks.peers CORPUS [--passes 5] [--jobs 2] [--only exrbatch,file-pool]
         [--source zip] [--target zips] [--classes plate_2k,cg_2k]
 
-CORPUS is a folder made by benchmarks.corpus. Each contestant gets a fresh copy per pass, on the same disk. exrbatch
-replaces in place, synced and verified; the peers write beside and rename, neither syncing nor verifying. `limit` is
-no contestant: the seconds that the bare deflate library needs for the same filtered chunks in as many processes,
-with no reading, no filtering and no writing. exrmetrics takes part where it is on PATH.
-Figures, by the same code as `exrbatch bench`: median seconds and spread (distance of the quartiles), median ratio of
-speeds within a pass; bytes in total and by class.
+CORPUS is a folder made by benchmarks.corpus. The passes are interleaved, and `--jobs` files are
+processed at a time. Each contestant gets a fresh copy of the files per pass, on the same disk.
+exrbatch replaces files in place, with sync and verification. The peers write a new file beside the
+old one and rename it, without sync or verification. exrmetrics takes part if it is on PATH.
+
+`limit` is not a real contestant. It is the time that the bare deflate library needs for the same
+filtered chunks in as many processes, without reading, filtering and writing.
+
+Prints median seconds and spread (distance of the quartiles), the median ratio of speeds within a
+pass, and bytes in total and by class. The statistics are those of `exrbatch bench`.
 """
 
 import argparse
@@ -35,11 +39,12 @@ from exrbatch.recompression.spans import cut_spans
 from exrbatch.recompression.transcode import target_group
 
 Contestant = Callable[[list[Path], int, str], float | None]
-"""Does files, so many at a time, to a compression; returns seconds if they are not those that it took."""
+"""A function that recompresses files. Its arguments are the files, the number of files at a time, and
+the compression. It returns the seconds that count, or None if its wall time counts."""
 
 
 def exrbatch(*options: str) -> Contestant:
-    """Our command line as a user runs it, interpreter start included."""
+    """Return a contestant: our command line, including the start of the interpreter."""
 
     def run(paths: list[Path], jobs: int, target: str) -> None:
         command = [sys.executable, "-m", "exrbatch", "recompress", "-q", "-c", target, *options, "-j", str(jobs)]
@@ -49,13 +54,13 @@ def exrbatch(*options: str) -> Contestant:
 
 
 def file_pool(paths: list[Path], jobs: int, target: str) -> None:
-    """OpenEXR.File read and write in a pool of processes."""
+    """Read and write files with `OpenEXR.File` in a pool of processes."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         list(pool.map(_through_file, paths, [possible(path, target) for path in paths]))
 
 
 def possible(path: Path, target: str) -> str:
-    """Return what the files of a class can have instead of a compression."""
+    """Return the compression for a file: `target`, or for deep data the nearest legal one."""
     return NEAREST_DEEP[Compression[target.upper()]].name.lower() if path.parent.name == "deep" else target
 
 
@@ -71,7 +76,7 @@ def _through_file(path: Path, target: str) -> None:
 
 
 def oiiotool(paths: list[Path], jobs: int, target: str) -> None:
-    """One oiiotool process per file, `jobs` at a time, one thread each."""
+    """Run one oiiotool process per file, `jobs` at a time, with one thread each."""
     tool = shutil.which("oiiotool", path=str(Path(sys.executable).parent)) or "oiiotool"
 
     def convert(path: Path) -> None:
@@ -86,7 +91,7 @@ def oiiotool(paths: list[Path], jobs: int, target: str) -> None:
 
 
 def oiiotool_threads(paths: list[Path], jobs: int, target: str) -> None:
-    """One oiiotool process after the other, each with its own threads."""
+    """Run one oiiotool process per file, one after the other, with `jobs` threads each."""
     tool = shutil.which("oiiotool", path=str(Path(sys.executable).parent)) or "oiiotool"
     for path in paths:
         beside = path.with_name(f"new_{path.name}")
@@ -97,7 +102,7 @@ def oiiotool_threads(paths: list[Path], jobs: int, target: str) -> None:
 
 
 def exrmetrics(paths: list[Path], jobs: int, target: str) -> None:
-    """One exrmetrics process per file, `jobs` at a time."""
+    """Run one exrmetrics process per file, `jobs` at a time."""
 
     def convert(path: Path) -> None:
         beside = path.with_name(f"new_{path.name}")
@@ -114,7 +119,11 @@ def exrmetrics(paths: list[Path], jobs: int, target: str) -> None:
 
 
 def limit(paths: list[Path], jobs: int, _target: str) -> float:
-    """To ZIP only: only deflate, at OpenEXR's level; returns its seconds in all processes over their number."""
+    """Run nothing but deflate, at OpenEXR's level. The target is always ZIP (ZIPS for deep data).
+
+    Returns:
+        The seconds spent in deflate in all processes, divided by the number of processes.
+    """
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         return sum(pool.map(_deflate_only, paths)) / jobs
 
@@ -152,7 +161,16 @@ CONTESTANTS: dict[str, Contestant] = {
 
 
 def prepared(corpus: Path, source: str, classes: str) -> Path:
-    """Copy the classes asked for, packed as asked for."""
+    """Copy classes of the corpus, and compress the copies.
+
+    Args:
+        corpus: folder of the corpus.
+        source: compression of the copies; empty to leave them as they are.
+        classes: names of classes, separated by commas; empty for all.
+
+    Returns:
+        The folder of the copies.
+    """
     folder = corpus.parent / f"{corpus.name}.source"
     shutil.rmtree(folder, ignore_errors=True)
     for name in classes.split(",") if classes else sorted(path.name for path in corpus.iterdir()):
@@ -164,7 +182,15 @@ def prepared(corpus: Path, source: str, classes: str) -> Path:
 
 
 def measure(corpus: Path, passes: int, jobs: int, names: list[str], target: str) -> None:
-    """Run the passes and print the table."""
+    """Run the passes, and print the table.
+
+    Args:
+        corpus: folder of the files.
+        passes: number of passes.
+        jobs: number of files that are processed at a time.
+        names: the contestants; ratios are relative to the first.
+        target: compression to recompress to.
+    """
     seconds: dict[str, dict[int, float]] = {name: {} for name in names}
     sizes: dict[str, dict[str, int]] = {name: {} for name in names}
     work = corpus.parent / f"{corpus.name}.work"
@@ -183,7 +209,12 @@ def measure(corpus: Path, passes: int, jobs: int, names: list[str], target: str)
 
 
 def print_table(seconds: dict[str, list[float]], sizes: dict[str, dict[str, int]]) -> None:
-    """Print speeds and sizes against the first contestant."""
+    """Print speeds and sizes relative to the first contestant.
+
+    Args:
+        seconds: seconds of each pass, by contestant.
+        sizes: bytes by contestant and class.
+    """
     base = next(iter(seconds))
     kinds = sorted(sizes[base])
     print(f"speed and sizes against {base}; a speed above 1 is faster")
@@ -197,7 +228,7 @@ def print_table(seconds: dict[str, list[float]], sizes: dict[str, dict[str, int]
 
 
 def main() -> None:
-    """Parse arguments and measure."""
+    """Parse arguments, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--passes", type=int, default=5)
@@ -207,7 +238,9 @@ def main() -> None:
         default=",".join(name for name in CONTESTANTS if name != "exrbatch-max"),
         help="contestants; the first is the base of the ratios (default: all but exrbatch-max, which takes minutes)",
     )
-    parser.add_argument("--source", default="", help="pack the corpus like that before")
+    parser.add_argument(
+        "--source", default="", help="compression of the files before the benchmark (default: as they are)"
+    )
     parser.add_argument("--target", default="zip")
     parser.add_argument("--classes", default="", help="only these folders of the corpus")
     arguments = parser.parse_args()

@@ -91,7 +91,7 @@ class Row:
 
     @property
     def knee(self) -> int | None:
-        """The largest number of jobs up to which every step brought at least half of the ideal gain."""
+        """The most jobs up to which every step brought at least half of the ideal gain."""
         best = None
         for jobs, rate in sorted(self.rates.items()):
             if best is not None:
@@ -224,7 +224,7 @@ def _cache_problems(mine: Sequence[TrialResult]) -> list[str]:
 
 
 def unmeasured(results: Results) -> list[tuple[Packing, FileResult]]:
-    """Return the files that could not be measured with a packing, once for each packing and file."""
+    """Return the files that could not be measured, once for each packing and file."""
     found: dict[tuple[Packing, int], FileResult] = {}
     for result in results.trials:
         for file in result.files:

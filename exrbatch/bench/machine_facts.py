@@ -22,7 +22,7 @@ Facts = dict[str, str | int | float]
 
 
 def describe_machine(folder: str) -> Facts:
-    """Return processor, memory, versions of the codec libraries, and the file system of `folder`."""
+    """Return facts: processor, memory, file system of `folder`, versions of the codec libraries."""
     cores, logical, memory = physical_cores(), os.cpu_count() or 1, total_memory()
     facts: Facts = {
         "cpu": _processor(),

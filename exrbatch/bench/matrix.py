@@ -119,7 +119,10 @@ def parse_jobs(words: str | None, allowed: int) -> list[int]:
 
 
 def make_trials(packings: Sequence[Packing], jobs: Sequence[int]) -> list[Trial]:
-    """Return the trials of a pass: each packing in memory, then end to end with each number of jobs."""
+    """Return the trials of a pass: each packing in memory, then with each number of jobs.
+
+    If `jobs` is empty, there are only trials in memory.
+    """
     return [Trial(packing, number) for packing in packings for number in (0, *jobs)]
 
 

@@ -45,7 +45,7 @@ def size_against_speed(rows: Sequence[Row], speed: str) -> str:
         for index, (x, y, row) in enumerate(drawn):
             colour, marker = _style(index)
             face = "white" if row.is_lossy else colour
-            # Markers are partly transparent, so that two points at nearly the same place are both visible.
+            # Markers are transparent, so that two points at nearly the same place are both visible.
             axes.plot([x], [y], marker, color=colour, mfc=face, markersize=9, alpha=0.8, label=_label(row))
         fair = [(x, y) for x, y, row in drawn if row.can_be_taken]
         joined = sorted((x, y) for x, y in fair if not any((a > x and b <= y) or (a >= x and b < y) for a, b in fair))

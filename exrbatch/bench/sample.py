@@ -96,8 +96,8 @@ class _Sequence:
     """A frame sequence, or a piece of it. One of its frames represents it.
 
     Attributes:
-        candidates: its frames, in order.
-        tries: number of frames that turned out to be damaged.
+        candidates: its frames.
+        tries: number of frames that were tried without success.
         kind: description of its content, from the header.
         files: number of files that it represents.
         stands_for: bytes that it represents.

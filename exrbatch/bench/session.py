@@ -22,7 +22,7 @@ class Session:
     def __init__(self, trials: Sequence[Trial], passes: int, sample: Sample) -> None:
         self.passes = passes
         self.trials = len(trials)
-        # Trials in memory suffice as warm-up: they load all code, and find files that cannot be measured.
+        # Trials in memory are the warm-up: they load all code, and find what cannot be measured.
         warm_up = [trial for trial in trials if not trial.jobs]
         self._order = list(interleaved(trials, passes, warm_up))
         self.copies = copies_needed(sample.files, max((trial.jobs for trial in trials), default=0))

@@ -65,7 +65,7 @@ def all_jobs(rows: Iterable[Row]) -> list[int]:
 
 
 def change_cells(change: Change) -> list[str]:
-    """Return one packing against the baseline: name, size, both speeds, files per second by jobs."""
+    """Return the cells of one packing against the baseline: name, size, speeds, rates by jobs."""
     speeds = ["" if ratio is None else f"{ratio:.3f}" for ratio in (change.pack, change.unpack)]
     rates = ", ".join(f"{ratio:.3f} ({jobs})" for jobs, ratio in change.rates.items())
     return [change.name, f"{change.size:.3f}", *speeds, rates]

@@ -138,7 +138,8 @@ def _drive(run: Run) -> tuple[float, list[FileReport]]:
     """Drive a run to its end.
 
     Returns:
-        The seconds from when the first file went to a worker until the last report, and all reports.
+        The seconds from when the first file went to a worker until the last report; and all
+        reports.
 
     Raises:
         RunStopped: the disk is full, or workers keep dying.
