@@ -1,50 +1,38 @@
-"""Compare the whole program with its peers on the same files and the same compression.
+"""The whole program against its peers: the same files to the same compression, two at a time, interleaved passes.
 
     python -m benchmarks.peers CORPUS [--passes 5] [--jobs 2] [--only exrbatch,file-pool]
-        [--source zip] [--target zips] [--classes plate_2k,cg_2k]
+        [--source zip] [--target zips] [--classes renders,photos]
 
-CORPUS is a folder made by benchmarks.corpus. The passes are interleaved, and `--jobs` files are
-processed at a time. Each contestant gets a fresh copy of the files per pass, on the same disk.
-exrbatch replaces files in place, with sync and verification. The peers write a new file beside the
-old one and rename it, without sync or verification. exrmetrics takes part if it is on PATH.
+CORPUS is a folder made by benchmarks.corpus. Each class is measured by itself, with a fresh copy for
+each contestant and pass, on the same disk. exrbatch replaces in place, synced and verified; the peers
+write beside and rename, and neither sync nor verify. exrmetrics takes part where it is on PATH.
 
-`limit` is not a real contestant. It is the time that the bare deflate library needs for the same
-filtered chunks in as many processes, without reading, filtering and writing.
-
-Prints median seconds and spread (distance of the quartiles), the median ratio of speeds within a
-pass, and bytes in total and by class. The statistics are those of `exrbatch bench`.
+Figures: ratios of CPU seconds of all processes (benchmarks.usage) to the first contestant, the median
+over the passes; above 1 is faster. The same for wall time, and the ratio of sizes. `total` adds up the
+classes of a pass.
 """
 
 import argparse
+import functools
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
-import deflate
-
+from benchmarks.usage import measured
 from exrbatch.bench.passes import Statistic, interleaved, paired_ratio
-from exrbatch.codecs.effort import Effort
-from exrbatch.codecs.predictor import Predictor
-from exrbatch.codecs.zip import LIBDEFLATE_LEVEL
-from exrbatch.exr.chunks import chunk_grid
 from exrbatch.exr.compression import NEAREST_DEEP, Compression
-from exrbatch.exr.reader import open_exr
-from exrbatch.recompression.raw_reader import RawReader
-from exrbatch.recompression.spans import cut_spans
-from exrbatch.recompression.transcode import target_group
 
-Contestant = Callable[[list[Path], int, str], float | None]
-"""A function that recompresses files. Its arguments are the files, the number of files at a time, and
-the compression. It returns the seconds that count, or None if its wall time counts."""
+Contestant = Callable[[list[Path], int, str], None]
+"""Recompresses files: paths, number of jobs, target compression."""
 
 
 def exrbatch(*options: str) -> Contestant:
-    """Return a contestant: our command line, including the start of the interpreter."""
+    """Our command line as a user runs it, interpreter start included."""
 
     def run(paths: list[Path], jobs: int, target: str) -> None:
         command = [sys.executable, "-m", "exrbatch", "recompress", "-q", "-c", target, *options, "-j", str(jobs)]
@@ -54,13 +42,13 @@ def exrbatch(*options: str) -> Contestant:
 
 
 def file_pool(paths: list[Path], jobs: int, target: str) -> None:
-    """Read and write files with `OpenEXR.File` in a pool of processes."""
+    """OpenEXR.File read and write in a pool of processes."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         list(pool.map(_through_file, paths, [possible(path, target) for path in paths]))
 
 
 def possible(path: Path, target: str) -> str:
-    """Return the compression for a file: `target`, or for deep data the nearest legal one."""
+    """Return what the files of a class can have instead of a compression."""
     return NEAREST_DEEP[Compression[target.upper()]].name.lower() if path.parent.name == "deep" else target
 
 
@@ -76,7 +64,7 @@ def _through_file(path: Path, target: str) -> None:
 
 
 def oiiotool(paths: list[Path], jobs: int, target: str) -> None:
-    """Run one oiiotool process per file, `jobs` at a time, with one thread each."""
+    """One oiiotool process per file, `jobs` at a time, one thread each."""
     tool = shutil.which("oiiotool", path=str(Path(sys.executable).parent)) or "oiiotool"
 
     def convert(path: Path) -> None:
@@ -91,7 +79,7 @@ def oiiotool(paths: list[Path], jobs: int, target: str) -> None:
 
 
 def oiiotool_threads(paths: list[Path], jobs: int, target: str) -> None:
-    """Run one oiiotool process per file, one after the other, with `jobs` threads each."""
+    """One oiiotool process after the other, each with its own threads."""
     tool = shutil.which("oiiotool", path=str(Path(sys.executable).parent)) or "oiiotool"
     for path in paths:
         beside = path.with_name(f"new_{path.name}")
@@ -102,7 +90,7 @@ def oiiotool_threads(paths: list[Path], jobs: int, target: str) -> None:
 
 
 def exrmetrics(paths: list[Path], jobs: int, target: str) -> None:
-    """Run one exrmetrics process per file, `jobs` at a time."""
+    """One exrmetrics process per file, `jobs` at a time."""
 
     def convert(path: Path) -> None:
         beside = path.with_name(f"new_{path.name}")
@@ -118,34 +106,6 @@ def exrmetrics(paths: list[Path], jobs: int, target: str) -> None:
         list(pool.map(convert, paths))
 
 
-def limit(paths: list[Path], jobs: int, _target: str) -> float:
-    """Run nothing but deflate, at OpenEXR's level. The target is always ZIP (ZIPS for deep data).
-
-    Returns:
-        The seconds spent in deflate in all processes, divided by the number of processes.
-    """
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        return sum(pool.map(_deflate_only, paths)) / jobs
-
-
-def _deflate_only(path: Path) -> float:
-    predictor = Predictor()
-    with open_exr(str(path)) as source:
-        compressions = [Compression.ZIPS if part.storage.is_deep else Compression.ZIP for part in source.header.parts]
-        grids = [chunk_grid(part, target) for part, target in zip(source.header.parts, compressions, strict=True)]
-        reader = RawReader(source)
-        seconds = 0.0
-        for span in cut_spans(source, grids):
-            raw = reader.read(span.part, span.source)
-            group = target_group(span, grids[span.part], raw)
-            filtered = [predictor.forward(stream.raw).tobytes() for stream in group.split(raw) if len(stream.raw)]
-            start = time.perf_counter()
-            for data in filtered:
-                deflate.zlib_compress(data, LIBDEFLATE_LEVEL[Effort.BALANCED])
-            seconds += time.perf_counter() - start
-    return seconds
-
-
 CONTESTANTS: dict[str, Contestant] = {
     "file-pool": file_pool,
     "exrbatch": exrbatch(),
@@ -154,23 +114,13 @@ CONTESTANTS: dict[str, Contestant] = {
     "exrbatch-fast": exrbatch("--effort", "fast"),
     "exrbatch-fast-native": exrbatch("--effort", "fast", "--verify", "native"),
     "exrbatch-max": exrbatch("--effort", "max"),
-    "limit": limit,
     "oiiotool": oiiotool,
     "oiiotool-threads": oiiotool_threads,
 } | ({"exrmetrics": exrmetrics} if shutil.which("exrmetrics") else {})
 
 
 def prepared(corpus: Path, source: str, classes: str) -> Path:
-    """Copy classes of the corpus, and compress the copies.
-
-    Args:
-        corpus: folder of the corpus.
-        source: compression of the copies; empty to leave them as they are.
-        classes: names of classes, separated by commas; empty for all.
-
-    Returns:
-        The folder of the copies.
-    """
+    """Copy the classes asked for, packed as asked for."""
     folder = corpus.parent / f"{corpus.name}.source"
     shutil.rmtree(folder, ignore_errors=True)
     for name in classes.split(",") if classes else sorted(path.name for path in corpus.iterdir()):
@@ -181,54 +131,69 @@ def prepared(corpus: Path, source: str, classes: str) -> Path:
     return folder
 
 
+@dataclass(slots=True)
+class Result:
+    """What one contestant needed for one class of files: an entry for each pass, and bytes in the end."""
+
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+    size: int = 0
+
+
+Results = dict[str, dict[str, Result]]
+"""By class and contestant."""
+
+
 def measure(corpus: Path, passes: int, jobs: int, names: list[str], target: str) -> None:
-    """Run the passes, and print the table.
-
-    Args:
-        corpus: folder of the files.
-        passes: number of passes.
-        jobs: number of files that are processed at a time.
-        names: the contestants; ratios are relative to the first.
-        target: compression to recompress to.
-    """
-    seconds: dict[str, dict[int, float]] = {name: {} for name in names}
-    sizes: dict[str, dict[str, int]] = {name: {} for name in names}
+    """Run the passes and print the tables."""
+    kinds = sorted(path.name for path in corpus.iterdir())
+    results: Results = {kind: {name: Result() for name in names} for kind in kinds}
     work = corpus.parent / f"{corpus.name}.work"
-    for number, name in interleaved(names, passes, warm_up=[]):
-        shutil.rmtree(work, ignore_errors=True)
-        shutil.copytree(corpus, work)
-        subprocess.run(["sync"], check=True)
-        paths = sorted(work.rglob("*.exr"))
-        start = time.perf_counter()
-        own = CONTESTANTS[name](paths, jobs, target)
-        seconds[name][number] = time.perf_counter() - start if own is None else own
-        for folder in work.iterdir():
-            sizes[name][folder.name] = sum(path.stat().st_size for path in folder.iterdir())
+    for _, name in interleaved(names, passes, warm_up=[]):
+        for kind in kinds:
+            shutil.rmtree(work, ignore_errors=True)
+            shutil.copytree(corpus / kind, work / kind)
+            subprocess.run(["sync"], check=True)
+            paths = sorted(work.rglob("*.exr"))
+            usage = measured(functools.partial(CONTESTANTS[name], paths, jobs, target))
+            result = results[kind][name]
+            result.cpu.append(usage.cpu)
+            result.wall.append(usage.wall)
+            result.size = sum(path.stat().st_size for path in (work / kind).iterdir())
     shutil.rmtree(work, ignore_errors=True)
-    print_table({name: [taken for _, taken in sorted(seconds[name].items())] for name in names}, sizes)
+    print_tables(with_total(results, names))
 
 
-def print_table(seconds: dict[str, list[float]], sizes: dict[str, dict[str, int]]) -> None:
-    """Print speeds and sizes relative to the first contestant.
+def with_total(results: Results, names: list[str]) -> Results:
+    """Add a class that is the sum of all."""
+    totals = {}
+    for name in names:
+        each = [kind[name] for kind in results.values()]
+        cpu = [sum(values) for values in zip(*(result.cpu for result in each), strict=True)]
+        wall = [sum(values) for values in zip(*(result.wall for result in each), strict=True)]
+        totals[name] = Result(cpu, wall, sum(result.size for result in each))
+    return results | {"total": totals}
 
-    Args:
-        seconds: seconds of each pass, by contestant.
-        sizes: bytes by contestant and class.
-    """
-    base = next(iter(seconds))
-    kinds = sorted(sizes[base])
-    print(f"speed and sizes against {base}; a speed above 1 is faster")
-    print(f"{'':<22}{'median s':>9}{'spread':>8}{'speed':>8}{'size':>9}" + "".join(f"{kind:>10}" for kind in kinds))
-    for name, taken in seconds.items():
-        figure = Statistic.of(taken)
-        speed = paired_ratio(seconds[base], taken)
-        total = sum(sizes[name].values()) / sum(sizes[base].values())
-        by_kind = "".join(f"{sizes[name][kind] / sizes[base][kind]:>10.4f}" for kind in kinds)
-        print(f"{name:<22}{figure.median:>9.2f}{figure.spread:>8.0%}{speed:>8.2f}{total:>9.4f}{by_kind}", flush=True)
+
+def print_tables(results: Results) -> None:
+    """Print, for each class and in total, speeds and sizes against the first contestant."""
+    names = list(next(iter(results.values())))
+    base = names[0]
+    print(f"against {base}; a speed above 1 is faster")
+    print(f"{'':<22}{'':<8}" + "".join(f"{kind:>13}" for kind in results))
+    for name in names:
+        for what in ("cpu", "wall"):
+            ratios = [paired_ratio(getattr(kind[base], what), getattr(kind[name], what)) for kind in results.values()]
+            print(f"{name if what == 'cpu' else '':<22}{what:<8}" + "".join(f"{ratio:>13.2f}" for ratio in ratios))
+        sizes = [kind[name].size / kind[base].size for kind in results.values()]
+        print(f"{'':<22}{'size':<8}" + "".join(f"{size:>13.4f}" for size in sizes), flush=True)
+    seconds = [Statistic.of(kind[base].cpu) for kind in results.values()]
+    print(f"{base:<22}{'CPU s':<8}" + "".join(f"{each.median:>13.2f}" for each in seconds))
+    print(f"{'':<22}{'spread':<8}" + "".join(f"{each.spread:>13.0%}" for each in seconds))
 
 
 def main() -> None:
-    """Parse arguments, and measure."""
+    """Parse arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--passes", type=int, default=5)
@@ -238,9 +203,7 @@ def main() -> None:
         default=",".join(name for name in CONTESTANTS if name != "exrbatch-max"),
         help="contestants; the first is the base of the ratios (default: all but exrbatch-max, which takes minutes)",
     )
-    parser.add_argument(
-        "--source", default="", help="compression of the files before the benchmark (default: as they are)"
-    )
+    parser.add_argument("--source", default="", help="pack the corpus like that before")
     parser.add_argument("--target", default="zip")
     parser.add_argument("--classes", default="", help="only these folders of the corpus")
     arguments = parser.parse_args()

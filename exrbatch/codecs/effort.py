@@ -1,10 +1,13 @@
-"""Effort: how hard a packer tries. Light to import: the command line's parser needs it."""
+"""Compression effort. This module imports little, because the command-line parser needs it."""
 
 import enum
 
 
 class Effort(enum.StrEnum):
-    """How hard a packer tries. Balanced is about the size that OpenEXR itself writes."""
+    """How much time a codec spends to make chunks smaller.
+
+    With `BALANCED`, files are about as large as those that OpenEXR itself writes.
+    """
 
     FAST = "fast"
     BALANCED = "balanced"

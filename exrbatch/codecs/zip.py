@@ -1,4 +1,7 @@
-"""ZIP and ZIPS: the predictor, then one zlib stream. They differ only in lines per chunk."""
+"""ZIP and ZIPS: the predictor, then one zlib stream.
+
+The two compressions differ only in the number of lines per chunk.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,25 +15,37 @@ from exrbatch.codecs.predictor import ROWS_BYTES, Predictor
 from exrbatch.errors import CorruptChunk
 
 ISAL_LEVEL = 1
+"""ISA-L level for `Effort.FAST`, and for the samples that decide whether data is noise."""
 LIBDEFLATE_LEVEL = {Effort.BALANCED: 4, Effort.MAX: 12}
-"""4 is what OpenEXR 3.5 itself uses; 12 is the hardest that libdeflate can."""
+"""OpenEXR 3.5 itself uses level 4. Level 12 is the highest of libdeflate."""
 
 NOISE = 0.67
-"""A sample that packs to more than this holds few matches: there ISA-L is as good as libdeflate 4 (0.98 to 1.00 of its
-bytes on film scans and grainy plates) and takes 0.17 of its time. Level 3 would save 0.5 % for twice that time."""
+"""Compressed size, as a fraction of the raw size, above which sampled data counts as noise.
+
+Noise has few matches, so ISA-L compresses it as well as libdeflate level 4 does. On film scans and
+grainy plates, its output is 0.98 to 1.00 times as large, and it takes 0.17 times as long.
+"""
 NOISE_LEVEL = 2
+"""ISA-L level for noise. Level 3 would save 0.5 % of the bytes, but take twice the time."""
 SAMPLE_BYTES, SAMPLES = 1024, 4
+"""Size of each sample in bytes, and number of samples, that decide whether data is noise."""
 LEAST_HALF = 1 << 15
-"""Bytes. Of less, the second block of Huffman tables would be felt, and the first half as a dictionary be missed."""
+"""Smallest half in bytes that is compressed separately.
+
+With smaller halves, two costs would become noticeable: a second set of Huffman tables is needed,
+and the second half can't use the first half as a dictionary.
+"""
 NOISE_PIECE = 1 << 15
-"""Bytes given to ISA-L 2 at a time: of more, it makes 0.5 to 1.5 % more."""
+"""Bytes passed to ISA-L level 2 at a time. With larger pieces its output is 0.5 to 1.5 % larger."""
 ZLIB_START = b"\x78\x5e"
+"""The header of a zlib stream."""
 
 
 class ZipCodec(StreamCodec):
-    """One zlib stream a chunk. fast: ISA-L; balanced: libdeflate, and ISA-L for noise; max: libdeflate.
+    """Codec that makes one zlib stream of each chunk.
 
-    Unpacks with libdeflate.
+    The effort decides which library compresses: ISA-L (fast), libdeflate (max), or libdeflate with
+    ISA-L for noise (balanced). libdeflate decompresses.
     """
 
     def __init__(self, effort: Effort) -> None:
@@ -38,7 +53,7 @@ class ZipCodec(StreamCodec):
         self._predictor = Predictor()
 
     def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:
-        """Pack each stream; short ones of equal length are predicted many at a time."""
+        """Compress each stream; short streams of equal length are predicted many at a time."""
         if not _are_rows(group):
             return super().pack(group, raw)
         packed: list[Packed] = []
@@ -49,7 +64,11 @@ class ZipCodec(StreamCodec):
         return packed
 
     def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
-        """Unpack each stream; short ones of equal length, if all of a block are packed, many at a time."""
+        """Decompress each stream.
+
+        Short streams of equal length are processed a block at a time. A block in which any stream
+        is stored raw is processed stream by stream.
+        """
         if not _are_rows(group):
             super().unpack(group, packed, raw)
             return
@@ -60,13 +79,13 @@ class ZipCodec(StreamCodec):
                 inflated = [_inflated(data, size, group.chunks[start + place]) for place, data in enumerate(streams)]
                 predicted = np.frombuffer(b"".join(inflated), np.uint8).reshape(rows.shape)
                 self._predictor.inverse_rows(predicted, rows)
-            else:  # some are stored raw, or are too long
+            else:  # at least one stream is stored raw or is too long
                 some = ChunkGroup(group.grid, group.chunks[start : start + len(rows)], group.sizes[: len(rows)])
                 super().unpack(some, streams, rows.reshape(-1))
             start += len(rows)
 
     def pack_stream(self, stream: Stream) -> Packed:
-        """Predict and deflate."""
+        """Predict, then deflate."""
         return self._deflate(self._predictor.forward(stream.raw).data)
 
     def _deflate(self, predicted: memoryview) -> Packed:
@@ -77,23 +96,26 @@ class ZipCodec(StreamCodec):
         return deflate.zlib_compress(predicted, LIBDEFLATE_LEVEL[self._effort])
 
     def unpack_stream(self, packed: memoryview, stream: Stream) -> None:
-        """Inflate and undo the prediction."""
+        """Inflate, then undo the prediction."""
         self._predictor.inverse(np.frombuffer(_inflate(packed, len(stream.raw)), np.uint8), stream.raw)
 
     def stream_holds(self, packed: memoryview, stream: Stream) -> bool:
-        """Inflate and compare with the predicted bytes: as the predictor is one to one, equal there is equal raw."""
+        """Inflate and compare the result with the predicted raw bytes.
+
+        The predictor maps one to one, so the raw bytes are equal if the predicted bytes are.
+        """
         return _inflate(packed, len(stream.raw)) == self._predictor.forward(stream.raw).data
 
 
 def _are_rows(group: ChunkGroup) -> bool:
-    """Whether the streams are short and of one even length, as those of ZIPS are: the lines of a picture."""
+    """Return whether all streams are short and have the same even length, as is usual for ZIPS."""
     size = group.sizes[0]
     is_short = 0 < size <= ROWS_BYTES // 2 and size % 2 == 0
     return is_short and len(group.chunks) > 1 and set(group.sizes) == {size}
 
 
 def _blocks(raw: Raw, size: int) -> Iterator[Raw]:
-    """Cut raw bytes into blocks of shape (streams, size)."""
+    """Split raw bytes into blocks of shape (streams, size)."""
     rows = raw.reshape(-1, size)
     step = ROWS_BYTES // size
     return (rows[start : start + step] for start in range(0, len(rows), step))
@@ -107,7 +129,7 @@ def _inflated(packed: memoryview, size: int, chunk: int) -> bytearray:
 
 
 def _begins_with_noise(predicted: memoryview) -> bool:
-    """Whether the first half, the low bytes of the samples, is grain."""
+    """Return whether the first half of the bytes, the low bytes of the samples, is noise."""
     half = len(predicted) // 2
     if half < LEAST_HALF:
         return False
@@ -119,10 +141,15 @@ def _begins_with_noise(predicted: memoryview) -> bool:
 
 
 def _pack_halves(predicted: memoryview) -> bytes:
-    """Make one zlib stream of two deflate streams: the first ends on a whole byte, and not as the last block.
+    """Return one zlib stream whose first half is made by ISA-L, the second by libdeflate.
 
-    ISA-L leaves the upper halves of the vector registers in use, which makes libdeflate's matching 15 % slower on
-    the x86-64 processors that were measured; libdeflate's own checksum tidies up behind itself, so it comes between.
+    Deflate streams can be joined if the first ends on a whole byte and its last block is not marked
+    as the final one.
+
+    The checksum is computed after the first half and before the second. ISA-L leaves the upper
+    halves of the vector registers in use, which makes libdeflate's matching 15 % slower on the
+    x86-64 processors that were measured. libdeflate's checksum function clears them when it
+    returns.
     """
     half = len(predicted) // 2
     packer = isal_zlib.compressobj(NOISE_LEVEL, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS)
@@ -139,9 +166,10 @@ def _inflate(packed: memoryview, size: int) -> bytearray:
     except deflate.DeflateError:
         raise CorruptChunk(f"the zlib stream of {len(packed)} bytes is damaged") from None
     if len(predicted) != size:
-        raise CorruptChunk(f"the zlib stream holds {len(predicted)} bytes where {size} belong")
-    # libdeflate ignores bytes behind the stream, OpenEXR refuses them. The stream ends with the checksum that
-    # libdeflate has just proved, so a payload that does not end with it has such bytes.
+        raise CorruptChunk(f"the zlib stream decompresses to {len(predicted)} bytes instead of {size}")
+    # libdeflate ignores extra bytes after the stream, but OpenEXR refuses them. A zlib stream ends
+    # with its checksum, which libdeflate has just verified. If the payload does not end with this
+    # checksum, it has extra bytes.
     if packed[-4:] != deflate.adler32(predicted).to_bytes(4, "big"):
-        raise CorruptChunk("bytes after the end of the zlib stream")
+        raise CorruptChunk("extra bytes after the end of the zlib stream")
     return predicted

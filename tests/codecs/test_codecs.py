@@ -100,7 +100,7 @@ def test_garbage_is_refused_or_unpacked_never_worse(codec: Codec, packed: bytes,
     ("payload", "message"),
     [
         (zlib.compress(bytes(200)) + b"x", "after the end of the zlib stream"),
-        (zlib.compress(bytes(199)), "holds 199 bytes where 200 belong"),
+        (zlib.compress(bytes(199)), "decompresses to 199 bytes instead of 200"),
         (zlib.compress(bytes(200))[:-1], "damaged"),
         (zlib.compress(bytes(200))[:-1] + b"\0", "damaged"),
     ],
@@ -113,7 +113,7 @@ def test_zip_says_what_is_wrong_with_a_stream(payload: bytes, message: str) -> N
 
 @pytest.mark.parametrize(
     ("payload", "message"),
-    [(b"\x05", "cut short"), (b"\xf0abc", "cut short"), (b"\x02a", "hold 3 bytes where 9 belong")],
+    [(b"\x05", "truncated"), (b"\xf0abc", "truncated"), (b"\x02a", "decompresses to 3 bytes instead of 9")],
 )
 def test_rle_says_what_is_wrong_with_a_stream(payload: bytes, message: str) -> None:
     """Runs that are cut short or hold another number of bytes."""

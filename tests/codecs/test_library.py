@@ -115,7 +115,7 @@ def test_a_damaged_chunk_is_named_and_nothing_is_printed(tmp_path: Path, capfd: 
     path.write_bytes(data)
     report = recompress(path, "none", force=True)
     assert report.status is Status.FAILED
-    assert f"part 0, chunk 3 at byte {offsets[3]}: OpenEXR can't unpack it" in (report.reason or "")
+    assert f"part 0, chunk 3 at byte {offsets[3]}: OpenEXR can't decompress it" in (report.reason or "")
     assert "\n" not in (report.reason or "")
     assert path.read_bytes() == data
     assert capfd.readouterr() == ("", "")
@@ -154,4 +154,4 @@ def test_an_answer_that_lacks_something_is_no_answer(tmp_path: Path, monkeypatch
     monkeypatch.setattr(library, "_library", lambda: fake)
     report = recompress(path, "none", force=True)
     assert report.status is Status.FAILED
-    assert "something else than the header says" in (report.reason or "")
+    assert "that differ from the header" in (report.reason or "")
