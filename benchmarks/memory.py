@@ -2,9 +2,9 @@
 
     python -m benchmarks.memory DIR
 
-Writes a 16384 x 8192 RGBA float scan line file (2.1 GB of pixels, uncompressed) to DIR. Recompresses
-it to ZIP and back to NONE in one worker of a real pool. Prints the worker's peak memory (VmHWM)
-against its idle memory.
+Writes a 16384 x 8192 RGBA float scan line file (2.1 GB of pixels, uncompressed) to DIR.
+Recompresses it to ZIP and back to NONE in one worker of a real pool. Prints the worker's peak
+memory (VmHWM), its idle memory, and the difference.
 """
 
 import argparse

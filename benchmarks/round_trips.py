@@ -1,10 +1,11 @@
-"""Count the requests that a FUSE mount gets for each small file, and time the window before the rename.
+"""Count the requests to a FUSE mount for each small file, and time the window before the rename.
 
     python -m benchmarks.round_trips [COUNT]
 
 The mount refuses exchange, and caches names and attributes for 1 s, as the kernel's NFS client may.
-Reads and writes are not counted. The window is the time in which a change that another host makes to
-a frame is lost: from our last look at its name to the rename over it. Needs Linux, root and libfuse.
+Reads and writes are not counted. The window is the time in which a change that another host makes
+to a frame is lost: from our last look at its name to the rename over it. Needs Linux, root and
+libfuse.
 """
 
 import collections

@@ -6,8 +6,8 @@ First, 64 and 128 simulated workers take as long as the files of a real show wou
 sizes, a few giants). Their clock is simulated, too. Prints the share of the workers' time that is
 used, and how long the run continues after the last file was handed out.
 
-Then, many paths go through discovery, plans and scheduler, with workers that answer immediately. The
-paths are hard links to one file; FOLDER should be on a tmpfs. Prints CPU time and memory of the
+Then, many paths go through discovery, plans and scheduler, with workers that answer immediately.
+The paths are hard links to one file; FOLDER should be on a tmpfs. Prints CPU time and memory of the
 parent process per file, and the time until work began.
 """
 
@@ -31,8 +31,8 @@ from exrbatch.jobs.job import Job
 
 PER_FOLDER = 10_000
 TASK_SECONDS, FILE_SECONDS, BYTES_PER_SECOND = 0.0004, 0.002, 60e6
-"""Seconds per task besides its files, seconds per file besides its bytes, and the speed of a worker, all
-as measured here."""
+"""Seconds per task besides its files, seconds per file besides its bytes, and bytes per second of a
+worker, as measured on our machine."""
 
 
 class SimulatedWorkers:

@@ -10,7 +10,7 @@ def main() -> int:
     """Run the command line; return the exit code."""
     import signal
 
-    # A run handles these signals and prints its progress. Until then, they must not end the process.
+    # A run prints its progress on these signals. Until then, they must not end the process.
     for name in ("SIGUSR1", "SIGINFO"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)

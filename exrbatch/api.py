@@ -32,8 +32,8 @@ class RuleArguments(TypedDict, total=False):
         include_lossy_sources: also process files whose present compression has changed samples.
             They usually grow.
         allow_aces: also process ACES containers, whose standard forbids compression.
-        verify: decoder used to verify the new file: "library" (default; OpenEXR itself, but our
-            own code for deep data), "native" (our own code for NONE, RLE, ZIP, ZIPS and ZSTD) or
+        verify: decoder used to verify the new file: "library" (default; OpenEXR itself, but our own
+            code for deep data), "native" (our own code for NONE, RLE, ZIP, ZIPS and ZSTD) or
             "none".
         verify_cold: verify from disk, not from the page cache (Linux).
         hardlinks: what to do with a file that has several names: "skip" (default), "break" (the
@@ -68,12 +68,12 @@ def recompress(
 
     Args:
         path: the file. If it is a symbolic link, its target is recompressed.
-        compression: a name ("zip", "piz", ...), an `exrbatch.Compression`, an
-            `OpenEXR.Compression` or an `Imath.Compression`; or "auto" or "auto:speed" to choose by
-            a sample of the file. A deep part that cannot have it gets the nearest legal one.
+        compression: a name ("zip", "piz", ...), an `exrbatch.Compression`, an `OpenEXR.Compression`
+            or an `Imath.Compression`; or "auto" or "auto:speed" to choose by a sample of the file.
+            A deep part that cannot have it gets the nearest legal one.
         output: write the new file to this path, and leave the original as it is.
-        backup: also keep the original under this path, as a hard link or, if that is impossible,
-            as a copy.
+        backup: also keep the original under this path, as a hard link or, if that is impossible, as
+            a copy.
         rules: see `RuleArguments`.
 
     Returns:
@@ -118,8 +118,8 @@ def recompress_many(
         paths: files, folders and frame sequences (`beauty.####.exr`, `beauty.%04d.exr`,
             `beauty.1001-1100x2#.exr`).
         compression: as for `recompress`.
-        output: write the new files to the same tree in this folder, and leave the originals as
-            they are.
+        output: write the new files to the same tree in this folder, and leave the originals as they
+            are.
         backup_dir: keep each original in this folder, in the same tree, until its new file is in
             place.
         keep_backups: keep the backups permanently.

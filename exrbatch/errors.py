@@ -27,8 +27,8 @@ class CorruptChunk(InvalidFile):
     """The content of a chunk does not fit its place in the file.
 
     Attributes:
-        chunk: index of the chunk in the offset table, if the error comes from a codec; else None.
-            A codec does not know at which byte the chunk lies, so the reader adds that.
+        chunk: index of the chunk in the offset table, if the error comes from a codec; else None. A
+            codec does not know at which byte the chunk lies, so the reader adds that.
     """
 
     def __init__(self, message: str, chunk: int | None = None) -> None:
