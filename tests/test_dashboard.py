@@ -120,7 +120,7 @@ def test_files_that_grew_are_not_negative_savings(tmp_path: Path) -> None:
 def test_a_stopped_run_does_not_claim_that_there_are_no_files() -> None:
     """It may have been stopped before the scan found the first one."""
     report = BatchReport(Clock())
-    assert [line.plain for line in summary_lines(report)][0] == "no OpenEXR files found"
+    assert summary_lines(report)[0].plain == "no OpenEXR files found"
     report.signal_number = 2
     lines = [line.plain for line in summary_lines(report)]
     assert lines[0] == "no file was processed"

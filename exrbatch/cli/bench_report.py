@@ -19,7 +19,7 @@ from exrbatch.text import format_size, safe_text, shortened
 
 WIDE = 110
 """Width from which on a terminal has room for all columns of the table."""
-NARROW_COLUMNS = ("compression", "of raw", "of current", "compress GB/s", "decompress GB/s", "files/s")
+NARROW_COLUMNS = ("compression", "of raw", "of current", "compress\nGB/s", "decompress\nGB/s", "files/s")
 HASH_SHOWN = 12
 """Digits of a hash that are shown to tell files apart. The --json file has all digits."""
 
@@ -94,7 +94,7 @@ def _jobs_table(rows: Sequence[Row]) -> Table:
 
 def _content_table(rows: Sequence[Row], *, is_wide: bool) -> Table:
     """Return the table of the best compression for each content class, with its figures."""
-    names = ("compression", "of raw", "of current", "compress GB/s", "decompress GB/s")[: 5 if is_wide else 3]
+    names = ("compression", "of raw", "of current", "compress\nGB/s", "decompress\nGB/s")[: 5 if is_wide else 3]
     table = _table("content", *("best" if name == "compression" else name for name in names))
     contents = dict.fromkeys(row.content for row in rows)
     for content in list(contents)[1:]:

@@ -131,7 +131,7 @@ def _lines(document: dict[str, Any]) -> list[Text]:
     lines = [
         _line("versions", ", ".join(f"{name} {version}" for name, version in document["versions"].items())),
         _line("machine", f"{machine['system']}, {machine['cores']} cores, {format_size(machine['memory'])} of memory"),
-        _line("workers", f"{machine['jobs']} by default, at most {machine['most_jobs']} with -j (open files)"),
+        _line("workers", f"{machine['jobs']} by default, at most {machine['most_jobs']} with -j (limit of open files)"),
     ]
     for finding in document["paths"]:
         lines += [Text(), Text(safe_text(os.path.abspath(finding["path"])), style="bold"), *_storage_lines(finding)]
@@ -161,7 +161,7 @@ def _shown_probes(probes: dict[str, Any]) -> list[tuple[str, str]]:
     can = {True: "yes", False: "no"}
     return [
         ("exchange of names", can[probes["exchange"]]),
-        ("rename without overwriting", can[probes["rename_without_overwriting"]]),
+        ("rename without overwrite", can[probes["rename_without_overwriting"]]),
         ("rename over an open file", can[probes["rename_over_open_file"]]),
         ("hard links", probes["hard_links"]),
         ("open files seen (leases)", can[probes["leases"]]),
