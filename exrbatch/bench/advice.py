@@ -10,9 +10,9 @@ from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE, release_number
 from exrbatch.text import format_size
 
 SAME_SIZE = 1.03
-"""Factor of size up to which a larger result is preferred if it compresses `MUCH_FASTER`."""
+"""A result is nearly as small as another if its size is at most this factor of the other."""
 MUCH_FASTER = 1.25
-"""Speed-up of compression from which on a result may be larger by up to `SAME_SIZE`."""
+"""A compression is much faster than another if its speed is at least this factor of the other."""
 
 
 def total_rows(rows: Sequence[Row]) -> list[Row]:
@@ -23,8 +23,8 @@ def total_rows(rows: Sequence[Row]) -> list[Row]:
 def in_order(rows: Sequence[Row]) -> list[Row]:
     """Sort rows of one content, best first.
 
-    Each row is the best choice among itself and the rows after it. Rows that save nothing come
-    after all rows that do. Rows that are lossy, or do not cover every file, come last.
+    If the first row is not an option, the second is the next best choice, and so on. Rows that save
+    nothing come after all rows that do. Rows that are lossy, or do not cover every file, come last.
     """
     possible = [row for row in rows if row.can_be_taken]
     ordered = []

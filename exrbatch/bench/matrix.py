@@ -15,10 +15,10 @@ from exrbatch.suggestions import unknown_name
 WITH_EFFORT = (Compression.ZIPS, Compression.ZIP, Compression.ZSTD)
 """Compressions that have an effort setting. Each of the others has only one row."""
 AROUND_MEMORY, AROUND_DISK = 0.9, 1.7
-"""CPU time of everything in a trial except compressing, relative to compressing as ZIP.
+"""CPU time of everything else in a trial, relative to that of compressing as ZIP.
 
-In memory, a trial also reads, decompresses and compares. End to end, it also reads twice, writes,
-syncs and verifies. Measured on the OpenEXR reference images.
+A trial in memory also reads, decompresses and compares. An end-to-end trial also reads twice,
+writes, syncs and verifies. Measured on the OpenEXR reference images.
 """
 EFFORT_COST = {Effort.FAST: 0.5, Effort.BALANCED: 1.0, Effort.MAX: 40.0}
 """CPU time of each effort, relative to balanced."""
@@ -26,7 +26,7 @@ FILES_PER_JOB = 2
 """Least number of files per worker in an end-to-end trial. With fewer, the trial would mostly show
 workers that wait for the last one."""
 START_SECONDS = 0.15
-"""Time in which every trial starts its workers."""
+"""Seconds that every trial needs for its workers."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

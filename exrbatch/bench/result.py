@@ -178,13 +178,13 @@ def read_results(lines: Iterable[str], name: str) -> Results:
         if first.get("type") != "bench" or first.get("format") != FORMAT:
             raise OptionsError(f"{name} is not a result of exrbatch bench --json (format {FORMAT})")
         if not isinstance(first["machine"], dict) or not isinstance(first["settings"], dict):
-            raise OptionsError(f"{name} is damaged: the machine or the settings are missing")
+            raise OptionsError(f"{name} is not a valid benchmark result: the machine or the settings are missing")
         trials = [_trial(record) for record in records if record["type"] == "trial"]
         return Results(first["machine"], first["settings"], _sample(first["sample"]), trials)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, OptionsError):
             raise
-        raise OptionsError(f"{name} is damaged: {type(error).__name__}: {error}") from None
+        raise OptionsError(f"{name} is not a valid benchmark result: {type(error).__name__}: {error}") from None
 
 
 def _records(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "saved/CPU h": lambda row: format_size(row.saved_per_cpu_hour),
     "files": lambda row: f"{row.files}" if row.is_whole else f"{row.files} of {row.asked}",
 }
-"""Headings, and the function that formats the cell below each. Two have two lines, to save width."""
+"""Headings, and the function that formats the cell below each. Line breaks save width."""
 CSV_HEADER = (
     "content,compression,effort,lossy,files,asked,raw_bytes,current_bytes,new_bytes,kept_bytes,"
     "jobs,figure,unit,median,spread,min"

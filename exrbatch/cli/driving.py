@@ -1,4 +1,4 @@
-"""Drives a run to its end: shows its progress, handles signals, and adds up the totals."""
+"""Drive a run to its end: show its progress, handle signals, and add up the totals."""
 
 import contextlib
 import time

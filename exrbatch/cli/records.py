@@ -57,7 +57,7 @@ class GuardedSink:
         except OSError as error:
             if self.error is None:
                 with contextlib.suppress(OSError):
-                    print(f"exrbatch: can't write the report: {error.strerror}; the run continues", file=sys.stderr)
+                    print(f"exrbatch: can't write the report: {error.strerror}; it is incomplete", file=sys.stderr)
             self.error = error
 
 

@@ -148,8 +148,8 @@ def _sizes(report: BatchReport, *, is_comparison: bool) -> Text:
     if report.counts[Status.PLANNED]:
         return Text(f"dry run finished in {format_duration(report.seconds)}: no file was changed", style="bold")
     seconds = max(report.seconds, 1e-9)
-    after = format_size(report.replaced_size - report.saved)
-    change = f"{format_size(report.replaced_size)} -> {after}, {format_saving(report.saved, report.saved_share)}"
+    before, after = format_size(report.replaced_size), format_size(report.replaced_size - report.saved)
+    change = f"{before} -> {after}, {format_saving(report.saved, report.saved_share)}"
     if not report.replaced_size:
         change = "no file was recompressed"
     speed = f"{report.files / seconds:.1f} files/s, {format_size(report.done_size / seconds)}/s"
