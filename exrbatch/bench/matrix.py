@@ -20,7 +20,7 @@ AROUND_MEMORY, AROUND_DISK = 0.9, 1.7
 A trial in memory also reads, decompresses and compares. An end-to-end trial also reads twice,
 writes, syncs and verifies. Measured on the OpenEXR reference images.
 """
-EFFORT_COST = {Effort.FAST: 0.5, Effort.BALANCED: 1.0, Effort.MAX: 40.0}
+EFFORT_COST = {Effort.FAST: 0.5, Effort.BALANCED: 1.0, Effort.HIGH: 2.0, Effort.MAX: 8.0}
 """CPU time of each effort, relative to balanced."""
 FILES_PER_JOB = 2
 """Least number of files per worker in an end-to-end trial. With fewer, the trial would mostly show

@@ -16,7 +16,7 @@ import threading
 from types import TracebackType
 
 _LOCK = threading.Lock()
-"""Held while standard output and error are redirected, because all threads share them."""
+"""Taken while standard output and error are redirected, because all threads share them."""
 _log_fd: int | None = None
 
 

@@ -29,6 +29,13 @@ ROWS_BYTES = 1 << 17
 A call for each chunk would cost more.
 """
 
+OVERREAD = 64
+"""Zero bytes kept after predicted bytes.
+
+ISA-L looks at a few bytes after its input before it decides about the last matches. If they were
+left over from earlier work, equal chunks would compress to different bytes.
+"""
+
 
 class Predictor:
     """The transform and its work buffers.
@@ -55,8 +62,9 @@ class Predictor:
             an array of equal length; the next call overwrites it.
         """
         n = len(raw)
-        if len(self._predicted) < n:
-            self._predicted = np.empty(n, np.uint8)
+        if len(self._predicted) < n + OVERREAD:
+            self._predicted = np.empty(n + OVERREAD, np.uint8)
+        self._predicted[n : n + OVERREAD] = 0
         predicted = self._predicted[:n]
         half = n // 2
         evens = n - half
@@ -157,8 +165,9 @@ class Predictor:
 
     def _row_buffers(self, shape: tuple[int, ...]) -> tuple[Rows, Rows]:
         size = shape[0] * shape[1]
-        if len(self._rows) < 2 * size:
-            self._rows = np.empty(2 * size, np.uint8)
+        if len(self._rows) < 2 * size + OVERREAD:
+            self._rows = np.empty(2 * size + OVERREAD, np.uint8)
+        self._rows[2 * size : 2 * size + OVERREAD] = 0
         return self._rows[:size].reshape(shape), self._rows[size : 2 * size].reshape(shape)
 
 

@@ -30,7 +30,7 @@ PLAIN, VARIED = 1, 2
 """Format numbers in the header: a format without flags, and a format with flags."""
 DELTA = 1
 """The only flag: the rows hold differences."""
-LEVELS = {Effort.FAST: 1, Effort.BALANCED: 5, Effort.MAX: 19}
+LEVELS = {Effort.FAST: 1, Effort.BALANCED: 5, Effort.HIGH: 9, Effort.MAX: 19}
 """zstd levels. The library uses level 5."""
 MAX_FRAME_EXCESS = 16
 """Most bytes by which the content of a frame may exceed the raw size: the lengths of two blocks."""

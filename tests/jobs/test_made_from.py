@@ -134,7 +134,7 @@ def test_the_note_is_not_handed_on(shot: Path) -> None:
 def test_a_copy_is_done_only_for_the_wish_that_it_was_made_for(shot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mirror of uncompressed frames is no mirror of compressed ones; what does not get smaller is known again."""
     mirror(shot, "none")
-    reason = "the output holds the file as it is; --force writes over it"
+    reason = "the output is a copy of the file with its old compression; --force writes over it"
     assert {(status, why) for _, status, why in mirror(shot, "zip")} == {(Status.SKIPPED, reason)}
     assert {status for _, status, _ in mirror(shot, "none")} == {Status.ALREADY}
     noisy = shot.with_name("noisy.exr")

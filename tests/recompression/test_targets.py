@@ -125,7 +125,7 @@ def test_names_that_are_not_utf8_are_left_to_our_own_codecs(tmp_path: Path) -> N
     path.write_bytes(build([spec]))
     report = recompress(path, "piz")
     assert report.status is Status.SKIPPED
-    assert "not named in UTF-8" in (report.reason or "")
+    assert "names that are not printable UTF-8" in (report.reason or "")
     assert (report.reason or "").isprintable()
     report = recompress(path, "auto", readers="3.5")
     assert report.status is Status.RECOMPRESSED

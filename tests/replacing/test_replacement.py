@@ -142,7 +142,7 @@ def test_a_source_that_changes_is_left_alone(frame: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(recompress_steps, "verify", meddle)
     report = recompress(frame)
     assert report.status is Status.SKIPPED
-    assert "while it was processed" in (report.reason or "")
+    assert "while it was being processed" in (report.reason or "")
     expected = {"append": DATA + b"more", "rewrite": DATA[::-1], "replace": b"new", "chmod": DATA}
     assert (frame.read_bytes() if frame.exists() else None) == expected.get(change)
 
@@ -186,7 +186,7 @@ def test_a_disk_that_fails_is_named_in_the_reason(frame: Path, monkeypatch: pyte
     report = recompress(frame)
     assert (report.status, report.reason) == (
         Status.FAILED,
-        f"can't bring the new file to the disk: {os.strerror(number)}",
+        f"can't sync the new file to disk: {os.strerror(number)}",
     )
     assert report.disk_is_full == (number != errno.EIO)
     assert frame.read_bytes() == DATA
