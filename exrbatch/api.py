@@ -22,7 +22,7 @@ class RuleArguments(TypedDict, total=False):
 
     Attributes:
         effort: compression strength: "fast", "balanced" (default; about the size that OpenEXR
-            itself writes) or "max".
+            itself writes), "high" or "max".
         force: replace a file even if the new one is not smaller, if it has that compression
             already, or if it is protected.
         dry_run: only report what would be done.
