@@ -1,1 +1,1 @@
-"""Did this change make us slower? Programs that measure; RESULTS.md holds what they said and where."""
+"""Programs that measure whether a change made exrbatch slower. RESULTS.md has their results."""

@@ -1,9 +1,10 @@
-"""Does `exrbatch bench` order packers as a plain clock around the OpenEXR library does?
+"""Check that `exrbatch bench` ranks compressions like a plain clock around the OpenEXR library.
 
     python -m benchmarks.agreement IMAGES [-c piz,pxr24,...] [--passes 5]
 
-Packs the flat scan line files of one part below IMAGES both ways, in the same interleaved passes: in memory as the
-benchmark does it, and by `OpenEXR.File` into a stream in memory, its pixels read before. Prints CPU seconds, in order.
+Compresses the flat single-part scan line files below IMAGES in two ways, in the same interleaved
+passes: in memory as the benchmark does it, and with `OpenEXR.File` into a stream in memory, after
+the pixels have been read. Prints CPU seconds in ascending order for each way.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from exrbatch.recompression.choices import Permissions
 
 
 def plain_files(folder: Path) -> list[str]:
-    """List files that `OpenEXR.File` can write again: flat scan lines, one part, nothing subsampled."""
+    """Return the files that `OpenEXR.File` can write: flat scan lines, one part, no subsampling."""
     found = []
     for path in sorted(folder.rglob("*.exr")):
         try:
@@ -39,7 +40,7 @@ def plain_files(folder: Path) -> list[str]:
 
 
 def bench_seconds(paths: list[str], compression: Compression) -> float:
-    """Pack as the benchmark does."""
+    """Compress files as the benchmark does, and return the CPU seconds."""
     seconds = 0.0
     for path in paths:
         permissions = Permissions(include_lossy_sources=True, allow_lossy=True)
@@ -51,7 +52,7 @@ def bench_seconds(paths: list[str], compression: Compression) -> float:
 
 
 def library_seconds(paths: list[str], compression: Compression) -> float:
-    """Pack with nothing but the library."""
+    """Compress files with the OpenEXR library alone, and return the CPU seconds."""
     seconds = 0.0
     for path in paths:
         with OpenEXR.File(path, separate_channels=True) as file:
@@ -64,7 +65,7 @@ def library_seconds(paths: list[str], compression: Compression) -> float:
 
 
 def main() -> None:
-    """Parse arguments, measure, print."""
+    """Parse arguments, measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path)
     parser.add_argument("-c", "--compressions", default="piz,pxr24,htj2k32,htj2k256,b44,dwaa")

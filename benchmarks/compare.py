@@ -1,9 +1,10 @@
-"""Did this change make us slower? This checkout against a commit, in one run of less than a minute.
+"""Compare the speed of this checkout with that of a commit, in less than a minute.
 
     python -m benchmarks.compare COMMIT [--passes 3]
 
-Both do the same small jobs in turn, each pass in another order; the command line is run as a user runs it. Figures:
-the median of the ratios of their seconds within a pass (above 1: this checkout is slower) and of the sizes.
+Both run the same small jobs in turn, in a different order in each pass, through the command line.
+Prints the median over the passes of the ratio of their seconds (above 1: this checkout is slower),
+and the ratio of the sizes.
 """
 
 import argparse
@@ -27,15 +28,24 @@ JOBS: dict[str, tuple[str, ...]] = {
     "zips to piz": ("-c", "piz", "--force"),
     "done already": ("-c", "piz"),
 }
-"""One after the other on the same files; a name with `none` begins with fresh ones."""
+"""Options by name of the job. The jobs run one after the other on the same files.
+
+A job whose name begins with `none` starts from fresh copies.
+"""
 
 
 Results = dict[str, tuple[float, int]]
-"""By job: seconds and bytes."""
+"""Seconds, and size of all files in bytes, by name of the job."""
 
 
 def run_jobs(checkout: Path, corpus: Path, work: Path) -> Results:
-    """Do all jobs with one checkout; seconds and bytes of each."""
+    """Run all jobs with one checkout.
+
+    Args:
+        checkout: the root of the checkout.
+        corpus: the uncompressed files.
+        work: folder for copies of them.
+    """
     results = {}
     for name, options in JOBS.items():
         if name.startswith("none"):
@@ -52,7 +62,7 @@ def run_jobs(checkout: Path, corpus: Path, work: Path) -> Results:
 
 
 def compare(commit: str, passes: int) -> None:
-    """Run the passes and print the ratios."""
+    """Run the passes, and print the ratios."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         other = folder / "other"
@@ -74,7 +84,7 @@ def compare(commit: str, passes: int) -> None:
 
 
 def main() -> None:
-    """Parse arguments and compare."""
+    """Parse arguments, and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("commit")
     parser.add_argument("--passes", type=int, default=3)

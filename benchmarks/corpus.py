@@ -1,15 +1,18 @@
-"""Makes the benchmark's files: real images first, and procedural frames for what they lack. All are uncompressed.
+"""Make the files of the benchmarks: real images, and procedural frames for what these lack.
 
     python -m benchmarks.corpus DIR [--images IMAGES] [--scale 1] [--frames 3]
 
-Each class is a folder below DIR. Real classes, from a checkout of openexr-images: `renders` (many
-channels or parts), `photos` (camera and film), `charts`. Each image is repeated until its class has a
-useful size. Procedural classes, written by the OpenEXR library: `noisy_render` (path-traced noise,
-antialiased and motion-blurred edges, AOVs that are empty outside objects, float ids like those of
-Cryptomatte), `depth` (one float channel), `plate_4k` and `plate_8k` (grain), `small` (many frames of
-2 MB) and `deep`. `--scale 0.25` makes small ones for a quick look.
+Each class is a folder below DIR. All files are uncompressed.
 
-Procedural frames mislead about speed: tune nothing on them alone.
+The real classes come from a checkout of openexr-images: `renders` (many channels or parts),
+`photos` (camera and film) and `charts`. Each image is repeated until its class has a useful size.
+
+The OpenEXR library writes the procedural classes: `noisy_render` (path-traced noise, antialiased
+and motion-blurred edges, AOVs that are empty outside objects, float ids like those of Cryptomatte),
+`depth` (one float channel), `plate_4k` and `plate_8k` (grain), `small` (many frames of 2 MB) and
+`deep`. `--scale 0.25` makes small frames for a quick look.
+
+Procedural frames are misleading about speed. Do not tune anything on them alone.
 """
 
 import argparse
@@ -33,13 +36,16 @@ CLASS_BYTES = {"renders": 400e6, "photos": 400e6, "charts": 60e6}
 CHART_FOLDERS = ("TestImages", "DisplayWindow", "MultiResolution")
 AOVS = ("diffuse", "specular", "albedo", "normal", "position", "emission")
 RENDER_CHANNELS = 12
-"""An image with at least so many channels in all its parts is a render with AOVs."""
+"""An image with at least this many channels in all its parts is a render with AOVs."""
 BLUR_STEPS = 4
 SMALL_FRAMES = 500
 
 
 def noisy_render(width: int, height: int, frame: int) -> Channels:
-    """Paint what a path tracer writes: noise inside objects, nothing outside, soft edges, ids as floats."""
+    """Paint a frame like that of a path tracer.
+
+    It has noise inside objects and nothing outside, soft edges, and ids as floats.
+    """
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     random = np.random.default_rng(frame)
     alpha = np.zeros((height, width), np.float32)
@@ -73,7 +79,7 @@ def noisy_render(width: int, height: int, frame: int) -> Channels:
 
 
 def depth(width: int, height: int, frame: int) -> Channels:
-    """Paint a float depth channel: a plane, spheres, and infinity where nothing is."""
+    """Paint a float depth channel: a plane, a sphere, and infinity where there is nothing."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     plane = 10 + 1000 / (1 + y)
     ball = np.hypot(x - width * (0.3 + 0.01 * frame), y - height / 2)
@@ -90,7 +96,7 @@ def write_flat(path: Path, channels: Channels) -> None:
 
 
 def write_deep(path: Path, width: int, height: int, frame: int) -> None:
-    """Write uncompressed deep scan lines: 0 to 4 samples a pixel of A (half) and Z (float)."""
+    """Write uncompressed deep scan lines: 0 to 4 samples per pixel of A (half) and Z (float)."""
     random = np.random.default_rng(frame)
     counts = random.integers(0, 5, (height, width)) * (random.random((height, width)) < 0.5)
     samples: dict[str, NDArray[np.object_]] = {}
@@ -105,7 +111,13 @@ def write_deep(path: Path, width: int, height: int, frame: int) -> None:
 
 
 def make_procedural(folder: Path, scale: float, frames: int) -> None:
-    """Write the procedural classes below `folder`."""
+    """Write the procedural classes below `folder`.
+
+    Args:
+        folder: the corpus.
+        scale: factor of the width and height of most frames, and of the number of small frames.
+        frames: number of frames of most classes.
+    """
 
     def size(width: int, height: int) -> tuple[int, int]:
         return int(width * scale) or 1, int(height * scale) or 1
@@ -124,7 +136,7 @@ def make_procedural(folder: Path, scale: float, frames: int) -> None:
 
 
 def made(folder: Path) -> Path:
-    """Make a folder if it is not there, and return it."""
+    """Create a folder if it does not exist, and return it."""
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -132,7 +144,12 @@ def made(folder: Path) -> Path:
 def add_real(folder: Path, images: Path) -> None:
     """Copy the real images that every peer can rewrite completely, and repeat them.
 
-    Those are flat parts without mip levels and without subsampled channels. Damaged files lie among the good ones.
+    These are images with flat parts, one level and no subsampled channels. The checkout also has
+    damaged files, which are left out.
+
+    Args:
+        folder: the corpus.
+        images: the checkout of openexr-images.
     """
     found: dict[str, list[Path]] = {name: [] for name in CLASS_BYTES}
     for path in sorted(images.rglob("*.exr")):
@@ -166,7 +183,7 @@ def is_plain(header: Header) -> bool:
 
 
 def main() -> None:
-    """Parse arguments and write the corpus."""
+    """Parse arguments, and write the corpus."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=Path, help="a checkout of openexr-images")

@@ -1,7 +1,9 @@
-"""Draw the picture of the dashboard for the README: `python -m benchmarks.dashboard_picture docs/dashboard.svg`.
+"""Draw the picture of the dashboard in the README.
 
-Runs `exrbatch` on the demo's frames in a temporary folder, and exports one frame of the dashboard as SVG when the
-given share of the bytes is done.
+    python -m benchmarks.dashboard_picture docs/dashboard.svg
+
+Runs `exrbatch` on the demo's frames in a temporary folder, and exports one frame of the dashboard
+as SVG when the given share of the bytes is done.
 """
 
 import argparse
@@ -20,18 +22,18 @@ from exrbatch.dashboard import Dashboard, Snapshot
 from exrbatch.demo import write_frames
 
 FOLDER = "ab010_beauty"
-"""Of the frames; the picture shows it."""
+"""Folder of the frames; the picture shows its name."""
 REFRESH_SECONDS = 0.25
 
 
 def draw(path: str, frames: int, jobs: int, share: float) -> None:
-    """Run, and write the picture.
+    """Recompress frames, and write the picture.
 
     Args:
-        path: of the SVG file.
-        frames: how many frames to recompress.
-        jobs: worker processes.
-        share: of the bytes that are done in the picture, 0 to 1.
+        path: path of the SVG file.
+        frames: number of frames to recompress.
+        jobs: number of worker processes.
+        share: fraction of the bytes that is done in the picture, 0 to 1.
     """
     picture = None
     with tempfile.TemporaryDirectory(prefix="exrbatch-picture-") as folder, contextlib.chdir(folder):
@@ -43,7 +45,8 @@ def draw(path: str, frames: int, jobs: int, share: float) -> None:
             if finished is not None:
                 report.add(finished)
             dashboard.update(run, report)
-            if time.monotonic() >= next_look:  # as on a terminal: CPU use is measured between two looks
+            # Redraw as often as on a terminal, because CPU use is measured between two frames.
+            if time.monotonic() >= next_look:
                 next_look += REFRESH_SECONDS
                 Console(width=100, file=io.StringIO()).print(dashboard)
             snapshot = Snapshot.of(run, report)

@@ -1,9 +1,10 @@
-"""Resident memory of one worker on a huge frame, above its imports.
+"""Measure the resident memory of one worker on a huge frame, above that of its imports.
 
     python -m benchmarks.memory DIR
 
-Writes a 16384 x 8192 RGBA float scan line file (2.1 GB of pixels, uncompressed) to DIR, recompresses it to ZIP
-and back to NONE in one worker of a real pool, and prints the worker's peak (VmHWM) against its idle size.
+Writes a 16384 x 8192 RGBA float scan line file (2.1 GB of pixels, uncompressed) to DIR.
+Recompresses it to ZIP and back to NONE in one worker of a real pool. Prints the worker's peak
+memory (VmHWM), its idle memory, and the difference.
 """
 
 import argparse
@@ -25,7 +26,10 @@ WIDTH, HEIGHT = 16384, 8192
 
 
 def write_frame(path: Path) -> None:
-    """Write the frame: smooth colours with a little noise that repeats, so that the benchmark is not all deflate."""
+    """Write the frame: smooth colours with a little noise.
+
+    The noise repeats, so that the benchmark does not spend all its time in deflate.
+    """
     random = np.random.default_rng(1)
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     noise = np.tile(random.random((256, 256), np.float32), (HEIGHT // 256, WIDTH // 256))
@@ -36,13 +40,13 @@ def write_frame(path: Path) -> None:
 
 
 def status(pid: int, key: str) -> int:
-    """Read one memory figure of a process, in bytes (Linux)."""
+    """Return one memory figure of a process in bytes (Linux)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:"))
 
 
 def main() -> None:
-    """Write the frame if it is not there, run both directions, print."""
+    """Write the frame, recompress it in both directions, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
@@ -54,7 +58,7 @@ def main() -> None:
         pool = Pool(1, Options().time_limit)
         worker = pool._slots[0].process.pid
         assert worker is not None
-        warm = recompress_job(str(folder / "missing.exr"))  # imports everything, does nothing
+        warm = recompress_job(str(folder / "missing.exr"))  # imports everything, but processes nothing
         report = do_one(pool, Candidate(warm.source, 0), warm)
         idle = status(worker, "VmRSS")
         task = recompress_job(str(path), compression=target, effort=Effort.FAST, force=True)
@@ -69,7 +73,7 @@ def main() -> None:
 
 
 def do_one(pool: Pool, candidate: Candidate, task: Job) -> FileReport:
-    """Do one file in a pool that does nothing else."""
+    """Process one file in a pool that has no other work, and return its report."""
     pool.submit([candidate], [task])
     while (outcome := pool.next_finished(1)) is None:
         pass

@@ -1,9 +1,10 @@
-"""What a file costs besides its pixels: CPU of the parent per file, and files per second.
+"""Measure the overhead per file: CPU time of the parent process, and files per second.
 
     python -m benchmarks.overhead DIR [--files 5000] [--jobs 2]
 
-Makes tiny files in DIR, recompresses them, then runs again over the finished ones. Figures: CPU time of the parent
-process alone (scan, scheduling, reports; no dashboard) per file, and files per second of wall time.
+Makes tiny files in DIR, recompresses them, then runs again over the finished files. Prints the CPU
+time of the parent process alone per file (scan, scheduling, reports; no dashboard), and files per
+second of wall time.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from exrbatch.batch.run_report import BatchReport
 
 
 def main() -> None:
-    """Make the files, run twice, print."""
+    """Make the files, run twice, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--files", type=int, default=5000)

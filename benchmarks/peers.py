@@ -1,15 +1,17 @@
-"""The whole program against its peers: the same files to the same compression, two at a time, interleaved passes.
+"""Compare the whole program with its peers on the same files and the same compression.
 
     python -m benchmarks.peers CORPUS [--passes 5] [--jobs 2] [--only exrbatch,file-pool]
         [--source zip] [--target zips] [--classes renders,photos]
 
-CORPUS is a folder made by benchmarks.corpus. Each class is measured by itself, with a fresh copy for
-each contestant and pass, on the same disk. exrbatch replaces in place, synced and verified; the peers
-write beside and rename, and neither sync nor verify. exrmetrics takes part where it is on PATH.
+CORPUS is a folder made by benchmarks.corpus. The passes are interleaved, and `--jobs` files are
+processed at a time. Each class is measured by itself, with a fresh copy for each contestant and
+pass, on the same disk. exrbatch replaces files in place, with sync and verification. The peers
+write a new file beside the old one and rename it, without sync or verification. exrmetrics takes
+part if it is on PATH.
 
-Figures: ratios of CPU seconds of all processes (benchmarks.usage) to the first contestant, the median
-over the passes; above 1 is faster. The same for wall time, and the ratio of sizes. `total` adds up the
-classes of a pass.
+Prints the CPU seconds of all processes (benchmarks.usage) and the wall time, as ratios to the first
+contestant; above 1 is faster. Each figure is the median over the passes. Also prints the ratio of
+the sizes. `total` adds up the classes of a pass.
 """
 
 import argparse
@@ -28,11 +30,11 @@ from exrbatch.bench.passes import Statistic, interleaved, paired_ratio
 from exrbatch.exr.compression import NEAREST_DEEP, Compression
 
 Contestant = Callable[[list[Path], int, str], None]
-"""Recompresses files: paths, number of jobs, target compression."""
+"""A function that recompresses files. Its arguments: paths, number of jobs, target compression."""
 
 
 def exrbatch(*options: str) -> Contestant:
-    """Our command line as a user runs it, interpreter start included."""
+    """Return a contestant: our command line, including the start of the interpreter."""
 
     def run(paths: list[Path], jobs: int, target: str) -> None:
         command = [sys.executable, "-m", "exrbatch", "recompress", "-q", "-c", target, *options, "-j", str(jobs)]
@@ -42,13 +44,13 @@ def exrbatch(*options: str) -> Contestant:
 
 
 def file_pool(paths: list[Path], jobs: int, target: str) -> None:
-    """OpenEXR.File read and write in a pool of processes."""
+    """Read and write files with `OpenEXR.File` in a pool of processes."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         list(pool.map(_through_file, paths, [possible(path, target) for path in paths]))
 
 
 def possible(path: Path, target: str) -> str:
-    """Return what the files of a class can have instead of a compression."""
+    """Return the compression for a file: `target`, or for deep data the nearest legal one."""
     return NEAREST_DEEP[Compression[target.upper()]].name.lower() if path.parent.name == "deep" else target
 
 
@@ -64,7 +66,7 @@ def _through_file(path: Path, target: str) -> None:
 
 
 def oiiotool(paths: list[Path], jobs: int, target: str) -> None:
-    """One oiiotool process per file, `jobs` at a time, one thread each."""
+    """Run one oiiotool process per file, `jobs` at a time, with one thread each."""
     tool = shutil.which("oiiotool", path=str(Path(sys.executable).parent)) or "oiiotool"
 
     def convert(path: Path) -> None:
@@ -79,7 +81,7 @@ def oiiotool(paths: list[Path], jobs: int, target: str) -> None:
 
 
 def oiiotool_threads(paths: list[Path], jobs: int, target: str) -> None:
-    """One oiiotool process after the other, each with its own threads."""
+    """Run one oiiotool process per file, one after the other, with `jobs` threads each."""
     tool = shutil.which("oiiotool", path=str(Path(sys.executable).parent)) or "oiiotool"
     for path in paths:
         beside = path.with_name(f"new_{path.name}")
@@ -90,7 +92,7 @@ def oiiotool_threads(paths: list[Path], jobs: int, target: str) -> None:
 
 
 def exrmetrics(paths: list[Path], jobs: int, target: str) -> None:
-    """One exrmetrics process per file, `jobs` at a time."""
+    """Run one exrmetrics process per file, `jobs` at a time."""
 
     def convert(path: Path) -> None:
         beside = path.with_name(f"new_{path.name}")
@@ -120,7 +122,16 @@ CONTESTANTS: dict[str, Contestant] = {
 
 
 def prepared(corpus: Path, source: str, classes: str) -> Path:
-    """Copy the classes asked for, packed as asked for."""
+    """Copy classes of the corpus, and compress the copies.
+
+    Args:
+        corpus: folder of the corpus.
+        source: compression of the copies; empty to leave them as they are.
+        classes: names of classes, separated by commas; empty for all.
+
+    Returns:
+        The folder of the copies.
+    """
     folder = corpus.parent / f"{corpus.name}.source"
     shutil.rmtree(folder, ignore_errors=True)
     for name in classes.split(",") if classes else sorted(path.name for path in corpus.iterdir()):
@@ -133,7 +144,13 @@ def prepared(corpus: Path, source: str, classes: str) -> Path:
 
 @dataclass(slots=True)
 class Result:
-    """What one contestant needed for one class of files: an entry for each pass, and bytes in the end."""
+    """The figures of one contestant for one class of files.
+
+    Attributes:
+        cpu: CPU seconds of all processes, for each pass.
+        wall: wall time in seconds, for each pass.
+        size: size of the new files in bytes.
+    """
 
     cpu: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
@@ -141,11 +158,19 @@ class Result:
 
 
 Results = dict[str, dict[str, Result]]
-"""By class and contestant."""
+"""Results by class, then by contestant."""
 
 
 def measure(corpus: Path, passes: int, jobs: int, names: list[str], target: str) -> None:
-    """Run the passes and print the tables."""
+    """Run the passes, and print the tables.
+
+    Args:
+        corpus: folder with a folder of files for each class.
+        passes: number of passes.
+        jobs: number of files that are processed at a time.
+        names: the contestants; ratios are relative to the first.
+        target: compression to recompress to.
+    """
     kinds = sorted(path.name for path in corpus.iterdir())
     results: Results = {kind: {name: Result() for name in names} for kind in kinds}
     work = corpus.parent / f"{corpus.name}.work"
@@ -165,7 +190,7 @@ def measure(corpus: Path, passes: int, jobs: int, names: list[str], target: str)
 
 
 def with_total(results: Results, names: list[str]) -> Results:
-    """Add a class that is the sum of all."""
+    """Return the results with a class `total` added, which is the sum of all classes."""
     totals = {}
     for name in names:
         each = [kind[name] for kind in results.values()]
@@ -176,7 +201,7 @@ def with_total(results: Results, names: list[str]) -> Results:
 
 
 def print_tables(results: Results) -> None:
-    """Print, for each class and in total, speeds and sizes against the first contestant."""
+    """Print speeds and sizes relative to the first contestant, for each class and in total."""
     names = list(next(iter(results.values())))
     base = names[0]
     print(f"against {base}; a speed above 1 is faster")
@@ -193,7 +218,7 @@ def print_tables(results: Results) -> None:
 
 
 def main() -> None:
-    """Parse arguments and measure."""
+    """Parse arguments, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--passes", type=int, default=5)
@@ -203,7 +228,9 @@ def main() -> None:
         default=",".join(name for name in CONTESTANTS if name != "exrbatch-max"),
         help="contestants; the first is the base of the ratios (default: all but exrbatch-max, which takes minutes)",
     )
-    parser.add_argument("--source", default="", help="pack the corpus like that before")
+    parser.add_argument(
+        "--source", default="", help="compression of the files before the benchmark (default: as they are)"
+    )
     parser.add_argument("--target", default="zip")
     parser.add_argument("--classes", default="", help="only these folders of the corpus")
     arguments = parser.parse_args()

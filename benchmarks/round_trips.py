@@ -1,10 +1,11 @@
-"""Count the requests that a FUSE mount sees for each small file, and time the window before the rename.
+"""Count the requests to a FUSE mount for each small file, and time the window before the rename.
 
     python -m benchmarks.round_trips [COUNT]
 
-The mount refuses exchange and caches names and attributes for 1 s, as the kernel's NFS client may. Reads and writes are
-not counted. The window is the time in which a change to a frame that another host makes is lost: from our last look at
-its name to the rename over it. Needs Linux, root and libfuse.
+The mount refuses exchange, and caches names and attributes for 1 s, as the kernel's NFS client may.
+Reads and writes are not counted. The window is the time in which a change that another host makes
+to a frame is lost: from our last look at its name to the rename over it. Needs Linux, root and
+libfuse.
 """
 
 import collections
@@ -32,7 +33,7 @@ MODES = {
 
 
 def count_requests(count: int) -> None:
-    """Print a line for each mode: first and second run, requests for each file."""
+    """Print, for each mode, the number of requests per file in a first and a second run."""
     for name, options in MODES.items():
         with tempfile.TemporaryDirectory() as place, mounted("no exchange", Path(place)) as mount:
             write_frames(mount.folder / "in", count)
@@ -50,14 +51,14 @@ def count_requests(count: int) -> None:
 
 
 def time_window(count: int) -> None:
-    """Print how long the window is with a latency of 5 ms."""
+    """Print the length of the window if each request takes 5 ms."""
     windows = []
     looked = 0.0
 
     class Timed(disk.Disk):
         def look_now(self, file: str | int) -> os.stat_result:
             nonlocal looked
-            looked = time.perf_counter()  # the answer may be as old as the question
+            looked = time.perf_counter()  # the answer may describe the file at the time of the request
             return super().look_now(file)
 
         def rename(self, path: str, target: str) -> None:
@@ -76,7 +77,7 @@ def time_window(count: int) -> None:
 
 
 def write_frames(folder: Path, count: int) -> None:
-    """Write small frames that are old enough."""
+    """Write small frames that are old enough to be recompressed."""
     folder.mkdir()
     for number in range(count):
         path = folder / f"frame.{number:04}.exr"
@@ -85,7 +86,7 @@ def write_frames(folder: Path, count: int) -> None:
 
 
 def main(arguments: list[Any]) -> None:
-    """Count and time."""
+    """Count the requests, and time the window."""
     if why_not():
         raise SystemExit(why_not())
     count = int(arguments[0]) if arguments else 40

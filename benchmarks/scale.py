@@ -1,11 +1,14 @@
-"""A show's worth of files, and a farm's worth of workers, without either.
+"""Simulate the number of files of a show and the number of workers of a farm.
 
     python -m benchmarks.scale FOLDER [--files 1000000]
 
-First: so many paths (hard links to one file; FOLDER should be on a tmpfs) through discovery, plans and scheduler, with
-workers that answer at once: CPU time and memory of the parent per file, and how long it took until work began. Then
-64 and 128 workers that take as long as files of a real show do (sizes lognormal, a few giants), by a clock that
-is wound by hand: the part of their time that is used, and how long the run goes on after the last file was handed out.
+First, 64 and 128 simulated workers take as long as the files of a real show would take (lognormal
+sizes, a few giants). Their clock is simulated, too. Prints the share of the workers' time that is
+used, and how long the run continues after the last file was handed out.
+
+Then, many paths go through discovery, plans and scheduler, with workers that answer immediately.
+The paths are hard links to one file; FOLDER should be on a tmpfs. Prints CPU time and memory of the
+parent process per file, and the time until work began.
 """
 
 import argparse
@@ -28,11 +31,20 @@ from exrbatch.jobs.job import Job
 
 PER_FOLDER = 10_000
 TASK_SECONDS, FILE_SECONDS, BYTES_PER_SECOND = 0.0004, 0.002, 60e6
-"""What a task costs besides its files, a file besides its bytes, and a worker's speed, as measured here."""
+"""Seconds per task besides its files, seconds per file besides its bytes, and bytes per second of a
+worker, as measured on our machine."""
 
 
 class SimulatedWorkers:
-    """Workers on a clock that jumps to the end of the next task."""
+    """Simulated workers, with a clock that jumps to the end of the next task.
+
+    Attributes:
+        jobs: number of workers.
+        now: the simulated time in seconds.
+        last_submitted: simulated time of the last call of `submit`.
+        worked: seconds that all workers together were busy.
+        started: real time of the first call of `submit`; None before that.
+    """
 
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
@@ -43,11 +55,11 @@ class SimulatedWorkers:
 
     @property
     def idle(self) -> int:
-        """How many workers are free."""
+        """The number of free workers."""
         return self.jobs - len(self._flying)
 
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
-        """Take files; the time of each goes by its size."""
+        """Start a task. Its duration depends on the number and sizes of its files."""
         assert len(jobs) == len(bundle)
         if self.started is None:
             self.started = time.perf_counter()
@@ -58,10 +70,10 @@ class SimulatedWorkers:
         self.last_submitted = self.now
 
     def request_stop(self) -> None:
-        """Never asked for."""
+        """Do nothing: this benchmark never stops a run."""
 
     def next_finished(self, timeout: float) -> Outcome | None:
-        """End the task that ends next."""
+        """Finish the task that ends next."""
         if not self._flying:
             time.sleep(timeout)
             return None
@@ -70,7 +82,7 @@ class SimulatedWorkers:
 
 
 def measure_parent(folder: Path, files: int) -> None:
-    """Send many paths through everything but the workers."""
+    """Send many paths through everything except real workers, and print the costs."""
     folder.mkdir(parents=True)
     first = folder / "first.exr"
     first.write_bytes(bytes(100))
@@ -98,7 +110,10 @@ def measure_parent(folder: Path, files: int) -> None:
 
 
 def show(files: int, seed: int) -> Iterator[Candidate]:
-    """Sizes as in a real show: half below 30 MB, a few of gigabytes, in folders one after the other."""
+    """Yield files with sizes as in a real show: half below 30 MB, and a few of gigabytes.
+
+    Folders follow one after the other.
+    """
     chance = random.Random(seed)
     for index in range(files):
         size = int(chance.lognormvariate(17.2, 1.0)) if index % 2000 else int(chance.uniform(1e9, 3e9))
@@ -106,7 +121,7 @@ def show(files: int, seed: int) -> Iterator[Candidate]:
 
 
 def measure_farm(jobs: int, files: int) -> None:
-    """Schedule a show on many workers."""
+    """Schedule a show on many simulated workers, and print how well they are used."""
     backlog, workers = Backlog(show(files, seed=jobs)), SimulatedWorkers(jobs)
     backlog.start()
     for _ in Scheduler(backlog, workers, Options(), StopRequest()).run():
@@ -123,7 +138,7 @@ def _resident() -> int:
 
 
 def main() -> None:
-    """Measure both."""
+    """Parse arguments, and run both benchmarks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--files", type=int, default=1_000_000)

@@ -1,9 +1,10 @@
-"""How long from Enter to the first file being worked on, and to `--help`.
+"""Measure the time from the start of the command to the first file in progress, and to `--help`.
 
     python -m benchmarks.start FOLDER [--passes 9]
 
-Runs the command line on 200 uncompressed frames in FOLDER and looks for the first temp file; then kills it. Figures:
-median seconds and spread, of that, of `exrbatch --help` into a pipe, and of an interpreter that does nothing.
+Runs the command line on a folder with 2 uncompressed frames and 200 links in FOLDER until the first
+temp file appears, then ends it. Prints median seconds and spread of that, of `exrbatch --help` into
+a pipe, and of an interpreter that does nothing.
 """
 
 import argparse
@@ -22,12 +23,12 @@ FRAMES = 200
 
 
 def first_file(folder: Path) -> float:
-    """Return seconds until the first temp file is there."""
+    """Return the seconds until the first temp file appears."""
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     for index in range(FRAMES):
-        os.symlink(folder / "frames" / "none", work / f"link.{index}.exr")  # links are passed over, but scanned
+        os.symlink(folder / "frames" / "none", work / f"link.{index}.exr")  # the scan finds links, but skips them
     for path in (folder / "frames").glob("*.exr"):
         shutil.copyfile(path, work / path.name)
     start = time.perf_counter()
@@ -41,14 +42,14 @@ def first_file(folder: Path) -> float:
 
 
 def command(*words: str) -> float:
-    """Return the seconds that a command takes."""
+    """Return the seconds that a Python command takes."""
     start = time.perf_counter()
     subprocess.run([sys.executable, *words], check=True, stdout=subprocess.PIPE)
     return time.perf_counter() - start
 
 
 def main() -> None:
-    """Parse arguments, measure, print."""
+    """Parse arguments, measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--passes", type=int, default=9)

@@ -1,9 +1,10 @@
-"""One giant alone: how much sooner a file is done when several threads of its worker pack it.
+"""Measure how much faster a single large file is done if several threads of its worker compress it.
 
     python -m benchmarks.threads FILE... [--threads 2] [--passes 7] [--target zip]
 
-Recompresses a copy of each file in one worker of a real pool, with and without verification by OpenEXR, with one thread
-and with several, interleaved. Figures: median seconds, spread, and the median ratio of speeds within a pass.
+Recompresses a copy of each file in one worker of a real pool, with and without verification by
+OpenEXR, with one thread and with several, in interleaved passes. Prints median seconds, spread, and
+the median ratio of speeds within a pass.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from exrbatch.recompression.choices import Verify
 
 
 def seconds(pool: Pool, path: Path, rules: RecompressRules, threads: int) -> float:
-    """Return what a worker takes for a fresh copy of a file."""
+    """Return the seconds that a worker takes for a fresh copy of a file."""
     copy = path.with_name(f"copy.{path.name}")
     shutil.copyfile(path, copy)
     os.sync()
@@ -37,7 +38,7 @@ def seconds(pool: Pool, path: Path, rules: RecompressRules, threads: int) -> flo
 
 
 def main() -> None:
-    """Parse arguments, measure, print."""
+    """Parse arguments, measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--threads", type=int, default=2)

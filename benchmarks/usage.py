@@ -1,8 +1,8 @@
-"""What a piece of work costs: CPU seconds of all processes that take part, and wall time (Linux).
+"""Measure the CPU seconds of all processes of a piece of work, and its wall time (Linux).
 
-CPU seconds are what counts on a machine that others use, too. The work runs in a process of its own,
-which adopts the processes that lose their parents (such as the server that starts exrbatch's workers)
-and waits for them, so that the kernel adds up the times of all.
+CPU seconds are the better figure on a machine that other users share. The work runs in a process of
+its own. This process adopts processes that lose their parents, such as the server that starts
+exrbatch's workers, and waits for them, so that the kernel adds up the times of all processes.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a piece of work cost.
+    """The cost of a piece of work.
 
     Attributes:
-        cpu: seconds of processor time, user and system, of all processes.
-        wall: seconds from start to end.
+        cpu: CPU time of all processes, user and system, in seconds.
+        wall: wall time in seconds.
     """
 
     cpu: float
@@ -30,7 +30,11 @@ class Usage:
 
 
 def measured(work: Callable[[], object]) -> Usage:
-    """Run a function in a forked process and return what it cost. Raises `RuntimeError` if it fails."""
+    """Run a function in a forked process, and return its cost.
+
+    Raises:
+        RuntimeError: the function failed.
+    """
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -55,7 +59,10 @@ def measured(work: Callable[[], object]) -> Usage:
 
 
 def _wait_for_children() -> None:
-    """Wait until all processes have ended, among them servers that end when their pipes are closed."""
+    """Wait until all child processes have ended.
+
+    Some of them are servers that end when their pipes are closed, so close all descriptors first.
+    """
     os.closerange(3, 1 << 16)
     with contextlib.suppress(ChildProcessError):
         while True:

@@ -1,12 +1,12 @@
-"""Recompress OpenEXR files losslessly, in place, by the ten thousand.
+"""Recompress OpenEXR files losslessly and in place, tens of thousands at a time.
 
 >>> import exrbatch
 >>> report = exrbatch.recompress("beauty.1001.exr")  # doctest: +SKIP
 >>> report.status, report.saved  # doctest: +SKIP
 (<Status.RECOMPRESSED: 'recompressed'>, 25165824)
 
-Importing this package loads nothing: each name is fetched when it is first used, as the command line should
-answer at once and a worker should load only what it needs.
+Importing this package loads no other module except `version`. Each public name is imported when it
+is first used, so that the command line answers at once and a worker loads only what it needs.
 """
 
 import importlib

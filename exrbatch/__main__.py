@@ -1,4 +1,7 @@
-"""`python -m exrbatch` and the console script. Every spawned worker imports this module again: keep it empty."""
+"""`python -m exrbatch` and the console script.
+
+Every spawned worker imports this module again, so keep its imports at module level to a minimum.
+"""
 
 import sys
 
@@ -7,7 +10,8 @@ def main() -> int:
     """Run the command line; return the exit code."""
     import signal
 
-    for name in ("SIGUSR1", "SIGINFO"):  # a run prints how far it is; until there is one, they must not end us
+    # A run prints its progress on these signals. Until then, they must not end the process.
+    for name in ("SIGUSR1", "SIGINFO"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     from exrbatch.cli.main import main as cli_main

@@ -1,4 +1,4 @@
-"""The library's two calls. The command line calls the same code."""
+"""The two functions of the library. The command line uses the same code."""
 
 from collections.abc import Iterable, Iterator
 from os import PathLike, fsdecode
@@ -18,20 +18,27 @@ Path = str | bytes | PathLike[str] | PathLike[bytes]
 
 
 class RuleArguments(TypedDict, total=False):
-    """Arguments of both calls.
+    """Keyword arguments of both `recompress` and `recompress_many`.
 
-    effort: "fast", "balanced" (default: about the size that OpenEXR itself writes) or "max".
-    force: replace a file even if the new one is not smaller, it has that compression already, or it is protected.
-    dry_run: only tell what would be done.
-    readers: for "auto", the oldest OpenEXR release that must be able to read the file (default "2.2").
-    allow_lossy: let the compression change samples, where it is a lossy one for some channel.
-    include_lossy_sources: take files whose compression has changed samples; they usually grow.
-    allow_aces: take ACES containers, in which the standard forbids compression.
-    verify: who unpacks the new file to prove it: "library" (default: OpenEXR itself, but for deep data), "native" (our
-        own code, where there is some), "none".
-    verify_cold: read the new file from the disk, not from the page cache, to verify it (Linux).
-    hardlinks: what to do with a file that has other names: "skip" (default), "break" (they keep the old file) or
-        "relink" (all get the new file, if all of them lie below the paths given).
+    Attributes:
+        effort: compression strength: "fast", "balanced" (default; about the size that OpenEXR
+            itself writes), "high" or "max".
+        force: replace a file even if the new one is not smaller, if it has that compression
+            already, or if it is protected.
+        dry_run: only report what would be done.
+        readers: for "auto", the oldest OpenEXR release that must be able to read the result
+            (default "2.2").
+        allow_lossy: allow a compression that changes samples of some channel.
+        include_lossy_sources: also process files whose present compression has changed samples.
+            They usually grow.
+        allow_aces: also process ACES containers, whose standard forbids compression.
+        verify: decoder used to verify the new file: "library" (default; OpenEXR itself, but our own
+            code for deep data), "native" (our own code for NONE, RLE, ZIP, ZIPS and ZSTD) or
+            "none".
+        verify_cold: verify from disk, not from the page cache (Linux).
+        hardlinks: what to do with a file that has several names: "skip" (default), "break" (the
+            other names keep the old file) or "relink" (all names get the new file, if all of them
+            are below the given paths).
     """
 
     effort: Effort | str
@@ -56,23 +63,25 @@ def recompress(
 ) -> FileReport:
     """Recompress one OpenEXR file losslessly, in this process.
 
-    The file is replaced atomically, and only after the new file was read back and shown to hold the same
-    header and pixels.
+    The file is replaced atomically. Before that, the new file is read back and compared: its header
+    and pixels must be the same.
 
     Args:
-        path: the file; a symbolic link stands for its target.
-        compression: a name ("zip", "piz", ...), an `exrbatch.Compression`, an `OpenEXR.Compression` or an
-            `Imath.Compression`; "auto" or "auto:speed" to choose by a sample. Deep parts get the nearest legal one.
-        output: write the new file to this path instead and leave the original as it is.
-        backup: keep the original under this path, too: as a hard link, or a copy where that can't be.
-        rules: as described in `RuleArguments`.
+        path: the file. If it is a symbolic link, its target is recompressed.
+        compression: a name ("zip", "piz", ...), an `exrbatch.Compression`, an `OpenEXR.Compression`
+            or an `Imath.Compression`; or "auto" or "auto:speed" to choose by a sample of the file.
+            A deep part that cannot have it gets the nearest legal one.
+        output: write the new file to this path, and leave the original as it is.
+        backup: also keep the original under this path, as a hard link or, if that is impossible, as
+            a copy.
+        rules: see `RuleArguments`.
 
     Returns:
-        How the file ended. A damaged file, a full disk and the like are no exceptions but a report with
-        the status FAILED and a reason of one line; the original is then untouched.
+        The report of the file. A damaged file, a full disk and the like raise no exception. The
+        report then has the status FAILED and a reason of one line, and the original is untouched.
 
     Raises:
-        OptionsError: an argument makes no sense or there is no such file; it is a `ValueError`.
+        OptionsError: an argument is invalid, or the file does not exist. It is a `ValueError`.
     """
     options = Options.parse(
         compression=compression,
@@ -99,25 +108,35 @@ def recompress_many(
     jobs: int | None = None,
     **rules: Unpack[RuleArguments],
 ) -> Iterator[FileReport]:
-    """Recompress files, folders (walked recursively) and frame sequences with a pool of worker processes.
+    """Recompress files, folders and frame sequences with a pool of worker processes.
 
-    Yields each file's report as the file ends, in no particular order. Nothing starts before the first report is
-    asked for, and closing the iterator lets the files in flight finish and starts no others. As workers import
-    the main module, a script must call this below `if __name__ == "__main__":`.
+    Folders are walked recursively. Nothing starts before the first report is requested. If the
+    iterator is closed, the files in progress are finished and no others are started. Workers import
+    the main module, so a script must call this function below `if __name__ == "__main__":`.
 
     Args:
-        paths: files, folders and frame sequences (`beauty.####.exr`, `beauty.%04d.exr`, `beauty.1001-1100x2#.exr`).
+        paths: files, folders and frame sequences (`beauty.####.exr`, `beauty.%04d.exr`,
+            `beauty.1001-1100x2#.exr`).
         compression: as for `recompress`.
-        output: mirror the tree in this folder and leave the originals as they are.
-        backup_dir: mirror the tree of originals in this folder until each new file is in place.
-        keep_backups: keep them there for good.
-        file_timeout: seconds after which a file is given up; None goes by its size, 0 is for ever.
-        jobs: worker processes; None takes what affinity, control groups and memory allow.
-        rules: as described in `RuleArguments`.
+        output: write the new files to the same tree in this folder, and leave the originals as they
+            are.
+        backup_dir: keep each original in this folder, in the same tree, until its new file is in
+            place.
+        keep_backups: keep the backups permanently.
+        file_timeout: per-file time limit in seconds. None depends on the size of the file; 0 means
+            no limit.
+        jobs: number of worker processes. None uses as many as CPU affinity, control groups and
+            memory allow.
+        rules: see `RuleArguments`.
+
+    Returns:
+        An iterator over the reports. Each file is reported when it ends, in no particular order.
 
     Raises:
-        OptionsError: an argument makes no sense, or a path does not exist; raised before anything starts.
-        RunStopped: the run ended early, as the disk is full or workers keep dying; raised after the last report.
+        OptionsError: an argument is invalid, or a path does not exist. Raised before anything
+            starts.
+        RunStopped: the run ended early because the disk is full or workers keep dying. Raised by
+            the iterator, after the last report.
     """
     from exrbatch.batch.run import Run  # loads the pool, not needed for a single file
 

@@ -1,4 +1,7 @@
-"""A snapshot of a run -> rich renderable. The snapshot is made by the loop that drives the run, and never changes."""
+"""The live display of a run, drawn with rich.
+
+The loop that drives the run makes immutable snapshots of it, and `Dashboard` draws the latest one.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +17,12 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.workers.pool import Running
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.text import format_duration, format_size, safe_text, shortened
+from exrbatch.text import format_duration, format_saving, format_size, safe_text, shortened
 
 STOPPING = "finishing files in progress; press Ctrl-C again to stop immediately"
 SHOWN_FAILURES = 3
 MAX_WORKER_ROWS = 16
-"""More rows than a terminal is high would push the bar off the screen."""
+"""More rows than the terminal has lines would push the progress bar off the screen."""
 STYLES = {
     Status.RECOMPRESSED: "green",
     Status.ALREADY: "cyan",
@@ -34,26 +37,27 @@ STYLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A run at one moment.
+    """The state of a run at one moment.
 
     Attributes:
-        title: what is being done.
-        jobs: how many workers there are.
-        seconds: since the run began.
-        counts: files that have ended, by status.
-        files: files that have ended.
-        found: files that the scan has found.
-        found_size: their bytes.
+        title: what the run does, in words.
+        jobs: number of workers.
+        seconds: wall time since the run began.
+        counts: number of finished files, by status.
+        files: number of finished files.
+        found: number of files that the scan has found so far.
+        found_size: size of those files in bytes.
         is_scanned: whether the scan is complete.
-        done_size: bytes of the files that have ended.
-        read_size: bytes read of files that were compressed anew.
+        done_size: size of the finished files in bytes.
+        read_size: bytes read from files that were compressed again.
         written_size: bytes written.
-        saved: bytes saved.
-        saved_share: bytes saved over bytes of all files that were replaced, 0 to 1.
-        failures: the last files that failed.
+        saved: bytes saved; negative if the files grew.
+        saved_share: bytes saved, as a fraction of the size of all replaced files; at most 1, and
+            negative if the files grew.
+        failures: reports of the files that failed last.
         running: the files in progress.
-        is_stopping: whether no new file begins.
-        stop_reason: why going on makes no sense.
+        is_stopping: whether the run starts no more files.
+        stop_reason: why the run cannot continue; None if it can.
     """
 
     title: str
@@ -76,7 +80,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, run: Run, report: BatchReport) -> "Snapshot":
-        """Take one; only the thread that drives the run may do that."""
+        """Take a snapshot. Only the thread that drives the run may call this."""
         return cls(
             title=run.options.rules.title,
             jobs=run.jobs,
@@ -99,17 +103,17 @@ class Snapshot:
 
     @property
     def reached_size(self) -> float:
-        """Bytes of files that have ended, and of those in progress as far as they are done."""
+        """Bytes processed so far, including the finished share of the files in progress."""
         return self.done_size + sum(row.done * row.candidate.size for row in self.running)
 
     @property
     def total(self) -> str:
-        """How many files there are, as far as that is known."""
+        """The number of files, with a + while the scan may still find more."""
         return f"{self.found}" + ("" if self.is_scanned else "+")
 
     @property
     def remaining(self) -> str:
-        """How long the rest will take at the speed so far."""
+        """The time left at the average speed so far, or a word if it cannot be estimated."""
         if self.is_stopping:
             return "stopping"
         if not self.is_scanned:
@@ -122,7 +126,10 @@ class Snapshot:
 
 
 class Dashboard:
-    """The live picture of a run; rich asks it for a new frame a few times a second, on a thread of its own."""
+    """The live display of a run.
+
+    rich redraws it a few times a second, on a thread of its own.
+    """
 
     def __init__(self, run: Run, report: BatchReport) -> None:
         self._machine = _Machine()
@@ -130,10 +137,10 @@ class Dashboard:
         self.update(run, report)
 
     def update(self, run: Run, report: BatchReport) -> None:
-        """Show the run as it is now; called by the thread that drives it."""
+        """Show the present state of the run. Only the thread that drives the run may call this."""
         try:
             self._snapshot = Snapshot.of(run, report)
-        except Exception as error:  # noqa: BLE001  a bug in here must not stop the job
+        except Exception as error:  # noqa: BLE001  a bug in the dashboard must not stop the run
             self._snapshot = error
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -141,11 +148,11 @@ class Dashboard:
             if isinstance(self._snapshot, Exception):
                 raise self._snapshot
             yield self._frame(self._snapshot, options.max_width)
-        except Exception as error:  # noqa: BLE001  nor a bug in there
+        except Exception as error:  # noqa: BLE001  nor must a bug in the drawing
             yield Text(f"dashboard off: {type(error).__name__}: {error}", style="yellow")
 
     def _frame(self, now: Snapshot, width: int) -> RenderableType:
-        width -= 2  # the terminal echoes ^C behind the last line: without room for it the frame would tear
+        width -= 2  # the terminal echoes ^C after the last line; without room for it the frame would break
         inside = width - 4
         parts: list[RenderableType] = [_overall(now), Text(""), _numbers(now, self._machine)]
         if now.running:
@@ -162,11 +169,11 @@ class Dashboard:
 
 
 def plain_line(now: Snapshot) -> str:
-    """One line for a log: what the dashboard says, in short."""
+    """Return one line for a log: a short version of the dashboard."""
     share = f"{100 * now.reached_size / now.found_size:.0f} %" if now.found_size else "0 %"
     return (
         f"{format_duration(now.seconds)}: {now.files} of {now.total} files, {share},"
-        f" saved {format_size(now.saved)}, {format_size(now.reached_size / max(now.seconds, 1e-9))}/s,"
+        f" {format_saving(now.saved)}, {format_size(now.reached_size / max(now.seconds, 1e-9))}/s,"
         f" {now.counts.get(Status.FAILED, 0)} failed, {now.remaining}"
     )
 
@@ -194,9 +201,9 @@ def _numbers(now: Snapshot, machine: "_Machine") -> RenderableType:
             style = STYLES[status] if count else "dim"
             files.append(" · ").append(f"{count} {status.value.replace('_', ' ')}", style)
     grid.add_row("files", files)
-    saved = f"{format_size(now.saved)} ({100 * now.saved_share:.1f} %)"
     size = Text(f"read {format_size(now.read_size)} · written {format_size(now.written_size)} · ")
-    grid.add_row("bytes", size.append(f"saved {saved}", "bold green" if now.saved else ""))
+    style = "bold green" if now.saved > 0 else "yellow" if now.saved < 0 else ""
+    grid.add_row("bytes", size.append(format_saving(now.saved, now.saved_share), style))
     seconds = max(now.seconds, 1e-9)
     rate = now.reached_size / seconds
     speed = f"{now.files / seconds:.1f} files/s · {format_size(rate)}/s · {format_duration(now.seconds)} elapsed"
@@ -242,17 +249,20 @@ def _count(number: int, noun: str) -> str:
 
 
 class _Machine:
-    """CPU and memory of this process and its workers, and of the machine."""
+    """CPU and memory use of this process with its workers, and of the whole machine."""
 
     def __init__(self) -> None:
         self._processes: dict[int, psutil.Process] = {}
         psutil.cpu_percent()
 
     def look(self) -> str:
-        """Describe the machine now; the first look has nothing to compare with and says 0 %."""
+        """Describe the present CPU and memory use.
+
+        CPU use is measured since the previous call, so the first call says 0 %.
+        """
         me = psutil.Process()
         known = {process.pid: process for process in [me, *me.children(recursive=True)]}
-        # A Process object compares with its own last look: keep those that are known already.
+        # A Process object measures CPU use since its own last call, so keep the existing objects.
         self._processes = {pid: self._processes.get(pid, process) for pid, process in known.items()}
         cpu, memory = 0.0, 0
         for process in self._processes.values():

@@ -1,6 +1,6 @@
-"""Frames for trying the tool without a show at hand: a grainy plate with alpha, as a renderer would deliver it.
+"""Frames for trying exrbatch without real footage: a grainy plate with alpha, as from a renderer.
 
-They are written by the OpenEXR library, not by our own writer: a demo that we wrote ourselves would prove little.
+The OpenEXR library writes them, not our own writer. Frames from our own writer would prove little.
 """
 
 import os
@@ -14,16 +14,21 @@ WIDTH, HEIGHT = 1280, 720
 
 
 def write_frames(directory: str, count: int) -> list[str]:
-    """Write uncompressed half float RGBA frames demo.1001.exr and so on; return their paths.
+    """Write uncompressed half float RGBA frames, and return their paths.
 
-    Raises `OptionsError` if the directory has something in it or can't be made.
+    Args:
+        directory: the folder. It is created if it does not exist.
+        count: number of frames; they are called demo.1001.exr, demo.1002.exr and so on.
+
+    Raises:
+        OptionsError: the folder is not empty, or a file system call failed.
     """
     try:
         os.makedirs(directory, exist_ok=True)
         if os.listdir(directory):
-            raise OptionsError(f"the demo needs an empty folder, and {directory} has something in it")
+            raise OptionsError(f"the demo needs an empty folder, but {directory} is not empty")
     except OSError as error:
-        raise OptionsError(f"can't use {directory}: {error.strerror}") from None
+        raise OptionsError(f"can't use the folder {directory}: {error.strerror}") from None
     paths = [os.path.join(directory, f"demo.{1001 + frame}.exr") for frame in range(count)]
     for frame, path in enumerate(paths):
         _write(path, plate(WIDTH, HEIGHT, frame))
@@ -31,7 +36,16 @@ def write_frames(directory: str, count: int) -> list[str]:
 
 
 def plate(width: int, height: int, frame: int) -> dict[str, NDArray[np.float16]]:
-    """Paint a sky, a moving ball with a soft edge and film grain: channels R, G, B, A of shape (height, width)."""
+    """Paint a sky, a moving ball with a soft edge, and film grain.
+
+    Args:
+        width: in pixels.
+        height: in pixels.
+        frame: frame number from 0. It moves the ball and seeds the grain.
+
+    Returns:
+        Channels R, G, B and A, each an array of shape (height, width).
+    """
     random = np.random.default_rng(frame)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     sky = 0.2 + 0.6 * y / height
@@ -55,5 +69,5 @@ def _write(path: str, channels: dict[str, NDArray[np.float16]]) -> None:
     try:
         with OpenEXR.File(header, channels) as file:
             file.write(path)
-    except RuntimeError as error:  # the library knows no other kind, not even for a full disk
+    except RuntimeError as error:  # the library raises no other type, even if the disk is full
         raise OptionsError(f"can't write {path}: {error}") from None

@@ -1,13 +1,17 @@
-"""Whose fault it is decides the class; the message says what is wrong, where, and what can be done."""
+"""The errors of exrbatch.
+
+The class says where the cause lies: in the file, in exrbatch, on the disk, or in the options. The
+message says what is wrong, where, and what can be done.
+"""
 
 from exrbatch.text import safe_text
 
 
 class ExrbatchError(Exception):
-    """Base of every error that exrbatch raises on purpose. Its message can be printed: control characters are escaped.
+    """Base class of every error that exrbatch raises on purpose.
 
     Attributes:
-        message: one line.
+        message: one line that is safe to print; control characters are escaped.
     """
 
     def __init__(self, message: str) -> None:
@@ -16,14 +20,15 @@ class ExrbatchError(Exception):
 
 
 class InvalidFile(ExrbatchError):
-    """The bytes of the file are wrong; the message names the part, chunk or byte offset."""
+    """The file is damaged or malformed. The message names the part, chunk or byte offset."""
 
 
 class CorruptChunk(InvalidFile):
-    """A chunk does not hold what its place in the file says that it holds.
+    """The content of a chunk does not fit its place in the file.
 
     Attributes:
-        chunk: its index in table order, from a codec, which does not know where the chunk lies.
+        chunk: index of the chunk in the offset table, if the error comes from a codec; else None. A
+            codec does not know at which byte the chunk lies, so the reader adds that.
     """
 
     def __init__(self, message: str, chunk: int | None = None) -> None:
@@ -32,26 +37,29 @@ class CorruptChunk(InvalidFile):
 
 
 class UnsupportedFile(ExrbatchError):
-    """The file is right, but exrbatch leaves it alone; the message is the reason."""
+    """The file is valid, but exrbatch leaves it alone. The message is the reason."""
 
 
 class NeedsMemory(UnsupportedFile):
-    """The file needs more memory at once than this worker may use. Alone, with all of it, it may be possible."""
+    """The file needs more memory than this worker may use.
+
+    It may be possible if no other file is in progress, because the worker can then use all memory.
+    """
 
 
 class VerificationFailed(ExrbatchError):
-    """The new file, read back, does not hold the source's bytes: our fault or the disk's."""
+    """The new file was read back and differs from the source: our fault, or that of the disk."""
 
 
 class SourceChanged(ExrbatchError):
-    """The source was written, replaced or removed while it was being recompressed."""
+    """The source was written to, replaced or removed while it was being recompressed."""
 
 
 class ReplaceFailed(ExrbatchError):
-    """The file system refused a step of writing or putting in place the new file.
+    """The file system refused to write the new file or to put it in place.
 
     Attributes:
-        errno: the system's number of what was wrong, or None.
+        errno: error number of the system call, or None.
     """
 
     def __init__(self, message: str, errno: int | None = None) -> None:
@@ -60,20 +68,20 @@ class ReplaceFailed(ExrbatchError):
 
 
 class RenameUncertain(ReplaceFailed):
-    """A rename over an existing file reported an error, and what the name stands for now can't be trusted.
+    """A rename over an existing file reported an error, so it is unknown what the name stands for.
 
-    Nothing is removed after that: neither the new file nor any other name of the original. The message says where
-    they are.
+    After that, nothing is removed: neither the new file nor any other name of the original. The
+    message says where they are.
     """
 
 
 class NoSpace(ExrbatchError):
-    """The disk has so little room that the new file might fill it; nothing was written."""
+    """The disk has so little free space that the new file might fill it. Nothing was written."""
 
 
 class RunStopped(ExrbatchError):
-    """A run over many files ended before its end, as going on made no sense: a full disk, workers that keep dying."""
+    """A run over many files ended early because the disk is full or workers keep dying."""
 
 
 class OptionsError(ExrbatchError, ValueError):
-    """What was asked for makes no sense: an unknown compression, a path that does not exist."""
+    """An option or argument is invalid: an unknown compression, a path that does not exist."""

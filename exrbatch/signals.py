@@ -1,4 +1,4 @@
-"""Signals that mean something to a run, and handlers that are restored. Light to import."""
+"""The signals that a run handles, and handlers that are restored afterwards. Light to import."""
 
 import contextlib
 import signal
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-"""The first of these asks a run to stop softly, the second stops it immediately."""
+"""The first of these makes a run finish the files in progress; the second stops it immediately."""
 STATUS_SIGNALS = [getattr(signal, name) for name in ("SIGUSR1", "SIGINFO") if hasattr(signal, name)]
-"""These ask a run to print its progress."""
+"""These signals make a run print its progress."""
 
 Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
@@ -21,12 +21,15 @@ def ignore(numbers: Iterable[int]) -> None:
 
 @contextlib.contextmanager
 def handled(numbers: Iterable[int], handler: Handler, *, keep_ignored: bool = False) -> Iterator[None]:
-    """Handle signals in a block of code, then restore the handlers from before. Call it in the main thread only.
+    """Handle signals within a block of code, then restore the previous handlers.
+
+    Only the main thread may call this.
 
     Args:
         numbers: the signals.
         handler: a function, or `signal.SIG_IGN`.
-        keep_ignored: leave signals alone that are ignored now, for example because nohup started this process.
+        keep_ignored: leave signals alone that are ignored at present, for example because nohup
+            started this process.
     """
     numbers = [each for each in numbers if not (keep_ignored and signal.getsignal(each) is signal.SIG_IGN)]
     before = {number: signal.signal(number, handler) for number in numbers}

@@ -1,4 +1,4 @@
-"""Messages about names that do not exist, with the one that was probably meant."""
+"""Messages about unknown names, with a suggestion."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -8,10 +8,11 @@ def unknown_name(what: str, value: object, known: Iterable[str], aliases: Mappin
     """Return a message of one line about an unknown name.
 
     Args:
-        what: what is named, for example "compression".
-        value: what the user said.
-        known: the names that exist, in the order in which they are listed.
-        aliases: other words for some of them, in lower case, which are suggestions only and are never accepted.
+        what: what the name stands for, such as "compression".
+        value: the unknown name.
+        known: the valid names, in the order in which the message lists them.
+        aliases: other words for some valid names, in lower case. They only lead to suggestions and
+            are never accepted.
     """
     names, aliases = list(known), aliases or {}
     word = str(value).lower()

@@ -1,4 +1,4 @@
-"""Paths, sizes and times as people read them. No markup: the result is shown as it is."""
+"""Paths, sizes and times as text for people. The text has no markup and is shown as it is."""
 
 import contextlib
 import os
@@ -8,19 +8,20 @@ import re
 def safe_text(text: str) -> str:
     r"""Make any text safe to print on one line.
 
-    Every path and message that reaches a person goes through here: a file name may hold escape sequences that clear
-    the terminal, newlines, or bytes that are not UTF-8. Those are shown as \xNN and the like. What has been made safe
-    already comes out as it went in.
+    Every path and message that is shown to a user goes through this function. A file name may
+    contain escape sequences that clear the terminal, newlines, or bytes that are not UTF-8. They
+    are shown as \xNN and the like. Text that is safe already is returned unchanged.
     """
-    # Bytes of a name that the system could not decode are surrogates in Python: they may still be good UTF-8.
-    with contextlib.suppress(UnicodeEncodeError):  # other surrogates, as Windows has them
+    # Python represents bytes of a name that the system cannot decode as surrogates. These bytes may
+    # still be valid UTF-8, for example if the system's encoding is ASCII.
+    with contextlib.suppress(UnicodeEncodeError):  # other surrogates, as on Windows
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     safe = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
     return re.sub(r"\\udc([89a-f][0-9a-f])", r"\\x\1", safe)
 
 
 def path_bytes(path: str) -> bytes:
-    """Return a path as the bytes that it is on disk, also where the system's encoding can't express it."""
+    """Return a path as the bytes on disk, even if the system's encoding cannot express it."""
     try:
         return os.fsencode(path)
     except UnicodeEncodeError:
@@ -28,7 +29,7 @@ def path_bytes(path: str) -> bytes:
 
 
 def format_size(size: float) -> str:
-    """Show bytes in decimal units, as disks are sold: 999 B, 1.2 kB, 45.6 MB, 7.1 GB."""
+    """Format bytes in decimal units, as disk makers do: 999 B, 1.2 kB, 45.6 MB, 7.1 GB."""
     sign, size = ("-", -size) if size < 0 else ("", size)
     if size < 1000:
         return f"{sign}{size:.0f} B"
@@ -40,8 +41,19 @@ def format_size(size: float) -> str:
     return f"{sign}{size:.1f} {units[-1]}"
 
 
+def format_saving(saved: int, share: float | None = None) -> str:
+    """Return text such as "saved 1.2 GB (60.0 %)", or "grew by 1.2 GB (60.0 %)".
+
+    Args:
+        saved: bytes saved; negative if the files grew.
+        share: `saved` as a fraction of the size before; None to leave out the percentage.
+    """
+    words = f"grew by {format_size(-saved)}" if saved < 0 else f"saved {format_size(saved)}"
+    return words if share is None else f"{words} ({100 * abs(share):.1f} %)"
+
+
 def format_duration(seconds: float) -> str:
-    """Show seconds as 4.2 s, 3:25 or 1:02:03."""
+    """Format seconds as 4.2 s, 3:25 or 1:02:03."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -50,5 +62,8 @@ def format_duration(seconds: float) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """Cut the front of a text that is too long; the end of a path (frame number, type) tells most."""
+    """Shorten a text to `width` characters by cutting its front.
+
+    The end of a path, with frame number and type, is the most useful part.
+    """
     return text if len(text) <= width else "…" + text[len(text) - width + 1 :]

@@ -1,6 +1,7 @@
 """The dashboard and the summary at fixed widths, with a clock that is wound by hand."""
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -11,9 +12,9 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.workers.pool import Running
-from exrbatch.cli.summary import file_line, summary_lines
+from exrbatch.cli.summary import file_line, release_note, summary_lines
 from exrbatch.dashboard import Dashboard, Snapshot, plain_line
-from exrbatch.text import format_duration, format_size, safe_text, shortened
+from exrbatch.text import format_duration, format_saving, format_size, safe_text, shortened
 
 
 class Clock:
@@ -107,6 +108,50 @@ def test_summary(state: tuple[Run, BatchReport]) -> None:
     assert state[1].exit_code == 1
 
 
+def test_files_that_grew_are_not_negative_savings(tmp_path: Path) -> None:
+    """The dashboard, the plain line and the summary say by how much a forced run made the files larger."""
+    run, report = Run([str(tmp_path)], Options(jobs=1)), BatchReport(Clock())
+    report.add(FileReport(path="a.exr", status=Status.RECOMPRESSED, size_before=1_000_000, size_after=6_870_000))
+    assert "grew by 5.9 MB (587.0 %)" in "\n".join(drawn(Dashboard(run, report), 100))
+    assert "grew by 5.9 MB" in plain_line(Snapshot.of(run, report))
+    assert summary_lines(report)[-1].plain.startswith("1.0 MB -> 6.9 MB, grew by 5.9 MB (587.0 %) in ")
+
+
+def test_a_stopped_run_does_not_claim_that_there_are_no_files() -> None:
+    """It may have been stopped before the scan found the first one."""
+    report = BatchReport(Clock())
+    assert summary_lines(report)[0].plain == "no OpenEXR files found"
+    report.signal_number = 2
+    lines = [line.plain for line in summary_lines(report)]
+    assert lines[0] == "no file was processed"
+    assert lines[-1].startswith("stopped before the end")
+
+
+@pytest.mark.parametrize(
+    ("is_comparison", "expected"), [(False, "no file was recompressed in "), (True, "comparison finished in ")]
+)
+def test_failures_alone_are_no_claim_about_the_disk(is_comparison: bool, expected: str) -> None:
+    """The last line of a run in which every file failed, for example in verification."""
+    report = BatchReport(Clock())
+    report.add(FileReport(path="a.exr", status=Status.FAILED, reason="the new file differs", size_before=1000))
+    assert summary_lines(report, is_comparison=is_comparison)[-1].plain.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("compression", "readers", "expected"),
+    [
+        ("zip", "2.2", None),
+        ("htj2k32", "2.2", "HTJ2K32 needs OpenEXR 3.4 or newer to be read"),
+        ("auto", "2.2", None),
+        ("auto", "3.4", "auto may choose a compression that needs OpenEXR 3.4 or newer to be read"),
+    ],
+)
+def test_release_note(compression: str, readers: str, expected: str | None) -> None:
+    """Which OpenEXR is needed to read the result, if not every release can."""
+    note = release_note(Options.parse(compression=compression, readers=readers).rules)
+    assert (note and note.plain) == expected
+
+
 def test_file_line() -> None:
     """What -v prints."""
     report = FileReport(path="a.exr", status=Status.RECOMPRESSED, size_before=2000, size_after=500, notes=("a note",))
@@ -120,6 +165,9 @@ def test_words_for_people() -> None:
     ]  # fmt: skip
     assert [format_duration(seconds) for seconds in (0.04, 59.9, 60, 3599.6, 36000)] == [
         "0.0 s", "59.9 s", "1:00", "1:00:00", "10:00:00",
+    ]  # fmt: skip
+    assert [format_saving(2500), format_saving(-2500), format_saving(0, 0.0), format_saving(-2500, -1.25)] == [
+        "saved 2.5 kB", "grew by 2.5 kB", "saved 0 B (0.0 %)", "grew by 2.5 kB (125.0 %)",
     ]  # fmt: skip
     assert safe_text("a\n\x1b[31m\udcff.exr") == r"a\n\x1b[31m\xff.exr"
     assert shortened("/a/b/c.exr", 6) == "…c.exr"

@@ -1,4 +1,5 @@
-"""`exrbatch bench`: compressions compared on the user's own files. Measures through the same code as a real run.
+"""`exrbatch bench`: compare compressions on the user's own files, with the code of a real run.
 
-May import every layer below the command line, and matplotlib in `plots.py`. Prints nothing.
+This package may import every layer below the command line, and matplotlib in `plots.py`. It prints
+nothing.
 """

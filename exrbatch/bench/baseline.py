@@ -1,4 +1,4 @@
-"""Figures against those of an earlier benchmark: a new OpenEXR, a new machine, a new disk."""
+"""Compare figures with those of an earlier benchmark: a new OpenEXR, a new machine, a new disk."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,15 @@ from exrbatch.bench.result import Results
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One way to pack, now against then: above 1 is larger, or faster. None where one of them has no such figure."""
+    """One packing now, relative to the baseline. A ratio above 1 is larger or faster.
+
+    Attributes:
+        name: name of the packing.
+        size: ratio of the compressed sizes, each relative to its raw size.
+        pack: ratio of the compression speeds; None if either benchmark has no such figure.
+        unpack: ratio of the decompression speeds; None if either benchmark has no such figure.
+        rates: ratio of files per second, by number of jobs.
+    """
 
     name: str
     size: float
@@ -21,7 +29,10 @@ class Change:
 
 
 def changes(rows: Sequence[Row], earlier: Results) -> list[Change]:
-    """Compare the rows about the whole sample with those of an earlier benchmark that has them, too."""
+    """Compare the rows about the whole sample with those of an earlier benchmark.
+
+    Packings that the earlier benchmark does not have are left out.
+    """
     before = {row.packing.name: row for row in make_rows(earlier) if row.content == TOTAL}
     found = []
     for row in rows:
@@ -39,7 +50,7 @@ def _ratio(now: Statistic | None, then: Statistic | None) -> float | None:
 
 
 def differences(now: Results, then: Results) -> list[str]:
-    """Say what else differs between two benchmarks: the ratios are of all of it together."""
+    """Describe what else differs between two benchmarks, because it affects the ratios, too."""
     facts, old_facts = format_facts(now.machine), format_facts(then.machine)
     found = [
         f"{name.replace('_', ' ')}: {old_facts.get(name, 'unknown')} then, {value} now"
@@ -47,7 +58,7 @@ def differences(now: Results, then: Results) -> list[str]:
         if old_facts.get(name) != value
     ]
     if [file.sha256 for file in now.sample.files] != [file.sha256 for file in then.sample.files]:
-        found.append("the samples are not the same files: sizes and speeds are of other pictures")
+        found.append("the samples are different files, so sizes and speeds are not directly comparable")
     found += [
         f"{name}: {then.settings.get(name)} then, {value} now"
         for name, value in now.settings.items()

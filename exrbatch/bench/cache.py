@@ -1,4 +1,4 @@
-"""The page cache before a trial: filled with the sources, or emptied of them, and looked at."""
+"""Fill the page cache with the sources before a trial, or drop them from it."""
 
 import contextlib
 import ctypes
@@ -13,7 +13,7 @@ _PIECE = 1 << 20
 
 
 def fill(paths: Iterable[str]) -> None:
-    """Read files, so that they come from memory next time."""
+    """Read files, so that the next read comes from memory."""
     buffer = bytearray(_PIECE)
     for path in paths:
         with open(path, "rb", buffering=0) as file:
@@ -22,9 +22,11 @@ def fill(paths: Iterable[str]) -> None:
 
 
 def empty(paths: Iterable[str]) -> float:
-    """Ask the system to forget what it holds of files; return the part that it holds all the same, 0 to 1.
+    """Drop files from the page cache, so that the next read comes from disk.
 
-    1 where the system can't be asked, or does not say.
+    Returns:
+        The fraction of the files that stayed in the cache, 0 to 1. It is 1 if the system has no
+        such call or does not report what it caches.
     """
     if sys.platform != "linux":
         return 1.0
@@ -32,7 +34,7 @@ def empty(paths: Iterable[str]) -> float:
     for path in paths:
         fd = os.open(path, os.O_RDONLY)
         try:
-            disk.DISK.sync(fd)  # what is not on the disk yet can't be forgotten
+            disk.DISK.sync(fd)  # pages that are not on disk yet cannot be dropped
             disk.DISK.drop_cache(fd)
             pages = _resident_pages(fd)
         finally:
@@ -42,7 +44,10 @@ def empty(paths: Iterable[str]) -> float:
 
 
 def _resident_pages(fd: int) -> list[int]:
-    """Tell for each page of a file whether it is in memory; all of them if the system does not say."""
+    """Return 1 for each page of a file that is in memory, and 0 for each other page.
+
+    If the system does not report it, all pages count as in memory.
+    """
     size = os.fstat(fd).st_size
     if not size:
         return []
@@ -51,5 +56,5 @@ def _resident_pages(fd: int) -> list[int]:
     with contextlib.closing(mmap.mmap(fd, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)) as area:
         start = ctypes.c_ubyte.from_buffer(area)
         result = ctypes.CDLL(None).mincore(ctypes.c_void_p(ctypes.addressof(start)), ctypes.c_size_t(size), states)
-        del start  # the area can't be closed while something points into it
+        del start  # the mapping cannot be closed while an object points into it
     return [1] * count if result else [state & 1 for state in states]

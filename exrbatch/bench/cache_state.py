@@ -1,4 +1,7 @@
-"""The state of the page cache in which `bench` measures. Light to import: the command line's parser needs it."""
+"""The state of the page cache in which `bench` measures.
+
+Light to import, because the command line's parser needs it.
+"""
 
 import enum
 
@@ -7,9 +10,9 @@ class CacheState(enum.StrEnum):
     """Where the files of a trial come from.
 
     Attributes:
-        MEMORY: no disk takes part.
-        WARM: the page cache.
-        COLD: the disk (Linux).
+        MEMORY: there are only trials in memory, so no disk takes part.
+        WARM: files come from the page cache.
+        COLD: files come from disk (Linux).
     """
 
     MEMORY = "memory"

@@ -1,4 +1,4 @@
-"""What a file holds, in a few words: its storage, channels and pixel types."""
+"""Describe the content of a file in a few words: storage, channels and pixel types."""
 
 from exrbatch.exr.header import Header
 from exrbatch.exr.part import LevelMode, Part, Storage
@@ -14,7 +14,7 @@ _STORAGE_WORDS = {
 
 
 def describe(header: Header) -> str:
-    """Name storage, channels and pixel types of a file in a few words."""
+    """Return storage, channels and pixel types of a file in a few words."""
     parts = header.parts
     words = list(dict.fromkeys(_kind(part) for part in parts))
     several = f"{len(parts)} parts, " if len(parts) > 1 else ""

@@ -1,4 +1,7 @@
-"""Trials -> rows of figures: for each way to pack, over the whole sample and by content class."""
+"""Turn the results of trials into rows of figures.
+
+There is a row for each packing over the whole sample, and one for each packing and content class.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,21 +11,36 @@ from exrbatch.bench.passes import WARM_UP, Statistic, paired_ratio
 from exrbatch.bench.result import FileResult, Results, TrialResult
 
 TOTAL = "all"
-"""The content of the rows that are about the whole sample."""
+"""Value of `Row.content` for rows about the whole sample."""
 WORTH_IT = 0.5
-"""A step to more jobs is worth it if it brings at least this part of what it would ideally bring."""
+"""More jobs are worth it if they bring at least this fraction of the ideal gain."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """One way to pack, over one content class or all.
+    """The figures of one packing, over one content class or the whole sample.
 
-    `files`: that came back as they were, in every trial, of `asked`; `renamed`: those that got another compression, as
-    theirs can't have this one. Sizes are bytes of those files, each counted as often as it stands for others;
-    `kept_size`: of what a run would leave, as files that would grow stay. `pack`, `unpack`: raw bytes per second, in
-    memory, on one core. `cpu_per_byte`: CPU seconds for each raw byte, with disk and verification where there was an
-    end-to-end trial. `rates`: files per second end to end, by jobs, of the sample as it is; `efficiency`: against as
-    many times the rate of the fewest jobs. `problems`: what was noticed, in words.
+    Sizes are bytes of the files in `files`, each multiplied by its weight in the sample.
+
+    Attributes:
+        packing: compression and effort.
+        content: name of the content class, or `TOTAL`.
+        files: number of files that succeeded in every trial.
+        asked: number of files that were to be measured.
+        renamed: number of files that got another compression because they cannot have this one.
+        raw_size: size of the raw bytes.
+        old_size: size of the files as they are.
+        new_size: size of the new files.
+        kept_size: size after a run, which keeps files that would grow.
+        is_lossy: whether samples of any file changed.
+        pack: compression speed in raw bytes per second, in memory, on one core.
+        unpack: decompression speed in raw bytes per second, in memory, on one core.
+        cpu_per_byte: CPU seconds per raw byte; with disk and verification if there was an
+            end-to-end trial.
+        peak_memory: the most memory that a worker held for a file, in bytes.
+        rates: files per second end to end, by number of jobs; files are not weighted.
+        efficiency: speed-up over the fewest jobs as a fraction of the ideal one, by number of jobs.
+        problems: observations that make the figures doubtful, in words.
     """
 
     packing: Packing
@@ -45,32 +63,35 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """New over raw bytes."""
+        """Compressed size over raw size."""
         return self.new_size / max(1, self.raw_size)
 
     @property
     def change(self) -> float:
-        """Bytes after a run over those before it."""
+        """Size after a run over size before it."""
         return self.kept_size / max(1, self.old_size)
 
     @property
     def is_whole(self) -> bool:
-        """Whether every file could be packed so: else its figures can't be compared with others'."""
+        """Whether every file could be compressed this way.
+
+        If not, the figures cannot be compared with those of other rows.
+        """
         return self.files == self.asked and self.renamed < self.files
 
     @property
     def can_be_taken(self) -> bool:
-        """Whether it may be advised: it loses nothing and leaves nothing out."""
+        """Whether it may be recommended: it is lossless and covers every file."""
         return self.is_whole and not self.is_lossy
 
     @property
     def saved_per_cpu_hour(self) -> float:
-        """Bytes saved for each hour of CPU time."""
+        """Bytes saved per hour of CPU time."""
         return (self.old_size - self.kept_size) / max(1e-12, self.cpu_per_byte * self.raw_size) * 3600
 
     @property
     def knee(self) -> int | None:
-        """The most jobs up to which every step brought at least half of what it ideally brings."""
+        """The most jobs up to which every step brought at least half of the ideal gain."""
         best = None
         for jobs, rate in sorted(self.rates.items()):
             if best is not None:
@@ -82,7 +103,10 @@ class Row:
 
 
 def make_rows(results: Results) -> list[Row]:
-    """Make a row for each way to pack, over all content; then one for each way and class."""
+    """Return a row for each packing over the whole sample, then one for each class and packing.
+
+    If there is only one content class, its rows are left out.
+    """
     packings = list(dict.fromkeys(result.trial.packing for result in results.trials))
     contents = list(dict.fromkeys(file.content for file in results.sample.files))
     rows = []
@@ -93,7 +117,11 @@ def make_rows(results: Results) -> list[Row]:
 
 
 def _row(results: Results, packing: Packing, content: str, asked: set[int]) -> Row | None:
-    """Sum up the passes; the warm-up counts only where there is no other."""
+    """Combine the passes of one packing. The warm-up counts only if there is no other pass.
+
+    Returns:
+        The row; None if there was no trial in memory, or if no file succeeded in every trial.
+    """
     all_mine = [result for result in results.trials if result.trial.packing == packing]
     in_memory = [result for result in all_mine if not result.trial.jobs]
     in_memory = [result for result in in_memory if result.number != WARM_UP] or in_memory
@@ -135,7 +163,10 @@ def _speed(size: float, seconds: Sequence[float]) -> Statistic | None:
 
 
 def _cpu_seconds(mine: Sequence[TrialResult], weights: Mapping[int, float]) -> float:
-    """Return the CPU seconds of what the files stand for, end to end with the fewest jobs; else of packing alone."""
+    """Return the weighted CPU seconds of end-to-end trials with the fewest jobs.
+
+    If there is no end-to-end trial, return those of the trials in memory.
+    """
     jobs = min((result.trial.jobs for result in mine if result.trial.jobs), default=0)
     totals = []
     for result in mine:
@@ -147,7 +178,7 @@ def _cpu_seconds(mine: Sequence[TrialResult], weights: Mapping[int, float]) -> f
 
 
 def _add_rates(row: Row, mine: Sequence[TrialResult]) -> None:
-    """Fill in files per second by jobs."""
+    """Fill in files per second and efficiency by number of jobs."""
     rates: dict[int, list[float]] = {}
     for result in mine:
         done = sum(file.is_good for file in result.files)
@@ -156,7 +187,7 @@ def _add_rates(row: Row, mine: Sequence[TrialResult]) -> None:
     row.rates = {jobs: Statistic.of(values) for jobs, values in sorted(rates.items())}
     if rates:
         fewest = min(rates)
-        # A pass that was cut short has no ratio.
+        # A pass that was interrupted may lack a trial, and then has no ratio.
         pairs = {jobs: list(zip(values, rates[fewest], strict=False)) for jobs, values in rates.items()}
         for jobs, both in sorted(pairs.items()):
             ratio = paired_ratio([value for value, _ in both], [base for _, base in both])
@@ -164,24 +195,27 @@ def _add_rates(row: Row, mine: Sequence[TrialResult]) -> None:
 
 
 def _file_problems(row: Row, mine: Sequence[TrialResult], good: set[int]) -> list[str]:
-    """A packer that gives another size each time, or another in memory than on disk, is not to be trusted."""
+    """Report packings that cannot be trusted or that some files cannot have.
+
+    A file must get the same size in every trial, in memory and on disk.
+    """
     sizes: dict[int, set[int]] = {}
     for result in mine:
         for file in result.files:
             if file.index in good:
                 sizes.setdefault(file.index, set()).add(file.new_size)
     count = sum(len(found) > 1 for found in sizes.values())
-    found = [f"{count} files differ in size from trial to trial"] if count else []
+    found = [f"{count} file{'s' * (count > 1)} changed in size from trial to trial"] if count else []
     if row.renamed:
-        found.append(f"{row.renamed} of {row.files} files can't have it (deep data) and got ZIPS")
+        found.append(f"{row.renamed} of {row.files} files can't have it (deep data) and got ZIPS instead")
     return found
 
 
 def _spread_problems(row: Row) -> list[str]:
-    named = {"packing": row.pack, "unpacking": row.unpack}
+    named = {"compression": row.pack, "decompression": row.unpack}
     named |= {f"{jobs} job{'s' * (jobs > 1)}": figure for jobs, figure in row.rates.items()}
     wide = [f"{name} {100 * figure.spread:.0f} %" for name, figure in named.items() if figure and figure.is_wide]
-    return ["figures vary: " + ", ".join(wide)] if wide else []
+    return ["figures vary between passes: " + ", ".join(wide)] if wide else []
 
 
 def _cache_problems(mine: Sequence[TrialResult]) -> list[str]:
@@ -190,7 +224,7 @@ def _cache_problems(mine: Sequence[TrialResult]) -> list[str]:
 
 
 def unmeasured(results: Results) -> list[tuple[Packing, FileResult]]:
-    """List what could not be packed so, once for each way and file."""
+    """Return the files that could not be measured, once for each packing and file."""
     found: dict[tuple[Packing, int], FileResult] = {}
     for result in results.trials:
         for file in result.files:

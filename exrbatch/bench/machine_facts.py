@@ -1,4 +1,4 @@
-"""The machine that figures were taken on: they mean little without it."""
+"""Facts about the machine of a benchmark. Figures mean little without them."""
 
 import os
 import platform
@@ -22,7 +22,7 @@ Facts = dict[str, str | int | float]
 
 
 def describe_machine(folder: str) -> Facts:
-    """Describe processor, memory, the file system below `folder`, and the versions of what packs."""
+    """Return facts: processor, memory, file system of `folder`, versions of the codec libraries."""
     cores, logical, memory = physical_cores(), os.cpu_count() or 1, total_memory()
     facts: Facts = {
         "cpu": _processor(),
@@ -42,7 +42,7 @@ def describe_machine(folder: str) -> Facts:
 
 
 def format_facts(facts: Facts) -> dict[str, str]:
-    """Return the facts as people read them."""
+    """Return the facts as text for people."""
     sizes = ("memory", "cgroup_memory")
     return {
         name: format_size(value) if name in sizes and not isinstance(value, str) else safe_text(str(value))

@@ -1,4 +1,4 @@
-"""The axes of a benchmark -> its trials, and how long they will take."""
+"""Turn the options of a benchmark into its trials, and estimate how long they will take."""
 
 import math
 from collections.abc import Sequence
@@ -13,20 +13,31 @@ from exrbatch.exr.compression import Compression
 from exrbatch.suggestions import unknown_name
 
 WITH_EFFORT = (Compression.ZIPS, Compression.ZIP, Compression.ZSTD)
-"""What packs harder on request; of the others there is one row only."""
+"""Compressions that have an effort setting. Each of the others has only one row."""
 AROUND_MEMORY, AROUND_DISK = 0.9, 1.7
-"""What a trial does besides packing, in CPU time of packing as ZIP: reading, unpacking, comparing; and, end to end,
-reading twice, writing, syncing, verifying. Measured on the OpenEXR reference images."""
+"""CPU time of everything else in a trial, relative to that of compressing as ZIP.
+
+A trial in memory also reads, decompresses and compares. An end-to-end trial also reads twice,
+writes, syncs and verifies. Measured on the OpenEXR reference images.
+"""
 EFFORT_COST = {Effort.FAST: 0.5, Effort.BALANCED: 1.0, Effort.HIGH: 2.0, Effort.MAX: 8.0}
+"""CPU time of each effort, relative to balanced."""
 FILES_PER_JOB = 2
-"""With fewer, most of what an end-to-end trial shows would be workers that wait for the last one."""
+"""Least number of files per worker in an end-to-end trial. With fewer, the trial would mostly show
+workers that wait for the last one."""
 START_SECONDS = 0.15
-"""What every trial takes for its workers."""
+"""Seconds that every trial needs for its workers."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Packing:
-    """What is compared. `is_named`: the user asked for it by name, so it may lose something."""
+    """A compression with an effort: one of the settings that are compared.
+
+    Attributes:
+        compression: the compression.
+        effort: compression strength; only the compressions in `WITH_EFFORT` use it.
+        is_named: whether the user named the compression, which permits a lossy one.
+    """
 
     compression: Compression
     effort: Effort
@@ -34,16 +45,19 @@ class Packing:
 
     @property
     def name(self) -> str:
-        """How people call it: its effort counts only where there are several."""
+        """The compression's name, followed by the effort if the compression has that setting."""
         short = self.compression.name.lower()
         return f"{short} {self.effort}" if self.compression in WITH_EFFORT else short
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Trial:
-    """One thing that is measured once a pass, over the whole sample.
+    """One measurement over the whole sample, taken once per pass.
 
-    `jobs`: workers of an end-to-end run with disk and verification; 0 for packing and unpacking in memory.
+    Attributes:
+        packing: compression and effort.
+        jobs: number of workers of an end-to-end run with disk and verification; 0 for compressing
+            and decompressing in memory.
     """
 
     packing: Packing
@@ -51,14 +65,20 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """What is being done, in a few words."""
+        """The packing and the kind of trial, in a few words."""
         return f"{self.packing.name}, " + (f"{self.jobs} job{'s' * (self.jobs > 1)}" if self.jobs else "in memory")
 
 
 def parse_packings(compressions: str, efforts: str) -> list[Packing]:
-    """Make the first two axes of what the user says: names separated by commas, or "all" that keep half floats exactly.
+    """Return the packings that the user asked for.
 
-    Raises `OptionsError`.
+    Args:
+        compressions: names separated by commas. "all" stands for all compressions that are lossless
+            for half, except NONE.
+        efforts: names separated by commas.
+
+    Raises:
+        OptionsError: a name is unknown, or a list is empty.
     """
     chosen_efforts = [_effort(word) for word in _words(efforts)]
     named: dict[Compression, bool] = {}
@@ -77,26 +97,44 @@ def parse_packings(compressions: str, efforts: str) -> list[Packing]:
 
 
 def parse_jobs(words: str | None, allowed: int) -> list[int]:
-    """Make the third axis: numbers separated by commas, or 1, 2, 4 ... and all that the machine allows."""
+    """Return the numbers of workers for end-to-end trials, in ascending order.
+
+    Args:
+        words: numbers separated by commas; None for 1, 2, 4 and so on, up to `allowed`.
+        allowed: number of workers that the machine allows.
+
+    Raises:
+        OptionsError: `words` is not a list of numbers from 1 to `MAX_JOBS`.
+    """
     if words is None:
         doubled = [1 << power for power in range(allowed.bit_length()) if 1 << power < allowed]
         return [*doubled, allowed]
     try:
         numbers = [int(word) for word in _words(words)]
     except ValueError:
-        raise OptionsError(f"not numbers of jobs, separated by commas: {words}") from None
+        raise OptionsError(f"numbers of jobs must be integers separated by commas: {words}") from None
     if not all(0 < number <= MAX_JOBS for number in numbers):
-        raise OptionsError(f"numbers of jobs lie between 1 and {MAX_JOBS}: {words}")
+        raise OptionsError(f"numbers of jobs must be between 1 and {MAX_JOBS}: {words}")
     return sorted(set(numbers))
 
 
 def make_trials(packings: Sequence[Packing], jobs: Sequence[int]) -> list[Trial]:
-    """Make every trial of a pass; `jobs` is empty where no disk is to take part."""
+    """Return the trials of a pass: each packing in memory, then with each number of jobs.
+
+    If `jobs` is empty, there are only trials in memory.
+    """
     return [Trial(packing, number) for packing in packings for number in (0, *jobs)]
 
 
 def copies_needed(files: Sequence[SampleFile], jobs: int) -> int:
-    """Tell how often to copy the sample, so that no worker waits for long for another one's last or largest file."""
+    """Return the number of copies of the sample that end-to-end trials need.
+
+    With enough files, no worker waits for long until another has finished its last or largest file.
+
+    Args:
+        files: the sample.
+        jobs: the largest number of workers.
+    """
     sizes = [file.raw_size for file in files]
     by_files = math.ceil(FILES_PER_JOB * jobs / len(files))
     by_size = math.ceil(jobs * max(sizes) / max(1, sum(sizes)))
@@ -104,7 +142,16 @@ def copies_needed(files: Sequence[SampleFile], jobs: int) -> int:
 
 
 def expected_seconds(trial: Trial, sample: Sample, copies: int) -> float:
-    """Guess how long a trial takes: from the cost of ZIP on this sample and machine, and the table of compressions."""
+    """Estimate the duration of a trial in seconds.
+
+    The estimate scales the measured cost of ZIP on this sample and machine by the relative cost of
+    the compression.
+
+    Args:
+        trial: the trial.
+        sample: the sample.
+        copies: number of copies of the sample in an end-to-end trial.
+    """
     zip_seconds = sample.seconds_per_byte * sum(file.raw_size for file in sample.files)
     effort = EFFORT_COST[trial.packing.effort] if trial.packing.compression in WITH_EFFORT else 1.0
     work = trial.packing.compression.facts.cost * effort
@@ -116,7 +163,7 @@ def expected_seconds(trial: Trial, sample: Sample, copies: int) -> float:
 def _words(text: str) -> list[str]:
     words = [word.strip().lower() for word in text.split(",") if word.strip()]
     if not words:
-        raise OptionsError("an empty list")
+        raise OptionsError(f"expected values separated by commas, but got {text!r}")
     return words
 
 

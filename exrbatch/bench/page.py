@@ -1,4 +1,4 @@
-"""A benchmark as one page of HTML that needs nothing else: tables, plots, advice."""
+"""A benchmark as one self-contained HTML page: tables, plots and advice."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,13 @@ figure { margin: 1rem 0 } svg { max-width: 100%; height: auto }
 
 
 def make_page(results: Results, rows: Sequence[Row], baseline: Results | None) -> str:
-    """Make the page. Needs matplotlib."""
+    """Return the page as HTML. Needs matplotlib.
+
+    Args:
+        results: the results of the benchmark.
+        rows: the rows made from `results`.
+        baseline: results to compare with; None to leave out the comparison.
+    """
     totals = in_order(total_rows(rows))
     parts = [f"{BEGINNING}<style>{STYLE}</style></head><body><h1>exrbatch bench</h1>"]
     if not totals:
@@ -39,7 +45,7 @@ def make_page(results: Results, rows: Sequence[Row], baseline: Results | None) -
     parts += ['<div class="advice">', *(f"<div>{escape(line)}</div>" for line in advise(rows)), "</div>"]
     parts += ["<h2>Compressions</h2>", _main_table(totals, best)]
     parts.append(
-        '<p class="note">Shaded: no other is at once as small, as fast to pack and as fast to unpack.'
+        '<p class="note">Shaded: no other beats it in size, compression and decompression speed at once.'
         f" {escape(EXPLANATION)}</p>"
     )
     for speed in ("pack", "unpack"):
@@ -53,7 +59,7 @@ def make_page(results: Results, rows: Sequence[Row], baseline: Results | None) -
             _jobs_table(totals, jobs),
         ]
     spreads = _table(["", "figure", "median", "spread", "min"], ((cells, False) for cells in spread_cells(totals)), 2)
-    parts.append(f"<details><summary>Median, spread and least of the passes</summary>{spreads}</details>")
+    parts.append(f"<details><summary>Median, spread and minimum of the passes</summary>{spreads}</details>")
     parts += _by_content(rows)
     if baseline is not None:
         parts += _baseline(results, rows, baseline)
@@ -63,7 +69,13 @@ def make_page(results: Results, rows: Sequence[Row], baseline: Results | None) -
 
 
 def _table(headings: Iterable[str], lines: Iterable[tuple[Sequence[str], bool]], text_columns: int = 1) -> str:
-    """Make a table; of each line: its cells, and whether it is to stand out."""
+    """Return an HTML table.
+
+    Args:
+        headings: headings of the columns.
+        lines: for each row, its cells, and whether to highlight it.
+        text_columns: number of columns at the left that are aligned as text.
+    """
 
     def cells(tag: str, texts: Iterable[str]) -> str:
         kinds = (' class="text"' if index < text_columns else "" for index in itertools.count())
@@ -96,7 +108,7 @@ def _by_content(rows: Sequence[Row]) -> list[str]:
 def _baseline(results: Results, rows: Sequence[Row], baseline: Results) -> list[str]:
     lines = ((change_cells(change), False) for change in changes(rows, baseline))
     notes = "".join(f"<li>{escape(difference)}</li>" for difference in differences(results, baseline))
-    table = _table(["above 1: larger, or faster", "size", "pack", "unpack", "files/s (jobs)"], lines)
+    table = _table(["above 1: larger or faster", "size", "compress", "decompress", "files/s (jobs)"], lines)
     return ["<h2>Against the baseline</h2>", table, f'<ul class="note">{notes}</ul>']
 
 

@@ -1,7 +1,8 @@
-"""Repeated measurements of things that are to be compared: in which order to take them, and what to say of them.
+"""Repeated measurements that are compared with each other: their order and their statistics.
 
-A machine's speed changes by tens of percent from minute to minute. So all things are measured once in each pass, in
-another order every time, and ratios are taken within a pass before their median is.
+A machine's speed changes by tens of percent from minute to minute. Therefore each pass measures
+everything once, in a different order each time. To compare two things, take their ratio within each
+pass, then the median of the ratios.
 """
 
 import random
@@ -13,26 +14,39 @@ from typing import TypeVar
 _Trial = TypeVar("_Trial")
 
 WARM_UP = 0
-"""The number of the pass that is not counted: it fills caches, and finds out what can't be measured at all."""
+"""Number of the pass that is not counted. It fills caches and finds what cannot be measured."""
 WIDE_SPREAD = 0.05
-"""A figure that varies by more deserves a warning."""
+"""A figure with a larger relative spread gets a warning."""
 
 
 def interleaved(
     trials: Sequence[_Trial], passes: int, warm_up: Sequence[_Trial], seed: int = 0
 ) -> Iterator[tuple[int, _Trial]]:
-    """Yield (number of the pass, trial): the warm-up in the order given, then each pass in an order of its own."""
+    """Yield the trials of all passes as pairs (number of the pass, trial).
+
+    The warm-up keeps the given order. Each pass has an order of its own.
+
+    Args:
+        trials: what to measure.
+        passes: number of counted passes.
+        warm_up: trials of the pass `WARM_UP`.
+        seed: determines the orders.
+    """
     yield from ((WARM_UP, trial) for trial in warm_up)
-    shuffler = random.Random(seed)  # noqa: S311  nothing secret, but the same each time
+    shuffler = random.Random(seed)  # noqa: S311  not secret, but repeatable
     for number in range(1, passes + 1):
         yield from ((number, trial) for trial in shuffler.sample(trials, len(trials)))
 
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """What several passes say together. `spread`: distance of the quartiles over the median; `low`: the least value.
+    """The values of several passes, summarised.
 
-    `count`: passes; of one there is no spread.
+    Attributes:
+        median: the median.
+        spread: distance of the quartiles over the median; 0 for a single pass.
+        low: the smallest value.
+        count: number of passes.
     """
 
     median: float
@@ -42,7 +56,7 @@ class Statistic:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Statistic":
-        """Sum up at least one value."""
+        """Summarise one or more values."""
         median = statistics.median(values)
         if len(values) == 1 or not median:
             return cls(median, 0.0, min(values), len(values))
@@ -51,10 +65,10 @@ class Statistic:
 
     @property
     def is_wide(self) -> bool:
-        """Whether it varies too much to be trusted."""
+        """Whether the values vary too much to be trusted."""
         return self.spread > WIDE_SPREAD
 
 
 def paired_ratio(values: Sequence[float], base: Sequence[float]) -> float:
-    """Return the median ratio of two things that were measured in the same passes."""
+    """Return the median over the passes of `values` divided by `base`, pass by pass."""
     return statistics.median(value / against for value, against in zip(values, base, strict=True))

@@ -1,4 +1,4 @@
-"""Rows of figures -> plots as SVG text. It wraps matplotlib, which is an extra of the package."""
+"""Plot rows of figures as SVG text. Wraps matplotlib, which is an optional dependency."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -12,27 +12,32 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
-"""The palette of Okabe and Ito, which all kinds of colour vision can tell apart; shapes differ, too."""
+"""The palette of Okabe and Ito, distinct for all kinds of colour vision. Markers differ, too."""
 MARKERS = "osD^vPX*<>hp"
 SIZE = (7.2, 4.6)
-"""Inches of a plot."""
+"""Width and height of a plot in inches."""
 
 
 def check_matplotlib() -> None:
-    """Raise `OptionsError` where matplotlib is missing."""
+    """Raise `OptionsError` if matplotlib is not installed."""
     if find_spec("matplotlib") is None:
-        raise OptionsError("the plots of --html need matplotlib: pip install 'exrbatch[plot]'")
+        raise OptionsError("the plots of --html need matplotlib: in the exrbatch checkout, run pip install '.[plot]'")
 
 
 ROOM = 1.08
-"""Of the axes beyond the last point, whose marker would else be cut."""
+"""Length of an axis relative to the largest value. The margin keeps the last marker whole."""
 
 
 def size_against_speed(rows: Sequence[Row], speed: str) -> str:
-    """Plot size against the speed of "pack" or "unpack": a point for each way to pack.
+    """Plot size against speed, with a point for each packing.
 
-    Those that may be advised and are beaten by none are joined.
+    A line joins the points that may be recommended and that no other such point beats.
+
+    Args:
+        rows: rows about the whole sample.
+        speed: "pack" or "unpack", the attribute of `Row` that holds the speed.
     """
+    what = {"pack": "compression", "unpack": "decompression"}[speed]
 
     def draw(axes: "Axes") -> None:
         points = [(getattr(row, speed), row) for row in rows]
@@ -40,21 +45,28 @@ def size_against_speed(rows: Sequence[Row], speed: str) -> str:
         for index, (x, y, row) in enumerate(drawn):
             colour, marker = _style(index)
             face = "white" if row.is_lossy else colour
-            # Half transparent: two that are nearly the same are both to be seen.
+            # Markers are transparent, so that two points at nearly the same place are both visible.
             axes.plot([x], [y], marker, color=colour, mfc=face, markersize=9, alpha=0.8, label=_label(row))
         fair = [(x, y) for x, y, row in drawn if row.can_be_taken]
         joined = sorted((x, y) for x, y in fair if not any((a > x and b <= y) or (a >= x and b < y) for a, b in fair))
         axes.plot([x for x, _ in joined], [y for _, y in joined], "-", color="#BBBBBB", zorder=0)
-        axes.set_xlabel(f"{speed}ing, GB/s of raw bytes, one core (right is faster)")
+        axes.set_xlabel(f"{what} speed, GB/s of raw bytes, one core (right is faster)")
         axes.set_ylabel("size, % of raw bytes (down is smaller)")
         axes.set_xlim(0, ROOM * max(x for x, _, _ in drawn))
         axes.set_ylim(0, ROOM * max(y for _, y, _ in drawn))
 
-    return _svg(draw, f"Size against the speed of {speed}ing")
+    return _svg(draw, f"Size against {what} speed")
 
 
 def rate_against_jobs(rows: Sequence[Row], jobs: Sequence[int]) -> str:
-    """Plot files per second against jobs; dashed, what as many times one job's would be for the first row."""
+    """Plot files per second against the number of jobs.
+
+    A dashed line shows ideal scaling for the first row.
+
+    Args:
+        rows: rows about the whole sample that have rates.
+        jobs: numbers of jobs on the x axis.
+    """
 
     def draw(axes: "Axes") -> None:
         for index, row in enumerate(rows):
@@ -87,11 +99,12 @@ def _label(row: Row) -> str:
 
 
 def _svg(draw: "Callable[[Axes], None]", title: str) -> str:
-    """Draw one plot with its legend outside, where it can't hide a point."""
+    """Return one plot as SVG text. The legend is outside the axes, so that it hides no point."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    # Text stays text: it can be searched, and the page's reader chooses the size. A fixed salt: same data, same bytes.
+    # Text stays text, so that it can be searched and scaled by the browser. With a fixed salt, the
+    # same data gives the same bytes.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "exrbatch", "font.size": 10, "font.family": "sans-serif"}):
         figure = Figure(figsize=SIZE, layout="constrained")
         axes: Any = figure.add_subplot()

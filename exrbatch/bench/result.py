@@ -1,4 +1,7 @@
-"""What trials gave, as plain values: the lines of the file of `--json`, which is what `--baseline` reads, too."""
+"""Results of trials as plain values, and the file that holds them.
+
+`--json` writes the file line by line, and `--baseline` reads it.
+"""
 
 import dataclasses
 import json
@@ -18,15 +21,24 @@ from exrbatch.text import safe_text
 BEGINNING = '{"type": "bench"'
 """How every such file begins."""
 FORMAT = 1
-"""Of the records; another number is not read."""
+"""Version of the records. Files with another version are refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileResult:
-    """One file in one trial. `index`: which of the sample; sizes in bytes.
+    """The result of one file in one trial.
 
-    Of a trial in memory: seconds of packing and unpacking, and the most memory that the worker held; else 0.
-    `is_renamed`: no part of it could have the compression.
+    Attributes:
+        index: index of the file in the sample.
+        status: how the file ended.
+        reason: why, if the status needs a reason.
+        new_size: size of the new file in bytes.
+        cpu_seconds: CPU time of the worker.
+        pack_seconds: time to compress it; 0 unless the trial was in memory.
+        unpack_seconds: time to decompress it; 0 unless the trial was in memory.
+        peak_memory: most memory that the worker held, in bytes; 0 unless the trial was in memory.
+        is_lossy: whether samples changed.
+        is_renamed: whether no part of the file could have the compression.
     """
 
     index: int
@@ -42,7 +54,13 @@ class FileResult:
 
     @classmethod
     def of(cls, index: int, report: FileReport, wanted: Compression) -> "FileResult":
-        """Keep of a report what figures are made of; `wanted`: the compression that was asked for."""
+        """Extract from a report what the figures need.
+
+        Args:
+            index: index of the file in the sample.
+            report: the report.
+            wanted: the compression of the trial.
+        """
         measured = report.measurement
         plain = cls(
             index=index,
@@ -66,15 +84,21 @@ class FileResult:
 
     @property
     def is_good(self) -> bool:
-        """Whether it was packed, unpacked and compared."""
+        """Whether it was compressed, decompressed and compared successfully."""
         return self.status in (Status.MEASURED, Status.RECOMPRESSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """One trial in one pass. `seconds`: from when the first file was handed out to the last report.
+    """The result of one trial in one pass.
 
-    `held`: part of the sources that was in the page cache before, 0 to 1, where it was to be cold.
+    Attributes:
+        trial: the trial.
+        number: number of the pass.
+        seconds: from when the first file went to a worker until the last report.
+        files: results of the files that were reported.
+        held: fraction of the sources that stayed in the page cache, 0 to 1; None unless the cache
+            was emptied before the trial.
     """
 
     trial: Trial
@@ -86,7 +110,14 @@ class TrialResult:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All that a benchmark knows: where, of what, and each trial."""
+    """Everything that a benchmark measured.
+
+    Attributes:
+        machine: facts about the machine.
+        settings: options of the benchmark.
+        sample: the sample.
+        trials: results of the trials, in the order in which they ran.
+    """
 
     machine: Facts
     settings: Mapping[str, Any]
@@ -95,13 +126,13 @@ class Results:
 
 
 class ResultFile:
-    """Writes results line by line, as they come: what there is survives whatever happens next."""
+    """A file of results, written line by line, so that finished trials survive a crash."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def begin(self, results: Results) -> None:
-        """Write all that is known before the first trial."""
+        """Write the first line: everything that is known before the first trial."""
         sample = dataclasses.asdict(results.sample)
         sample["files"] = [each | {"path": printable(each["path"])} for each in sample["files"]]
         for name, reports in (("failures", results.sample.failures), ("skipped", results.sample.skipped)):
@@ -110,7 +141,7 @@ class ResultFile:
         self._write(header | {"sample": sample})
 
     def add(self, result: TrialResult) -> None:
-        """Write one trial."""
+        """Write the result of one trial."""
         packing = result.trial.packing
         self._write(
             {
@@ -132,31 +163,39 @@ class ResultFile:
 
 
 def read_results(lines: Iterable[str], name: str) -> Results:
-    """Read what `ResultFile` wrote, also if it was cut short. Raises `OptionsError` for anything else."""
+    """Read a file that `ResultFile` wrote. An incomplete last line is ignored.
+
+    Args:
+        lines: lines of the file.
+        name: path of the file, for messages.
+
+    Raises:
+        OptionsError: the file is something else, or has another format.
+    """
     try:
         records = _records(lines)
         first = next(records, {})
         if first.get("type") != "bench" or first.get("format") != FORMAT:
-            raise OptionsError(f"{name} is no result of exrbatch bench --json (of format {FORMAT})")
+            raise OptionsError(f"{name} is not a result of exrbatch bench --json (format {FORMAT})")
         if not isinstance(first["machine"], dict) or not isinstance(first["settings"], dict):
-            raise OptionsError(f"{name} has no machine or no settings in it")
+            raise OptionsError(f"{name} is not a valid benchmark result: the machine or the settings are missing")
         trials = [_trial(record) for record in records if record["type"] == "trial"]
         return Results(first["machine"], first["settings"], _sample(first["sample"]), trials)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, OptionsError):
             raise
-        raise OptionsError(f"{name} can't be understood: {type(error).__name__}: {error}") from None
+        raise OptionsError(f"{name} is not a valid benchmark result: {type(error).__name__}: {error}") from None
 
 
 def _records(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
-        if not line.endswith("\n"):  # the run was killed while it wrote
+        if not line.endswith("\n"):  # the run was killed while it wrote this line
             return
         yield _printable(json.loads(line))
 
 
 def _printable(value: Any) -> Any:
-    """Make every text in a record safe to print: the file may come from anywhere."""
+    """Make every text in a record safe to print, because the file may come from anywhere."""
     if isinstance(value, str):
         return safe_text(value)
     if isinstance(value, list):

@@ -1,7 +1,8 @@
-"""The user's files -> a small sample with every kind of content in it.
+"""Choose a small sample of the user's files that covers every kind of content.
 
-Files fall into content classes by what their headers say and by how grainy they are; the middle frame of a sequence,
-or of a piece of it, stands for it. Headers are read here; pixels only in workers, as any of the files may be damaged.
+Files are divided into content classes by their headers and by how grainy they are. The middle frame
+of a sequence, or of a piece of it, represents the others. This process reads only headers. Workers
+read the pixels, because any file may be damaged.
 """
 
 import hashlib
@@ -22,19 +23,26 @@ from exrbatch.jobs.file_report import FileReport, Status, failed
 from exrbatch.jobs.measure_job import MeasureRules
 
 LOOKED_AT = 3
-"""So many times the sample's size are packed once, to know their grain, before the sample is chosen."""
+"""Files that are compressed once to find out their grain before the sample is chosen, as a multiple
+of the sample's size."""
 TRIES = 3
-"""Frames of a sequence that are tried until one is sound."""
+"""Highest number of frames of a sequence that are tried until one is undamaged."""
 GRAINY = 0.3
-"""Packed as ZIP, film grain leaves more than this of the raw bytes; clean renders leave 0.02 to 0.2."""
+"""Content is grainy if ZIP leaves more than this fraction of the raw bytes. Film grain does; clean
+renders leave 0.02 to 0.2."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleFile:
     """One file of the sample.
 
-    `content`: its class; `sha256`: of its bytes; `raw_size`: bytes of its raw chunks. `weight`: how many
-    times its bytes it stands for.
+    Attributes:
+        path: path of the file.
+        content: name of its content class.
+        size: size in bytes.
+        raw_size: size of its raw bytes.
+        sha256: hash of the file, as hexadecimal digits.
+        weight: bytes that the file represents, as a multiple of its own size.
     """
 
     path: str
@@ -47,7 +55,13 @@ class SampleFile:
 
 @dataclass(frozen=True, slots=True)
 class ContentClass:
-    """How many of the files, and of their bytes, are about of one class."""
+    """A class of files with similar content.
+
+    Attributes:
+        name: name of the class.
+        files: estimated number of files of the class.
+        size: their estimated size in bytes.
+    """
 
     name: str
     files: int
@@ -56,11 +70,16 @@ class ContentClass:
 
 @dataclass(slots=True)
 class Sample:
-    """What was found, and what was chosen.
+    """The files that were found, and the sample that was chosen from them.
 
-    `found`: all files below the paths; `looked_at`: those that were packed to know their class. `failures`: what can't
-    be measured, and `skipped`: what no run would take, among those. `seconds_per_byte`: CPU time of ZIP per raw byte,
-    on this machine.
+    Attributes:
+        found: number of files below the given paths.
+        looked_at: number of files that were compressed to find out their class.
+        classes: the content classes.
+        files: the sample.
+        failures: reports of files that cannot be measured.
+        skipped: reports of examined files that a run would skip.
+        seconds_per_byte: CPU time of ZIP on this machine, in seconds per raw byte.
     """
 
     found: int = 0
@@ -74,9 +93,14 @@ class Sample:
 
 @dataclass(slots=True)
 class _Sequence:
-    """Frames that belong together, or a piece of them; one stands for them.
+    """A frame sequence, or a piece of it. One of its frames represents it.
 
-    `kind`: what it holds. `files`, `stands_for`: how many files, and bytes, it stands for.
+    Attributes:
+        candidates: its frames.
+        tries: number of frames that were tried without success.
+        kind: description of its content, from the header.
+        files: number of files that it represents.
+        stands_for: bytes that it represents.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
@@ -87,18 +111,26 @@ class _Sequence:
 
     @property
     def frame(self) -> Candidate:
-        """The middle one; the next one with each try."""
+        """The middle frame; after each failed try, the next one."""
         return self.candidates[(len(self.candidates) // 2 + self.tries) % len(self.candidates)]
 
     @property
     def size(self) -> int:
+        """Size of all frames in bytes."""
         return sum(candidate.size for candidate in self.candidates)
 
 
 def take_sample(paths: Sequence[str], size: int, selection: Selection, jobs: int) -> Sample:
-    """Choose `size` files, or fewer if there are not so many; packs up to three times as many once.
+    """Choose a sample. Up to `LOOKED_AT` times as many files are compressed once for that.
 
-    Raises `RunStopped` if workers keep dying.
+    Args:
+        paths: files, folders and frame sequences.
+        size: number of files in the sample. It has fewer if there are not that many.
+        selection: which files of a folder are taken.
+        jobs: number of workers.
+
+    Raises:
+        RunStopped: workers keep dying.
     """
     sample = Sample()
     sequences = _divided(_sequences(paths, selection, sample), size)
@@ -119,7 +151,11 @@ def take_sample(paths: Sequence[str], size: int, selection: Selection, jobs: int
 
 
 def _describe(sequence: _Sequence, sample: Sample) -> bool:
-    """Find out what a sequence holds, by the first frame of a few that has a sound header."""
+    """Set the kind of a sequence from the first of a few frames that has a valid header.
+
+    Returns:
+        Whether there is such a frame.
+    """
     while True:
         try:
             with open_exr(sequence.frame.path) as file:
@@ -137,7 +173,7 @@ def _try_next(sequence: _Sequence) -> bool:
 
 
 def _weigh(kinds: dict[str, list[_Sequence]], looked: list[_Sequence]) -> None:
-    """Let those that are looked at stand for all of their kind."""
+    """Distribute the files and bytes of each kind over the sequences of that kind in `looked`."""
     for kind, members in kinds.items():
         mine = [sequence for sequence in looked if sequence.kind == kind]
         all_files, all_bytes = (
@@ -150,8 +186,8 @@ def _weigh(kinds: dict[str, list[_Sequence]], looked: list[_Sequence]) -> None:
 
 
 def _sequences(paths: Sequence[str], selection: Selection, sample: Sample) -> list[_Sequence]:
-    """Find all files, and put the frames of each sequence together."""
-    import fileseq  # a tenth of a second that others should not pay
+    """Find all files, and group the frames of each sequence."""
+    import fileseq  # takes a tenth of a second, which other commands should not pay
 
     found: dict[tuple[str, ...], _Sequence] = {}
     for each in discover(paths, None, selection, sweep=False):
@@ -165,14 +201,17 @@ def _sequences(paths: Sequence[str], selection: Selection, sample: Sample) -> li
             sequence = fileseq.FileSequence(each.path, pad_style=fileseq.PAD_STYLE_HASH1)
             if sequence.frameSet() is not None:
                 key = (sequence.dirname(), sequence.basename(), sequence.extension())
-        except fileseq.FileSeqException:  # a name like no other stands for itself
+        except fileseq.FileSeqException:  # a name that fileseq cannot parse is a sequence of its own
             pass
         found.setdefault(key, _Sequence()).candidates.append(each)
     return list(found.values())
 
 
 def _divided(sequences: list[_Sequence], size: int) -> list[_Sequence]:
-    """Cut sequences into pieces where there are fewer than the sample has files: a shot changes as it goes."""
+    """Cut sequences into pieces if there are fewer sequences than files in the sample.
+
+    A shot changes over time, so several frames of it are useful.
+    """
     lengths = [len(sequence.candidates) for sequence in sequences]
     pieces = 1
     while sum(min(pieces, length) for length in lengths) < min(size, sum(lengths)):
@@ -186,7 +225,10 @@ def _divided(sequences: list[_Sequence], size: int) -> list[_Sequence]:
 
 
 def _spread(kinds: dict[str, list[_Sequence]], count: int) -> Iterator[_Sequence]:
-    """Take `count` sequences: in turn from each kind, that with most bytes first, and evenly spread in a kind."""
+    """Yield up to `count` sequences, evenly spread within each kind.
+
+    The kinds take turns, starting with the kind that has most bytes.
+    """
     ordered = sorted(kinds, key=lambda kind: -sum(sequence.size for sequence in kinds[kind]))
     shares = dict.fromkeys(ordered, 0)
     while sum(shares.values()) < count and any(shares[kind] < len(kinds[kind]) for kind in ordered):
@@ -198,7 +240,10 @@ def _spread(kinds: dict[str, list[_Sequence]], count: int) -> Iterator[_Sequence
 
 
 def _looks(sequences: list[_Sequence], jobs: int, sample: Sample) -> Iterator[tuple[_Sequence, FileReport]]:
-    """Pack a frame of each sequence once, as ZIP, in workers; another frame where one can't be."""
+    """Compress a frame of each sequence once, as ZIP, in workers.
+
+    If a frame fails or is skipped, another frame of the sequence is tried.
+    """
     options = Options(rules=MeasureRules(compression=Compression.ZIP), jobs=jobs)
     while sequences:
         by_path = {sequence.frame.path: sequence for sequence in sequences}
@@ -214,7 +259,7 @@ def _looks(sequences: list[_Sequence], jobs: int, sample: Sample) -> Iterator[tu
 
 
 def _choose(sample: Sample, classes: dict[str, list[tuple[_Sequence, FileReport]]], size: int) -> None:
-    """Fill in the sample's files and classes."""
+    """Fill in the sample's classes, files and `seconds_per_byte`."""
     for members in classes.values():
         members.sort(key=lambda member: member[1].path)
     reports = {id(sequence): (name, report) for name, members in classes.items() for sequence, report in members}

@@ -1,4 +1,4 @@
-"""One benchmark from beginning to end: the passes over all trials, and how long the rest will take."""
+"""A benchmark from beginning to end: the passes over all trials, and the time that is left."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -11,15 +11,18 @@ from exrbatch.bench.workbench import Workbench
 
 
 class Session:
-    """The trials of all passes, in order. Tells what is being done and how long the rest will take.
+    """The trials of all passes, in order, with an estimate of the time left.
 
-    `copies`: how often the sample has to be there for end-to-end trials.
+    Attributes:
+        passes: number of counted passes.
+        trials: number of trials per pass.
+        copies: number of copies of the sample that end-to-end trials need.
     """
 
     def __init__(self, trials: Sequence[Trial], passes: int, sample: Sample) -> None:
         self.passes = passes
         self.trials = len(trials)
-        # Packing and unpacking load all code, and find out what can't be done.
+        # Trials in memory are the warm-up: they load all code, and find what cannot be measured.
         warm_up = [trial for trial in trials if not trial.jobs]
         self._order = list(interleaved(trials, passes, warm_up))
         self.copies = copies_needed(sample.files, max((trial.jobs for trial in trials), default=0))
@@ -28,7 +31,7 @@ class Session:
         self._done = 0
 
     def run(self, workbench: Workbench) -> Iterator[TrialResult]:
-        """Do all trials; yield each result as it comes."""
+        """Run all trials, and yield each result."""
         for number, trial in self._order:
             start = time.perf_counter()
             result = workbench.run(trial, number)
@@ -38,17 +41,21 @@ class Session:
 
     @property
     def current(self) -> tuple[int, Trial] | None:
-        """The pass and the trial that is being done, or comes next; None at the end."""
+        """The number of the pass and the trial that runs now or next; None at the end."""
         return self._order[self._done] if self._done < len(self._order) else None
 
     @property
     def total_seconds(self) -> float:
-        """How long all of it takes, as far as is known now."""
+        """Estimated duration of the whole benchmark."""
         return self._seconds(self._order)
 
     @property
     def remaining_seconds(self) -> float:
-        """How long the rest takes: by what each trial took last, or by what was expected of it."""
+        """Estimated time left.
+
+        A trial that ran before counts with its last duration. For the others, the first estimate is
+        scaled by how far off it was for the trials that ran.
+        """
         return self._seconds(self._order[self._done :])
 
     def _seconds(self, part: Sequence[tuple[int, Trial]]) -> float:

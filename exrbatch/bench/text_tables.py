@@ -1,4 +1,4 @@
-"""Rows of figures -> cells, for the terminal, the page and the CSV file alike."""
+"""Format rows of figures as table cells, for the terminal, the page and the CSV file."""
 
 import csv
 import io
@@ -13,24 +13,24 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "compression": lambda row: row.packing.name + (" (lossy)" if row.is_lossy else ""),
     "of raw": lambda row: f"{100 * row.ratio:.1f} %",
     "of current": lambda row: f"{100 * row.change:.1f} %",
-    "pack GB/s": lambda row: _speed(row.pack),
-    "unpack GB/s": lambda row: _speed(row.unpack),
+    "compress\nGB/s": lambda row: _speed(row.pack),
+    "decompress\nGB/s": lambda row: _speed(row.unpack),
     "files/s": lambda row: _best_rate(row),
     "CPU s/GB": lambda row: f"{row.cpu_per_byte * 1e9:.1f}",
     "memory": lambda row: format_size(row.peak_memory) if row.peak_memory else "",
     "saved/CPU h": lambda row: format_size(row.saved_per_cpu_hour),
     "files": lambda row: f"{row.files}" if row.is_whole else f"{row.files} of {row.asked}",
 }
-"""Heading -> what stands below it."""
+"""Headings, and the function that formats the cell below each. Line breaks save width."""
 CSV_HEADER = (
     "content,compression,effort,lossy,files,asked,raw_bytes,current_bytes,new_bytes,kept_bytes,"
     "jobs,figure,unit,median,spread,min"
 )
 
 EXPLANATION = (
-    "of current: after a run, in which files that would grow stay as they are. Each file weighs as much as it stands"
-    " for. ± distance of the quartiles. GB/s: of raw bytes, in memory, on one core. files/s: whole runs with disk and"
-    " verification, with the jobs that were fastest."
+    "of current: size after a run, which keeps files that would grow. Each file is weighted by the bytes that it"
+    " represents. ±: distance of the quartiles. GB/s: raw bytes, in memory, on one core. files/s: whole runs with disk"
+    " and verification, with the fastest number of jobs."
 )
 
 
@@ -50,7 +50,7 @@ def _best_rate(row: Row) -> str:
 
 
 def jobs_cells(row: Row, jobs: Sequence[int]) -> list[str]:
-    """Files per second and parallel efficiency for each number of jobs."""
+    """Return files per second and parallel efficiency for each number of jobs."""
     return [
         _shown(row.rates[each], f"{row.rates[each].median:.1f}") + f" ({100 * row.efficiency[each]:.0f} % of ideal)"
         if each in row.rates
@@ -60,21 +60,21 @@ def jobs_cells(row: Row, jobs: Sequence[int]) -> list[str]:
 
 
 def all_jobs(rows: Iterable[Row]) -> list[int]:
-    """List the numbers of jobs that were measured."""
+    """Return the numbers of jobs that were measured, in ascending order."""
     return sorted({jobs for row in rows for jobs in row.rates})
 
 
 def change_cells(change: Change) -> list[str]:
-    """One way to pack against the baseline: name, size, packing, unpacking, files per second by jobs."""
+    """Return the cells of one packing against the baseline: name, size, speeds, rates by jobs."""
     speeds = ["" if ratio is None else f"{ratio:.3f}" for ratio in (change.pack, change.unpack)]
     rates = ", ".join(f"{ratio:.3f} ({jobs})" for jobs, ratio in change.rates.items())
     return [change.name, f"{change.size:.3f}", *speeds, rates]
 
 
 def spread_cells(rows: Iterable[Row]) -> Iterable[list[str]]:
-    """Every speed that was measured: median, spread and the least of all passes."""
+    """Yield a row for every measured speed: packing, figure, median, spread and minimum."""
     for row in rows:
-        speeds = {"packing, GB/s": row.pack, "unpacking, GB/s": row.unpack}
+        speeds = {"compression, GB/s": row.pack, "decompression, GB/s": row.unpack}
         shown = {name: (figure, 1e9, 3) for name, figure in speeds.items() if figure is not None}
         shown |= {f"{jobs} job{'s' * (jobs > 1)}, files/s": (rate, 1.0, 2) for jobs, rate in row.rates.items()}
         for name, (figure, unit, digits) in shown.items():
@@ -83,7 +83,7 @@ def spread_cells(rows: Iterable[Row]) -> Iterable[list[str]]:
 
 
 def make_csv(rows: Sequence[Row]) -> str:
-    """Put every figure on a line of its own; speeds in bytes or files per second, sizes in bytes."""
+    """Return the CSV file, with one line per figure. Sizes are in bytes; the unit is a column."""
     stream = io.StringIO()
     stream.write(CSV_HEADER + "\n")
     writer = csv.writer(stream, lineterminator="\n")

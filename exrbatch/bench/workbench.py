@@ -1,6 +1,6 @@
-"""Does trials: the same engine as a real run, on copies of the sample in a folder of its own.
+"""Run trials with the code of a real run, on copies of the sample in a folder of their own.
 
-The user's files are only read. Each trial of an end-to-end run writes a fresh output tree and removes it.
+The user's files are only read. Each end-to-end trial writes a new output tree and removes it.
 """
 
 import os
@@ -26,39 +26,49 @@ from exrbatch.recompression.choices import Permissions
 from exrbatch.text import format_size
 
 SPARE_BYTES = 1_000_000_000
-"""Left free, as other programs write to that disk, too."""
+"""Space that stays free, because other programs write to the same disk."""
 
 
 class Workbench:
-    """Copies of the sample, as a context manager that removes them."""
+    """A folder with copies of the sample: a context manager that creates and removes them.
+
+    Attributes:
+        parent: the folder in which the folder is created.
+    """
 
     def __init__(self, files: Sequence[SampleFile], copies: int, cache_state: CacheState, folder: str | None) -> None:
-        """`copies`: of the sample, for end-to-end trials.
+        """Check the folder and its free space.
 
-        `folder`: where to make the copies; None for the system's temp folder. Raises `OptionsError` if there is no
-        room.
+        Args:
+            files: the sample.
+            copies: number of copies of the sample for end-to-end trials.
+            cache_state: where the files of a trial come from.
+            folder: where to create the copies; None for the system's temp folder.
+
+        Raises:
+            OptionsError: the folder does not exist or has too little free space.
         """
         self._files = files
         self._cache = cache_state
         self._copies = copies
         self.parent = folder or tempfile.gettempdir()
         if not os.path.isdir(self.parent):
-            raise OptionsError(f"no such folder to work in: {self.parent}")
+            raise OptionsError(f"no such folder: {self.parent} (--work-dir)")
         needed = copies * sum(file.size for file in files)
         if cache_state is not CacheState.MEMORY:
             needed += copies * sum(file.raw_size for file in files) + SPARE_BYTES
         free = shutil.disk_usage(self.parent).free
         if needed > free:
             raise OptionsError(
-                f"copies, new files and some room to spare need {format_size(needed)} below {self.parent};"
-                f" {format_size(free)} are free (--work-dir)"
+                f"copies and new files need {format_size(needed)} of free space in {self.parent}, but it has only"
+                f" {format_size(free)}; name another folder with --work-dir"
             )
 
     def __enter__(self) -> "Workbench":
         try:
             self._folder = tempfile.mkdtemp(prefix=BENCH_FOLDER, dir=self.parent)
         except OSError as error:
-            raise OptionsError(f"can't work in {self.parent}: {error.strerror} (--work-dir)") from None
+            raise OptionsError(f"can't create a folder in {self.parent}: {error.strerror} (--work-dir)") from None
         self._source = os.path.join(self._folder, "source")
         self._one_copy = os.path.join(self._source, "000")
         try:
@@ -83,7 +93,15 @@ class Workbench:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def run(self, trial: Trial, number: int) -> TrialResult:
-        """Do one trial, as part of that pass. Failures of files are in its result. Raises `RunStopped`."""
+        """Run one trial. Failures of files are part of its result.
+
+        Args:
+            trial: the trial.
+            number: number of the pass.
+
+        Raises:
+            RunStopped: the disk is full, or workers keep dying.
+        """
         held = None
         if trial.jobs:
             sources = [os.path.join(folder, name) for folder, _, names in os.walk(self._source) for name in names]
@@ -117,9 +135,14 @@ def _options(trial: Trial, output: str) -> Options:
 
 
 def _drive(run: Run) -> tuple[float, list[FileReport]]:
-    """Drive a run; return the seconds from when the first file was handed out to the last report, and all reports.
+    """Drive a run to its end.
 
-    Raises `RunStopped` where going on made no sense: the disk is full, or workers keep dying.
+    Returns:
+        The seconds from when the first file went to a worker until the last report; and all
+        reports.
+
+    Raises:
+        RunStopped: the disk is full, or workers keep dying.
     """
     reports: list[FileReport] = []
     last = 0.0

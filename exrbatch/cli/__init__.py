@@ -1,1 +1,4 @@
-"""Arguments -> options -> call -> exit code. The only place that knows a user and that exits."""
+"""The command line. Each command turns its arguments into options, runs, and returns an exit code.
+
+Only this package talks to the user and ends the process.
+"""

@@ -1,4 +1,4 @@
-"""`exrbatch bench`: take a sample, measure it, tell."""
+"""`exrbatch bench`: take a sample, measure it, and report the results."""
 
 import argparse
 import contextlib
@@ -38,7 +38,7 @@ from exrbatch.signals import STOP_SIGNALS, handled
 from exrbatch.text import format_duration, safe_text
 
 MOST = 1000
-"""Passes, or files: more would take days, for figures that are no better."""
+"""Highest number of passes or files. More would take days, and the figures would be no better."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         outputs.finish(results, baseline)
         print_results(console, results, baseline)
         if stopped_by is not None:
-            console.print(Text(f"stopped before the end{stopped_by}: the figures are of what there was", "yellow"))
+            console.print(Text(f"stopped before the end{stopped_by}: only finished trials count", "yellow"))
         failed = any(file.status is Status.FAILED for _, file in unmeasured(results))
         code = EXIT_FAILURES if failed or sample.failures or outputs.failed else EXIT_DONE
         return interrupts.exit_code or (EXIT_STOPPED if stopped_by else code)
@@ -77,10 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Interrupts:
-    """The signal that ended the measuring, or what comes before it.
+    """The signal that ended the benchmark, if there was one.
 
     Attributes:
-        number: the signal; None if there was none.
+        number: signal number; None if no signal arrived.
     """
 
     def __init__(self) -> None:
@@ -88,12 +88,15 @@ class _Interrupts:
 
     @property
     def exit_code(self) -> int:
-        """128 and the number of the signal; 0 if there was none."""
+        """128 plus the signal number; 0 if there was no signal."""
         return 0 if self.number is None else 128 + self.number
 
     @contextlib.contextmanager
     def caught(self) -> Iterator[None]:
-        """Let Ctrl-C, SIGTERM and SIGHUP end a block of code, which cleans up as after an exception."""
+        """Let Ctrl-C, SIGTERM and SIGHUP end a block of code.
+
+        The block cleans up as after an exception. Signals that are ignored at present stay ignored.
+        """
         with contextlib.suppress(KeyboardInterrupt), handled(STOP_SIGNALS, self._handle, keep_ignored=True):
             yield
 
@@ -103,20 +106,20 @@ class _Interrupts:
 
 
 def _sample(arguments: argparse.Namespace, paths: list[str], console: Console) -> Sample:
-    console.print(Text("looking for files of every kind", style="dim"))
+    console.print(Text("choosing sample files of every kind of content", style="dim"))
     sample = take_sample(paths, arguments.sample, Selection(arguments.include, arguments.exclude), automatic_jobs())
     print_corpus(console, sample)
     if not sample.files:
-        raise OptionsError("no file that can be measured")
+        raise OptionsError("found no file that can be measured")
     return sample
 
 
 def _check(arguments: argparse.Namespace) -> None:
     for value, name in ((arguments.passes, "passes"), (arguments.sample, "files in the sample")):
         if not 1 <= value <= MOST:
-            raise OptionsError(f"{value} {name}: 1 to {MOST} make sense")
+            raise OptionsError(f"{value} {name}: must be between 1 and {MOST}")
     if arguments.cache == CacheState.MEMORY and arguments.jobs is not None:
-        raise OptionsError("without a disk there are no numbers of jobs: leave out -j, or --cache memory")
+        raise OptionsError("-j is for whole runs, which --cache memory does not make: leave out -j or --cache memory")
 
 
 def _read_baseline(path: str) -> Results:
@@ -128,9 +131,13 @@ def _read_baseline(path: str) -> Results:
 
 
 class _Outputs:
-    """The files that the user asked for: checked at once, written when there is something to write.
+    """The result files that the user requested.
 
-    One that can't be written is told of, and costs no figure. `failed`: if so.
+    Their paths are checked before the benchmark starts. If a file cannot be written later, a
+    message is printed and the benchmark continues.
+
+    Attributes:
+        failed: whether a file could not be written.
     """
 
     BEGINNINGS: ClassVar = {"json": BEGINNING, "csv": CSV_HEADER, "html": page.BEGINNING}
@@ -141,24 +148,24 @@ class _Outputs:
         self._json: ResultFile | None = None
         self._paths = {name: path for name in self.BEGINNINGS if (path := getattr(arguments, name)) is not None}
         if len({os.path.realpath(path) for path in self._paths.values()}) < len(self._paths):
-            raise OptionsError("--json, --csv and --html need a file each")
+            raise OptionsError("--json, --csv and --html must name different files")
         for name, path in self._paths.items():
             check_output(path, self.BEGINNINGS[name], f"--{name}")
 
     def begin(self, results: Results) -> None:
-        """Write what is known before the first trial."""
+        """Write the head of the JSON file, which is known before the first trial."""
         if "json" in self._paths:
             self._stream = self._open("json")
             self._json = ResultFile(self._stream)
             self._try("json", self._json.begin, results)
 
     def add(self, result: TrialResult) -> None:
-        """Write one trial."""
+        """Write the result of one trial to the JSON file."""
         if self._json is not None and not self.failed:
             self._try("json", self._json.add, result)
 
     def finish(self, results: Results, baseline: Results | None) -> None:
-        """Write what is made of all of them."""
+        """Write the CSV file and the page, which need all trials, and close the JSON file."""
         if self._stream is not None:
             self._try("json", self._stream.close)
         rows = make_rows(results)
@@ -195,7 +202,12 @@ def _announcement(session: Session) -> Text:
 def _measure(
     session: Session, workbench: Workbench, results: Results, outputs: _Outputs, console: Console
 ) -> str | None:
-    """Do all trials; add each to the results, and to the file, as it ends. Says why that ended early, if it did."""
+    """Run all trials, and add each to the results and the JSON file when it ends.
+
+    Returns:
+        None if all trials ran. Otherwise the reason for stopping early, in brackets, or an empty
+        string after a signal.
+    """
     outputs.begin(results)
     try:
         with _Shown(session, console) as shown:
@@ -211,7 +223,10 @@ def _measure(
 
 
 class _Shown:
-    """What is being done and how long the rest takes: a bar on a terminal, else a line now and then."""
+    """The display of the present trial and the time left.
+
+    On a terminal it is a progress bar; otherwise a line is printed every `PLAIN_SECONDS`.
+    """
 
     def __init__(self, session: Session, console: Console) -> None:
         self._session = session
@@ -233,7 +248,7 @@ class _Shown:
         self._bar.stop()
 
     def update(self) -> None:
-        """Tell that a trial has ended."""
+        """Update the display after a trial."""
         total = self._session.total_seconds
         done = total - self._session.remaining_seconds
         self._bar.update(self._task, description=self._doing(), total=total, completed=done, left=self._left())

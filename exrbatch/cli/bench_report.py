@@ -1,4 +1,4 @@
-"""What a benchmark says on the terminal: the sample, the tables, the advice."""
+"""What a benchmark prints on the terminal: the sample, the tables and the advice."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,15 +18,15 @@ from exrbatch.cli.summary import MAX_LISTED
 from exrbatch.text import format_size, safe_text, shortened
 
 WIDE = 110
-"""Columns of a terminal that has room for everything."""
-NARROW_COLUMNS = ("compression", "of raw", "of current", "pack GB/s", "unpack GB/s", "files/s")
+"""Width from which on a terminal has room for all columns of the table."""
+NARROW_COLUMNS = ("compression", "of raw", "of current", "compress\nGB/s", "decompress\nGB/s", "files/s")
 HASH_SHOWN = 12
-"""Digits of a hash that tell files apart; the others are in the file of --json."""
+"""Digits of a hash that are shown to tell files apart. The --json file has all digits."""
 
 
 def print_corpus(console: Console, sample: Sample) -> None:
-    """Say what there is, and which files stand for it."""
-    table = _table("content, and the files that stand for it", "size", "sha256")
+    """Print the content classes of the files found, and the sample files that represent them."""
+    table = _table("content, and its sample files", "size", "sha256")
     room = max(20, console.width - 40)
     for each in sample.classes:
         count = f"{each.files} file{'s' * (each.files > 1)}"
@@ -35,7 +35,7 @@ def print_corpus(console: Console, sample: Sample) -> None:
             if file.content == each.name:
                 name = shortened(safe_text(file.path), room)
                 table.add_row(Text(f"  {name}"), format_size(file.size), file.sha256[:HASH_SHOWN])
-    count = f"{sample.found} file{'s' * (sample.found != 1)} found, {sample.looked_at} looked at"
+    count = f"{sample.found} file{'s' * (sample.found != 1)} found, {sample.looked_at} examined"
     console.print(Text(count, style="bold"))
     if sample.classes:
         console.print(table)
@@ -58,7 +58,7 @@ def print_results(console: Console, results: Results, baseline: Results | None) 
     facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in format_facts(results.machine).items())
     _print_prose(console, Text(facts, "dim"))
     console.print(_main_table(totals, best, COLUMNS if console.width >= WIDE else NARROW_COLUMNS))
-    marks = f"* no other is at once as small, as fast to pack and to unpack. {EXPLANATION}"
+    marks = f"* no other beats it in size, compression and decompression speed at once. {EXPLANATION}"
     _print_prose(console, Text(marks, "dim"))
     if len(all_jobs(totals)) > 1:
         console.print(_jobs_table(totals))
@@ -72,7 +72,7 @@ def print_results(console: Console, results: Results, baseline: Results | None) 
 
 
 def _print_prose(console: Console, text: Text) -> None:
-    """Print sentences, broken between words: nobody will copy a path out of them."""
+    """Print sentences, wrapped between words. They contain no paths, which a wrap would break."""
     console.print(text, soft_wrap=False)
 
 
@@ -84,7 +84,7 @@ def _main_table(rows: Sequence[Row], best: Sequence[Row], columns: Iterable[str]
 
 
 def _jobs_table(rows: Sequence[Row]) -> Table:
-    """Files per second by jobs, and how much of the ideal that is."""
+    """Return the table of files per second by number of jobs, with the share of ideal scaling."""
     jobs = all_jobs(rows)
     table = _table("files/s", *(f"{number} job{'s' * (number > 1)}" for number in jobs), "knee")
     for row in rows:
@@ -93,9 +93,9 @@ def _jobs_table(rows: Sequence[Row]) -> Table:
 
 
 def _content_table(rows: Sequence[Row], *, is_wide: bool) -> Table:
-    """By content: what would be taken, and how its figures are."""
-    names = ("compression", "of raw", "of current", "pack GB/s", "unpack GB/s")[: 5 if is_wide else 3]
-    table = _table("content", *("take" if name == "compression" else name for name in names))
+    """Return the table of the best compression for each content class, with its figures."""
+    names = ("compression", "of raw", "of current", "compress\nGB/s", "decompress\nGB/s")[: 5 if is_wide else 3]
+    table = _table("content", *("best" if name == "compression" else name for name in names))
     contents = dict.fromkeys(row.content for row in rows)
     for content in list(contents)[1:]:
         row = in_order([row for row in rows if row.content == content])[0]
@@ -104,11 +104,11 @@ def _content_table(rows: Sequence[Row], *, is_wide: bool) -> Table:
 
 
 def _print_changes(console: Console, rows: Sequence[Row], results: Results, baseline: Results) -> None:
-    table = _table("against the baseline", "size", "pack", "unpack", "files/s")
+    table = _table("against the baseline", "size", "compress", "decompress", "files/s")
     for change in changes(rows, baseline):
         table.add_row(*change_cells(change))
     console.print(table)
-    console.print(Text("ratios: above 1 is larger, or faster; in brackets the jobs", style="dim"))
+    console.print(Text("ratios: above 1 is larger or faster; the number of jobs is in brackets", style="dim"))
     for difference in differences(results, baseline):
         console.print(Text(f"note: {difference}", style="dim"))
 
@@ -128,6 +128,6 @@ def _print_problems(console: Console, totals: Sequence[Row], results: Results) -
 def _table(*headings: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, heading in enumerate(headings):
-        is_text = not heading or index == 0 or heading in ("compression", "take")
+        is_text = not heading or index == 0 or heading in ("compression", "best")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=index > 0)
     return table

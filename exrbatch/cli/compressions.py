@@ -1,4 +1,4 @@
-"""`exrbatch compressions`: the table of compressions as people read it. docs/compressions.md has the same rows."""
+"""`exrbatch compressions`: the table of compressions. docs/compressions.md has the same rows."""
 
 import argparse
 
@@ -8,7 +8,7 @@ HEADINGS = ("name", "lines per chunk", "lossless", "deep data", "read by OpenEXR
 
 
 def rows() -> list[tuple[str, str, str, str, str]]:
-    """List the compressions in the order of their numbers, a cell per heading."""
+    """Return one row per compression, ordered by number, with one cell per heading."""
     return [
         (
             compression.name.lower(),
@@ -22,7 +22,7 @@ def rows() -> list[tuple[str, str, str, str, str]]:
 
 
 def markdown() -> str:
-    """Return the table as it stands in docs/compressions.md."""
+    """Return the table in Markdown, exactly as docs/compressions.md has it."""
     lines = [HEADINGS, tuple("---" for _ in HEADINGS), *rows()]
     return "\n".join(f"| {' | '.join(cells)} |".replace("| --- ", "|---").replace("--- |", "---|") for cells in lines)
 

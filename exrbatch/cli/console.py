@@ -1,4 +1,4 @@
-"""Where everything is printed."""
+"""The console for all output. It survives a closed terminal or pipe."""
 
 import contextlib
 import io
@@ -8,19 +8,22 @@ from rich.console import Console
 
 
 class LastingStream:
-    """A stream whose reader may go away: a closed terminal or pipe, or a full disk, is no reason to stop the job."""
+    """A stream that ignores write errors.
+
+    A closed terminal, a closed pipe or a full disk is no reason to stop the run.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write what can be written."""
+        """Write the text if possible. Return its length in any case."""
         with contextlib.suppress(OSError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush what can be flushed."""
+        """Flush the stream if possible."""
         with contextlib.suppress(OSError):
             self._stream.flush()
 
@@ -29,7 +32,8 @@ class LastingStream:
 
 
 def lasting_console(stream: TextIO) -> Console:
-    """Make a console on a stream that may break."""
+    """Return a console on a stream, ignoring write errors."""
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")  # a character that the terminal does not have is no reason either
+        # Nor is a character that the terminal cannot show a reason to stop.
+        stream.reconfigure(errors="backslashreplace")
     return Console(file=cast(TextIO, LastingStream(stream)), highlight=False, soft_wrap=True)

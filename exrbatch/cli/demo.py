@@ -1,4 +1,4 @@
-"""`exrbatch demo DIR`: a few uncompressed frames, then the main job on them."""
+"""`exrbatch demo DIR`: write a few uncompressed frames, then recompress them."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`exrbatch doctor`: what exrbatch will do on this machine and in these folders, before anybody trusts it."""
+"""`exrbatch doctor`: report what exrbatch will do on this machine and in these folders."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ EXIT_DONE, EXIT_CANT = 0, 1
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run `exrbatch doctor`; return the exit code: 0 if every path can be worked on as asked, else 1."""
+    """Run `exrbatch doctor`; return 0 if every path can be processed as asked, else 1."""
     asked = [(path, "outputs" if arguments.output else "in_place") for path in arguments.paths]
     if arguments.output:
         asked = [(arguments.output, "outputs")]
@@ -68,11 +68,14 @@ def _machine() -> dict[str, int | str]:
 
 
 def _existing(path: str, *, is_made: bool) -> str:
-    """Return what can be examined in the place of a path: for a frame sequence its folder.
+    """Return an existing path that can be examined instead of `path`.
+
+    For a frame sequence, it is the folder of the sequence.
 
     Args:
-        path: what the user named.
-        is_made: whether a run would make this folder; until it has, the nearest folder above it stands in.
+        path: the path that the user named.
+        is_made: whether a run would create this folder. If it does not exist yet, the nearest
+            existing folder above it is examined.
     """
     if os.path.lexists(path):
         return path
@@ -90,7 +93,7 @@ def _finding(path: str, *, is_made: bool) -> dict[str, Any]:
     except FileNotFoundError:
         raise OptionsError(f"no such file or folder: {path}") from None
     except OSError as error:
-        raise OptionsError(f"can't look at {path}: {error.strerror}") from None
+        raise OptionsError(f"can't examine {path}: {error.strerror}") from None
     ways = {"in_place": in_place(storage), "outputs": outputs(storage), "backups": backups(storage)}
     found = {
         "path": path,
@@ -98,7 +101,7 @@ def _finding(path: str, *, is_made: bool) -> dict[str, Any]:
         "source": storage.mount.source,
         "size": storage.total or None,
         "free": storage.free if storage.total else None,
-        "quota": None,  # no system call tells it for every kind of storage
+        "quota": None,  # no system call returns it for every kind of storage
         **{name: {"works": works, "how": how} for name, (works, how) in ways.items()},
         "promise": promise(storage),
     }
@@ -128,7 +131,7 @@ def _lines(document: dict[str, Any]) -> list[Text]:
     lines = [
         _line("versions", ", ".join(f"{name} {version}" for name, version in document["versions"].items())),
         _line("machine", f"{machine['system']}, {machine['cores']} cores, {format_size(machine['memory'])} of memory"),
-        _line("workers", f"{machine['jobs']}, or as many as -j says, up to {machine['most_jobs']} (open files)"),
+        _line("workers", f"{machine['jobs']} by default, at most {machine['most_jobs']} with -j (limit of open files)"),
     ]
     for finding in document["paths"]:
         lines += [Text(), Text(safe_text(os.path.abspath(finding["path"])), style="bold"), *_storage_lines(finding)]
@@ -154,19 +157,19 @@ def _storage_lines(finding: dict[str, Any]) -> list[Text]:
 
 
 def _shown_probes(probes: dict[str, Any]) -> list[tuple[str, str]]:
-    """Say what was found, each under a title."""
+    """Return the probe results in words, as pairs of title and value."""
     can = {True: "yes", False: "no"}
     return [
         ("exchange of names", can[probes["exchange"]]),
-        ("rename, never overwriting", can[probes["rename_without_overwriting"]]),
+        ("rename without overwrite", can[probes["rename_without_overwriting"]]),
         ("rename over an open file", can[probes["rename_over_open_file"]]),
         ("hard links", probes["hard_links"]),
         ("open files seen (leases)", can[probes["leases"]]),
-        ("times", f"in steps of {probes['time_step_ns']:,} ns, {probes['clock_offset_seconds']:+.1f} s to this clock"),
+        ("times", f"in steps of {probes['time_step_ns']:,} ns, {probes['clock_offset_seconds']:+.1f} s from our clock"),
         ("extended attributes", can[probes["extended_attributes"]]),
         ("access control lists", can[probes["access_control_lists"]]),
         ("owner and group kept", can[probes["owner_kept"]]),
-        ("latency", f"{probes['round_trip_ms']} ms for a request, {probes['sync_ms']} ms to write a small file"),
+        ("latency", f"{probes['round_trip_ms']} ms per request, {probes['sync_ms']} ms to write and sync a small file"),
         ("suggested -j", str(probes["suggested_jobs"])),
     ]
 

@@ -1,4 +1,4 @@
-"""A run driven to its end: the live dashboard or a plain line now and then, signals, and the totals."""
+"""Drive a run to its end: show its progress, handle signals, and add up the totals."""
 
 import contextlib
 import time
@@ -17,7 +17,7 @@ from exrbatch.dashboard import STOPPING, Dashboard, Snapshot, plain_line
 from exrbatch.signals import STATUS_SIGNALS, STOP_SIGNALS, handled, ignore
 
 PLAIN_SECONDS = 30.0
-"""Between two lines when the output is no terminal."""
+"""Seconds between two progress lines if the output is not a terminal."""
 
 
 def drive(
@@ -28,7 +28,18 @@ def drive(
     sinks: Sequence[Sink] = (),
     report: BatchReport | None = None,
 ) -> BatchReport:
-    """Run to the end with a live dashboard (on a terminal) or a plain line now and then; return the totals."""
+    """Drive a run to its end, with a live dashboard on a terminal or else plain progress lines.
+
+    Args:
+        run: the run; it has not started yet.
+        console: where progress is printed.
+        quiet: print no progress.
+        sinks: functions that get each file's report when the file ends.
+        report: totals to add to; None for new ones.
+
+    Returns:
+        The totals.
+    """
     report = report or BatchReport()
     status = _StatusLine(console, run, report)
     is_live = console.is_terminal and not console.is_dumb_terminal and not quiet
@@ -56,10 +67,10 @@ def drive(
 
 
 class _StatusLine:
-    """Prints one line about the run: now and then, and when SIGUSR1 (on BSD and macOS also SIGINFO) asks for it.
+    """A line of progress, printed at intervals and after SIGUSR1 (on BSD and macOS also SIGINFO).
 
     Attributes:
-        is_wanted: whether one is to be printed at the next opportunity.
+        is_wanted: whether to print a line at the next opportunity.
     """
 
     def __init__(self, console: Console, run: Run, report: BatchReport) -> None:
@@ -67,19 +78,19 @@ class _StatusLine:
         self.is_wanted = False
 
     def print_if_wanted(self) -> None:
-        """Print the line if somebody asked for it."""
+        """Print the line if it is wanted."""
         if self.is_wanted:
             self.is_wanted = False
             self._console.print(Text(plain_line(Snapshot.of(self._run, self._report))))
 
     def ask(self, _number: int, _frame: FrameType | None) -> None:
-        """Note that a line is wanted: the handler of the signals."""
+        """Handle a status signal: note that a line is wanted."""
         self.is_wanted = True
 
 
 @contextlib.contextmanager
 def _killed_on_error(run: Run) -> Iterator[None]:
-    """Stop the workers at once when the second signal, or an error, comes between two events of the run."""
+    """Stop the workers immediately if the second signal, or an error, comes between two events."""
     try:
         yield
     except BaseException:
@@ -89,11 +100,18 @@ def _killed_on_error(run: Run) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interrupts(stop: StopRequest, console: Console | None) -> Iterator[None]:
-    """First Ctrl-C, SIGTERM or SIGHUP: finish what runs, and say so unless the dashboard does. Second: stop now."""
+    """Handle Ctrl-C, SIGTERM and SIGHUP while a run is driven.
+
+    The first signal makes the run finish the files in progress; the second stops it immediately.
+
+    Args:
+        stop: the stop request of the run.
+        console: where to announce the stop; None if the dashboard announces it.
+    """
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.signal_number is not None:
-            ignore(STOP_SIGNALS)  # a third must not disturb the removal of temporary files
+            ignore(STOP_SIGNALS)  # a third signal must not disturb the removal of temporary files
             raise KeyboardInterrupt
         stop.signal_number = number
         if console is not None:

@@ -1,6 +1,7 @@
-"""Files that a command writes beside its job: made anew, or over an earlier one of the same kind, over nothing else.
+"""Report files of a command. They overwrite an earlier report of the same kind, and nothing else.
 
-A pattern that the shell expands behind such an option would make the first frame the report.
+Otherwise a pattern that the shell expands after such an option could overwrite the first frame with
+the report.
 """
 
 import os
@@ -10,7 +11,16 @@ from exrbatch.errors import OptionsError
 
 
 def check_output(path: str, beginning: str, option: str) -> None:
-    """Raise `OptionsError` where a file whose content begins like that can't be written; change nothing."""
+    """Check that a report can be written to `path`. Nothing is changed.
+
+    Args:
+        path: the report.
+        beginning: how every report of this kind begins.
+        option: the option that named the report, for messages.
+
+    Raises:
+        OptionsError: the report cannot be written, or `path` is another kind of file.
+    """
     try:
         if os.path.isdir(path):
             raise OptionsError(f"can't write the report {path}: it is a folder ({option})")
@@ -19,13 +29,22 @@ def check_output(path: str, beginning: str, option: str) -> None:
         if os.path.isfile(path):
             with open(path, "rb") as file:
                 if file.read(len(beginning)) not in (b"", beginning.encode()):
-                    raise OptionsError(f"{path} is no earlier report; {option} does not write over it")
+                    raise OptionsError(f"{path} exists and is not an earlier report; {option} does not overwrite it")
     except OSError as error:
         raise OptionsError(f"can't write the report {path}: {error.strerror}") from None
 
 
 def open_output(path: str, beginning: str, option: str) -> TextIO:
-    """Open a file whose content begins like that. Raises `OptionsError`."""
+    """Open a report for writing, after the checks of `check_output`.
+
+    Args:
+        path: the report.
+        beginning: how every report of this kind begins.
+        option: the option that named the report, for messages.
+
+    Raises:
+        OptionsError: the report cannot be written, or `path` is another kind of file.
+    """
     check_output(path, beginning, option)
     try:
         return open(path, "w", encoding="utf-8", errors="backslashreplace")

@@ -1,7 +1,8 @@
-"""The arguments of every command. User interface libraries are imported by the commands that need them.
+"""The arguments of every command.
 
-Each command names the module that runs it; `main` imports that module only. Defaults and choices of a recompression
-come from `RecompressRules`.
+Each command names the module that runs it, and `main` imports only that module. The commands that
+need user interface libraries import them. Defaults and choices of a recompression come from
+`RecompressRules`.
 """
 
 import argparse
@@ -32,7 +33,9 @@ EXIT_CODES = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose messages can be printed, whatever was typed. Parsers of commands are of the same class.
+    """A parser that escapes control characters in its messages.
+
+    The parsers of the commands are also of this class.
 
     Attributes:
         commands: names of the commands.
@@ -46,7 +49,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Commands:
-    """The commands as they are added to a parser."""
+    """The commands of a parser.
+
+    Attributes:
+        names: names of the commands, in the order in which they were added.
+    """
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self._parsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -59,10 +66,10 @@ class _Commands:
 
         Args:
             name: what the user types.
-            summary: a line in the list of commands.
-            description: what the command's own help begins with.
-            uses_workers: whether worker processes are to be prepared while the command loads.
-            epilog: what its help ends with.
+            summary: its line in the list of commands.
+            description: the beginning of the command's own help.
+            uses_workers: whether to prepare worker processes while the command loads.
+            epilog: the end of the command's own help.
         """
         command = self._parsers.add_parser(
             name, help=summary, description=description, epilog=epilog, formatter_class=_help_formatter
@@ -260,7 +267,7 @@ def _add_bench(commands: _Commands) -> None:
     command.add_argument("--baseline", metavar="RUN.json", help="print ratios to the --json file of an earlier run")
     command.add_argument("--json", metavar="FILE", help="write each trial as a line of JSON, as it ends")
     command.add_argument("--csv", metavar="FILE", help="write all figures as a table")
-    command.add_argument("--html", metavar="FILE", help="write a page with plots (needs the extra exrbatch[plot])")
+    command.add_argument("--html", metavar="FILE", help="write a page with plots (needs matplotlib)")
     command.add_argument(
         "-n", "--dry-run", action="store_true", help="only say what would be measured, and how long it takes"
     )

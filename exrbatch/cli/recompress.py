@@ -1,4 +1,4 @@
-"""The main command, and what the commands that drive a run have in common: its records and its summary."""
+"""`exrbatch recompress`, and the records and summary that it shares with `exrbatch verify`."""
 
 import argparse
 import contextlib
@@ -44,7 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def show_run(run: Run, arguments: argparse.Namespace, report: BatchReport | None = None) -> int:
-    """Drive a run as the options for reporting say; return the exit code."""
+    """Drive a run, write its records, print its summary, and return the exit code.
+
+    Args:
+        run: the run; it has not started yet.
+        arguments: the options added by `add_reporting`.
+        report: totals to add to; None for new ones.
+    """
     console = lasting_console(sys.stderr if arguments.json else sys.stdout)
     if (needs := release_note(run.options.rules)) is not None:
         console.print(needs)
@@ -62,7 +68,7 @@ def show_run(run: Run, arguments: argparse.Namespace, report: BatchReport | None
     report = drive(run, console, quiet=arguments.quiet, sinks=sinks, report=report)
     for sink in guarded:
         sink.finish(report)
-    for line in summary_lines(report):
+    for line in summary_lines(report, is_comparison=run.options.other is not None):
         console.print(line)
     if run.is_remote and (advice := waiting_line(report, run.jobs, physical_cores())) is not None:
         console.print(advice)
@@ -73,7 +79,10 @@ def show_run(run: Run, arguments: argparse.Namespace, report: BatchReport | None
 
 
 def _settle_stdout() -> None:
-    """Write what is left, or forget it where nobody reads any more: else the interpreter complains at its end."""
+    """Flush stdout; if its reader is gone, discard the rest.
+
+    Otherwise the interpreter would print an error when it exits.
+    """
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,4 +1,7 @@
-"""Output records: a line of JSON for each file (`--report`), or one document (`--json`), written as the files end."""
+"""Records of a run, written as the files end.
+
+`--report` writes a line of JSON for each file, `--json` one document for all.
+"""
 
 import contextlib
 import json
@@ -10,13 +13,13 @@ from exrbatch.batch.run_report import BatchReport
 from exrbatch.jobs.file_report import FileReport
 
 Sink = Callable[[FileReport], None]
-"""Gets each file's report as the file ends."""
+"""A function that gets each file's report when the file ends."""
 REPORT_BEGINNING = '{"type": "file"'
-"""How every report begins."""
+"""How every `--report` file begins."""
 
 
 class RecordFile:
-    """JSON lines: one typed record per file, written out as the file ends."""
+    """A file of JSON lines: one typed record per file, flushed when the file ends."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -28,7 +31,11 @@ class RecordFile:
 
 
 class GuardedSink:
-    """Passes reports on until that fails once; then warns, and the job goes on without. `error`: what failed."""
+    """A sink that is used until a write fails. Then it warns once, and the run continues.
+
+    Attributes:
+        error: the last error; None if all writes succeeded.
+    """
 
     def __init__(self, add: Sink, finish: Callable[[BatchReport], None]) -> None:
         self._add = add
@@ -36,12 +43,12 @@ class GuardedSink:
         self.error: OSError | None = None
 
     def add(self, report: FileReport) -> None:
-        """Pass one report on."""
+        """Pass one report on, unless an earlier one failed."""
         if self.error is None:
             self._try(lambda: self._add(report))
 
     def finish(self, report: BatchReport) -> None:
-        """Write the end and close, also after a failure."""
+        """Write the end and close the sink, even after a failure."""
         self._try(lambda: self._finish(report))
 
     def _try(self, step: Callable[[], None]) -> None:
@@ -50,12 +57,12 @@ class GuardedSink:
         except OSError as error:
             if self.error is None:
                 with contextlib.suppress(OSError):
-                    print(f"exrbatch: can't write the report any more: {error.strerror}", file=sys.stderr)
+                    print(f"exrbatch: can't write the report: {error.strerror}; it is incomplete", file=sys.stderr)
             self.error = error
 
 
 class JsonDocument:
-    """The one document of --json, written while the run goes on: memory does not grow with the files."""
+    """The document of `--json`, written record by record so that memory use stays constant."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""Arguments that several commands have, and the type of an argument with choices."""
+"""Arguments that several commands share, and the type of an argument with choices."""
 
 import argparse
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.suggestions import unknown_name
 
 DEFAULTS = RecompressRules()
-"""Where the commands take the defaults of a recompression from."""
+"""The source of all defaults for options of a recompression."""
 
 
 def add_run_options(command: argparse.ArgumentParser) -> None:
@@ -82,7 +82,14 @@ def add_reporting(command: argparse.ArgumentParser) -> None:
 
 
 def one_of(what: str, known: Iterable[str]) -> Callable[[str], str]:
-    """Make the type of an option with choices: an unknown value gets a message with the closest one."""
+    """Return the argparse type of an option with choices.
+
+    For an unknown value, the error message suggests the closest choice.
+
+    Args:
+        what: what the value stands for, such as "effort".
+        known: the choices, in lower case.
+    """
     names = list(known)
 
     def checked(value: str) -> str:

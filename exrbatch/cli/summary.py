@@ -1,4 +1,4 @@
-"""What is said when a run has ended, and the line of one file. Nothing but text; tests read it."""
+"""The summary of a run, and the line of one file. Returns text only, so that tests can read it."""
 
 from rich.text import Text
 
@@ -8,19 +8,20 @@ from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE, release_number
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.job import Rules
 from exrbatch.jobs.recompress_job import RecompressRules
-from exrbatch.text import format_duration, format_size, safe_text
+from exrbatch.text import format_duration, format_saving, format_size, safe_text
 
 MAX_LISTED = 20
-"""Failures and reasons shown at the end; the others are in the --report file."""
+"""Number of failures and reasons shown at the end. The --report file has all of them."""
 SHARED_BY = 3
-"""From so many failed files on a reason that they share is said once, with the first of them."""
+"""If at least this many files failed for one reason, it is shown once, with the first of them."""
 NOTABLE_SECONDS, NOTABLE_WAIT = 5.0, 0.5
-"""The workers' time, and the part of it in which they waited, from which on more workers are suggested."""
+"""More workers are suggested only if all workers together took at least this many seconds, and
+waited for at least this fraction of them."""
 MOST_JOBS_PER_CORE = 4
 
 
 def file_line(report: FileReport) -> Text:
-    """One file that has ended."""
+    """Return the line about one finished file."""
     line = Text(f"{report.status.value.replace('_', ' '):<13}", style=STYLES[report.status])
     line.append(safe_text(report.path), "default not bold")
     if report.status is Status.RECOMPRESSED:
@@ -38,11 +39,11 @@ def file_line(report: FileReport) -> Text:
 
 
 def release_note(rules: Rules) -> Text | None:
-    """Say which OpenEXR is needed to read the result, where that is not any."""
+    """Return a note if only new releases of OpenEXR can read the result; else None."""
     if not isinstance(rules, RecompressRules):
         return None
     if rules.compression is None:
-        release, what = rules.readers, "what auto may choose"
+        release, what = rules.readers, "auto may choose a compression that"
     else:
         release, what = rules.compression.facts.first_release, rules.compression.name
     if release_number(release) < release_number(OLDEST_NOTABLE_RELEASE):
@@ -50,8 +51,13 @@ def release_note(rules: Rules) -> Text | None:
     return Text(f"{what} needs OpenEXR {release} or newer to be read", style="yellow")
 
 
-def summary_lines(report: BatchReport) -> list[Text]:
-    """The whole summary, a line each."""
+def summary_lines(report: BatchReport, *, is_comparison: bool = False) -> list[Text]:
+    """Return the lines of the summary.
+
+    Args:
+        report: the totals of the run.
+        is_comparison: whether the run compared files instead of recompressing them.
+    """
     lines: list[Text] = []
     lines += _grouped("note", report.notes.most_common(), "dim")
     lines += _grouped("skipped", report.skip_reasons.most_common(), "yellow")
@@ -61,34 +67,47 @@ def summary_lines(report: BatchReport) -> list[Text]:
     for index, status in enumerate(shown):
         counts.append(", " if index else "", "default not bold")
         counts.append(f"{report.counts[status]} {_WORDS[status]}", STYLES[status])
-    lines.append(counts if shown else Text("no OpenEXR files found"))
-    lines.append(_sizes(report))
+    is_stopped = report.stop_reason is not None or report.signal_number is not None
+    nothing = "no file was processed" if is_stopped else "no OpenEXR files found"
+    lines.append(counts if shown else Text(nothing))
+    lines.append(_sizes(report, is_comparison=is_comparison))
     if report.skipped_all_for is not None:
-        lines.append(Text(f"nothing was done: all files were skipped, {report.skipped_all_for}", style="bold red"))
+        lines.append(
+            Text(f"nothing was done: all files were skipped for one reason: {report.skipped_all_for}", style="bold red")
+        )
     if report.stop_reason is not None:
         lines.append(Text(f"stopped before the end: {report.stop_reason}", style="bold red"))
     elif report.signal_number is not None:
-        lines.append(Text("stopped before the end; run it again to go on", style="yellow"))
+        lines.append(Text("stopped before the end; run the same command again to continue", style="yellow"))
     return lines
 
 
 def waiting_line(report: BatchReport, jobs: int, cores: int) -> Text | None:
-    """Suggest more workers for storage that is not local, if they mostly waited for it; None if they did not."""
+    """Suggest more workers if the present ones spent most of their time waiting for remote storage.
+
+    Args:
+        report: the totals of the run.
+        jobs: number of workers of the run.
+        cores: number of cores of the machine.
+
+    Returns:
+        The suggestion; None if more workers would not help.
+    """
     if report.worker_seconds < NOTABLE_SECONDS or report.waiting_share < NOTABLE_WAIT:
         return None
     wanted = min(round(cores / (1 - report.waiting_share + 0.01)), MOST_JOBS_PER_CORE * cores)
     if wanted <= jobs:
         return None
-    share = f"workers waited for storage for {100 * report.waiting_share:.0f} % of their time"
-    return Text(f"{share}; more of them may be faster: -j {wanted} (now {jobs})", style="yellow")
+    share = f"the workers spent {100 * report.waiting_share:.0f} % of their time waiting for storage"
+    return Text(f"{share}; more workers may be faster: -j {wanted} (now {jobs})", style="yellow")
 
 
 def _failure_lines(report: BatchReport) -> list[Text]:
-    """Say what failed, file by file; but a reason that many files share is said once."""
+    """Return a line for each failed file, but only one for a reason that many files share."""
     by_reason: dict[str, list[FileReport]] = {}
     for failure in report.failures:
         by_reason.setdefault(failure.reason or "", []).append(failure)
-    said: list[tuple[str, int]] = []  # words, and the number of files that they are about
+    said: list[tuple[str, int]] = []  # text of a line, and the number of files that it is about
     for reason, failures in by_reason.items():
         if len(failures) >= SHARED_BY:
             said.append((f"{len(failures)} files, the first {safe_text(failures[0].path)}: {reason}", len(failures)))
@@ -123,14 +142,15 @@ def _grouped(word: str, reasons: list[tuple[str, int]], style: str) -> list[Text
     return lines
 
 
-def _sizes(report: BatchReport) -> Text:
-    if report.counts[Status.EQUAL]:
-        return Text(f"compared in {format_duration(report.seconds)}", style="bold")
+def _sizes(report: BatchReport, *, is_comparison: bool) -> Text:
+    if is_comparison:
+        return Text(f"comparison finished in {format_duration(report.seconds)}", style="bold")
     if report.counts[Status.PLANNED]:
-        return Text(f"a dry run of {format_duration(report.seconds)}: no file was touched", style="bold")
+        return Text(f"dry run finished in {format_duration(report.seconds)}: no file was changed", style="bold")
     seconds = max(report.seconds, 1e-9)
-    after = format_size(report.replaced_size - report.saved)
-    saved = f"{format_size(report.replaced_size)} -> {after}, saved {format_size(report.saved)}"
-    change = f"{saved} ({100 * report.saved_share:.1f} %)" if report.replaced_size else "nothing changed"
+    before, after = format_size(report.replaced_size), format_size(report.replaced_size - report.saved)
+    change = f"{before} -> {after}, {format_saving(report.saved, report.saved_share)}"
+    if not report.replaced_size:
+        change = "no file was recompressed"
     speed = f"{report.files / seconds:.1f} files/s, {format_size(report.done_size / seconds)}/s"
     return Text(f"{change} in {format_duration(report.seconds)} ({speed})", style="bold")

@@ -1,4 +1,4 @@
-"""`exrbatch verify A B`: two files or two trees compared, by the same code that checks new files."""
+"""`exrbatch verify A B`: compare two files or two trees, with the code that verifies new files."""
 
 import argparse
 import os

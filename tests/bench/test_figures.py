@@ -31,7 +31,7 @@ def test_a_row_sums_up_the_passes() -> None:
     assert (row.pack.median, row.unpack.median) == (2 * RAW / 4.0, 2 * RAW / 1.0)
     assert row.cpu_per_byte == pytest.approx(4.0 / (2 * RAW))
     assert row.saved_per_cpu_hour == pytest.approx(800 / 4.0 * 3600)
-    assert any("packing" in problem for problem in row.problems)
+    assert any("compression" in problem for problem in row.problems)
 
 
 def test_there_is_a_row_for_each_content() -> None:
@@ -69,7 +69,7 @@ def test_a_file_without_a_report_is_no_good_file() -> None:
 def test_a_compression_that_no_file_can_have_is_not_advised() -> None:
     """Deep data gets ZIPS instead: the row says so, and is nobody's advice."""
     (row,) = make_rows(results([in_memory(PIZ, 1, (500, 1, 1), is_renamed=True)], "fog"))
-    assert row.problems == ["1 of 1 files can't have it (deep data) and got ZIPS"]
+    assert row.problems == ["1 of 1 files can't have it (deep data) and got ZIPS instead"]
     assert advise([row])[0].startswith("No advice")
 
 
@@ -82,7 +82,7 @@ def test_end_to_end_trials_alone_do_not_hide_the_warm_up() -> None:
 def test_nothing_is_traded_for_growth() -> None:
     """A packer that saves nothing is not taken for its speed."""
     trials = [in_memory(PIZ, 1, (796, 2.0, 1.0)), in_memory(ZIP, 1, (801, 1.0, 1.0))]
-    assert advise(make_rows(results(trials, "plates")))[0].startswith("Take piz")
+    assert advise(make_rows(results(trials, "plates")))[0].startswith("Use piz")
 
 
 def test_a_lossy_row_takes_no_mark_away() -> None:
@@ -111,14 +111,14 @@ def test_a_file_that_fails_is_left_out_and_told() -> None:
     (row,) = make_rows(found)
     assert (row.files, row.asked, row.new_size, row.is_whole) == (1, 2, 500, False)
     assert [(packing, file.reason) for packing, file in unmeasured(found)] == [(ZIP, "damaged")]
-    assert advise([row]) == ["No advice: nothing packed every file of the sample without loss."]
+    assert advise([row]) == ["No advice: no compression handled every file of the sample without loss."]
 
 
 def test_sizes_that_change_are_told() -> None:
     """A packer that gives another size each time, or another on the disk than in memory, is not to be trusted."""
     trials = [in_memory(ZIP, 1, (500, 1, 1)), end_to_end(ZIP, 1, 1, 1.0, 501)]
     (row,) = make_rows(results(trials, "plates"))
-    assert "1 files differ in size from trial to trial" in row.problems
+    assert "1 file changed in size from trial to trial" in row.problems
 
 
 def test_sources_that_stayed_in_the_cache_are_told() -> None:
@@ -157,7 +157,7 @@ def test_lossy_rows_come_last_and_are_never_advised() -> None:
     assert in_order(rows)[-1].packing == ZIP
     assert ZIP not in [row.packing for row in pareto(rows)]
     assert advise(rows)[0].startswith(
-        "Take piz: 49.5 % of the raw bytes, and a run saves 38.1 % of the files as they are; the small"
+        "Use piz: 49.5 % of the raw size, and a run saves 38.1 % of the current size; the smallest"
     )
 
 
@@ -171,20 +171,20 @@ def test_advice_gives_its_reason() -> None:
     """Which, how much smaller, why not the smallest, and who can read it."""
     (line,) = advise(make_rows(results(three(), "plates")))
     assert line.startswith(
-        "Take zip balanced: 50.0 % of the raw bytes, and a run saves 37.5 % of the files as they are; 1.0 % larger"
+        "Use zip balanced: 50.0 % of the raw size, and a run saves 37.5 % of the current size; 1.0 % larger"
     )
-    assert "packed 2.0 times as fast" in line
+    assert "compresses 2.0 times as fast" in line
     small = [in_memory(ZSTD, 1, (100, 1.0, 1.0)), in_memory(ZIP, 1, (200, 1.0, 1.0))]
     (line,) = advise(make_rows(results(small, "plates")))
     assert line.endswith(
-        "It needs OpenEXR 3.5 or newer to be read; for older readers take zip balanced, 2.00 times its size."
+        "It needs OpenEXR 3.5 or newer to be read; for older readers use zip balanced, 2.00 times its size."
     )
 
 
 def test_advice_to_do_nothing() -> None:
     """Files that would grow are best left alone."""
     assert advise(make_rows(results([in_memory(ZIP, 1, (900, 1, 1))], "plates"))) == [
-        "Leave the files as they are: none of 1 would make one of the sample smaller."
+        "Leave the files as they are: no lossless compression of the whole sample makes any file smaller."
     ]
 
 
@@ -200,7 +200,9 @@ def test_a_baseline_gives_ratios_and_what_else_changed() -> None:
     assert change.rates == {2: pytest.approx(3.0)}
     assert differences(now, then) == ["cpu: an old cpu then, a cpu now"]
     other = results([], "plates", "renders")
-    assert differences(now, other) == ["the samples are not the same files: sizes and speeds are of other pictures"]
+    assert differences(now, other) == [
+        "the samples are different files, so sizes and speeds are not directly comparable"
+    ]
 
 
 def test_names_tell_effort_only_where_there_is_one() -> None:

@@ -57,7 +57,7 @@ def test_the_whole_of_it(show: Path, tmp_path: Path) -> None:
     assert identities(show) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.csv", "run.html", "run.json", "show"]
     assert "10 files found" in done.stdout
-    assert "Take " in done.stdout
+    assert "Use " in done.stdout
 
     head, *trials = records(outputs["json"])
     files = head["sample"]["files"]
@@ -113,14 +113,14 @@ def test_a_damaged_file_is_a_row_not_the_end(show: Path, tmp_path: Path) -> None
     done = exrbatch("bench", show, "--passes", 1, "-c", "zip,piz", "--cache", "memory", code=1)
     assert re.search(r"failed: .*broken\.exr: ", done.stdout)
     assert re.search(r"failed: .*hurt\.exr: part 0, chunk ", done.stdout)
-    assert "Take " in done.stdout
+    assert "Use " in done.stdout
 
 
 def test_lossy_ones_take_part_when_named_and_are_marked(show: Path) -> None:
     """And they are never advised, however small."""
     done = exrbatch("bench", show, "--passes", 1, "-c", "zip,dwaa", "--cache", "memory", COLUMNS="160")
     assert "dwaa (lossy)" in done.stdout
-    assert "Take zip" in done.stdout
+    assert "Use zip" in done.stdout
 
 
 def test_a_dry_run_only_tells(show: Path, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_cold_and_baseline(show: Path, tmp_path: Path) -> None:
         (["--passes", "0"], "0 passes"),
         (["--passes", "1000000"], "1000000 passes"),
         (["--cache", "memory", "-j", "2"], "leave out -j"),
-        (["--json", "same", "--csv", "same"], "a file each"),
+        (["--json", "same", "--csv", "same"], "must name different files"),
         (["--json", "no/such/folder/run.json"], "no such folder"),
         (["--sample", "-1"], "-1 files in the sample"),
         (["--baseline", "none.json"], "can't read the baseline none.json"),

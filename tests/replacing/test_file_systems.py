@@ -268,7 +268,7 @@ def test_a_run_that_skips_everything_for_one_reason_says_so(frame: Path) -> None
     command = [sys.executable, "-m", "exrbatch", "recompress", str(frame.parent)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "nothing was done: all files were skipped, it has 2 hard links" in done.stdout
+    assert "nothing was done: all files were skipped for one reason: it has 2 hard links" in done.stdout
 
 
 def test_a_probe_that_can_remove_nothing_is_made_once_and_names_what_it_left(
