@@ -141,7 +141,7 @@ def made(folder: Path) -> Path:
     return folder
 
 
-def add_real(folder: Path, images: Path) -> None:
+def add_real(folder: Path, images: Path, *, repeat: bool = True) -> None:
     """Copy the real images that every peer can rewrite completely, and repeat them.
 
     These are images with flat parts, one level and no subsampled channels. The checkout also has
@@ -150,6 +150,7 @@ def add_real(folder: Path, images: Path) -> None:
     Args:
         folder: the corpus.
         images: the checkout of openexr-images.
+        repeat: whether to repeat the images until each class has a useful size.
     """
     found: dict[str, list[Path]] = {name: [] for name in CLASS_BYTES}
     for path in sorted(images.rglob("*.exr")):
@@ -165,7 +166,7 @@ def add_real(folder: Path, images: Path) -> None:
     folders = [str(folder / kind) for kind in CLASS_BYTES if found[kind]]
     for report in recompress_many(folders, "none", force=True, include_lossy_sources=True):
         assert report.status in (Status.RECOMPRESSED, Status.ALREADY), report
-    for kind, paths in found.items():
+    for kind, paths in found.items() if repeat else ():
         total = sum(path.stat().st_size for path in paths)
         for copy in range(1, round(CLASS_BYTES[kind] / total) if total else 0):
             for path in paths:

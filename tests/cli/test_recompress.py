@@ -130,7 +130,7 @@ def test_usage_errors(shot: Path, tmp_path: Path) -> None:
         ([shot, "--report", tmp_path / "no" / "r.jsonl"], "can't write the report"),
         ([shot, "--readers", "1"], "unknown release '1'; choose from 2.2, 3.4, 3.5"),
         ([shot, "-n", "--report", shot / "depth" / "d.1001.exr"], "--report does not overwrite it"),
-        ([shot, "--effort", "heroic"], "unknown effort 'heroic'; choose from fast, balanced, max"),
+        ([shot, "--effort", "heroic"], "unknown effort 'heroic'; choose from fast, balanced, high, max"),
         ([], "the following arguments are required: PATH"),
     ):
         (line,) = exrbatch("recompress", *arguments, code=2).stderr.splitlines()
