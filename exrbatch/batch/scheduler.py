@@ -31,7 +31,7 @@ TICK = 0.1
 BUNDLE_FILES, BUNDLE_BYTES = 16, 16_000_000
 """Limits of a bundle of small files. A file of `BUNDLE_BYTES` or more is sent to a worker alone."""
 SHARES = 4
-"""A bundle has at most 1/SHARES of the waiting files per worker.
+"""A bundle has at most 1/`SHARES` of one worker's equal share of the waiting files.
 
 So no worker is idle while another one still has many files.
 """
@@ -127,7 +127,7 @@ class Scheduler:
 
         Yields:
             each report when it arrives; None about every `TICK` seconds if no file has ended, so
-                that the caller can do other work.
+            that the caller can do other work.
         """
         while True:
             if self._stop.is_set:

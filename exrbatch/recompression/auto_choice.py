@@ -69,7 +69,7 @@ def choose_by_sample(source: ExrFile, readers: str, prefer: Prefer, effort: Effo
 
 
 def _best(sizes: dict[Compression, int], raw_size: int, prefer: Prefer) -> Compression:
-    """Return the smallest compression, or the compression that saves most for its cost.
+    """Return the compression that gives the smallest size, or that saves most for its cost.
 
     If several are equal, return the fastest.
     """
@@ -101,7 +101,7 @@ def _chunks(source: ExrFile, reader: RawReader, part: Part) -> Sample:
     grid = source.parts[part.index].grid
     count = min(grid.count, max(STRIPS, SAMPLE_BYTES // max(1, int(grid.raw_sizes.mean()))))
     chosen = sorted(set(np.linspace(0, grid.count - 1, count).astype(int).tolist()))
-    # Large tiles are read one by one: several at once would exceed the memory of a small file.
+    # Large tiles are read one by one, because several at once could exceed the `raw_limit`.
     alone = part.storage.is_deep or int(grid.raw_sizes.mean()) > SAMPLE_BYTES // STRIPS
     groups = [[chunk] for chunk in chosen] if alone else [chosen]
     return [(part, group, reader.read(part.index, group).copy()) for group in groups]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 READERS = ("2.2", "3.4", "3.5")
 """OpenEXR releases that a user can name as the oldest reader: those that added compressions."""
 DEFAULT_READERS = READERS[0]
-"""The oldest reader if the user names none: every reader in use is assumed to be as new as this."""
+"""Oldest reader if the user names none: all readers in use are assumed to be at least as new."""
 
 
 class Prefer(enum.StrEnum):

@@ -240,7 +240,7 @@ class _Comparer:
 
         Returns:
             its compressed streams, and the raw size in bytes of the samples that a deep chunk
-                states (0 for flat chunks).
+            states (0 for flat chunks).
         """
         payloads = self._payloads.read(span.part, span.target)
         return packed_streams(self._grids[span.part], span.target, payloads), payloads[0].raw_size

@@ -25,7 +25,7 @@ class Walk:
 
     Attributes:
         source: the open file.
-        progress: called with the part that is done as the walk proceeds.
+        progress: called with the fraction that is done as the walk proceeds.
         threads: number of threads that may work on the file.
     """
 

@@ -30,7 +30,7 @@ def measure(source: ExrFile, targets: Targets, effort: Effort, progress: Progres
         source: the open file.
         targets: the compression of each part.
         effort: compression effort.
-        progress: called with the part that is done, 0 to 1.
+        progress: called with the fraction that is done, 0 to 1.
 
     Raises:
         VerificationFailed: a chunk does not decompress to the original bytes.
@@ -45,8 +45,8 @@ def measure(source: ExrFile, targets: Targets, effort: Effort, progress: Progres
     for span in cut_spans(source, grids):
         raw = reader.read(span.part, span.source)
         group = target_group(span, grids[span.part], raw)
-        # The first call is not timed: it loads code and makes buffers. In a real run, many files
-        # share that cost.
+        # Make one call that is not timed, because the first call loads code and makes buffers. In a
+        # real run, many files share that cost.
         if not done:
             decoders[span.part].first_difference(
                 group, [memoryview(p) for p in packers[span.part].pack(group, raw)], raw
@@ -92,7 +92,7 @@ class _Clock:
 
         Returns:
             whether the raw bytes are unchanged. If the group is lossy, only channels that must not
-                change are compared.
+            change are compared.
         """
         if len(self._unpacked) < len(raw):
             self._unpacked = np.empty(len(raw), np.uint8)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 Progress = Callable[[float], None]
-"""A function that is called with the part of a step that is done, 0 to 1."""
+"""A function that is called with the fraction of a step that is done, 0 to 1."""
 
 
 def ignore_progress(_done: float) -> None:

@@ -59,7 +59,7 @@ class RawReader:
 
         Returns:
             raw bytes, shape (n,), valid until the next call. Those of flat chunks lie one after
-                another. Those of a deep chunk are its sample count table, then its samples.
+            another. Those of a deep chunk are its sample count table, then its samples.
 
         Raises:
             CorruptChunk: a chunk does not decompress to what the header states; the message names

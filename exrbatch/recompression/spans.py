@@ -151,7 +151,8 @@ def _line_runs(index: int, old: ChunkGrid, new: ChunkGrid) -> Iterator[Span]:
 def _span_lines(old: ChunkGrid, new: ChunkGrid) -> int:
     """Return the number of lines of a span.
 
-    It is a multiple of the lines of a chunk in both files, and of every channel's sampling.
+    It is a multiple of the lines of a chunk in both files, and of every channel's sampling. If
+    either file has a single chunk, it is all lines.
     """
     height = old.part.data_window.height
     samplings = [channel.y_sampling for channel in old.part.channels]

@@ -130,7 +130,9 @@ def beyond_library(part: Part, compression: Compression) -> str | None:
     is_sampled = any((channel.x_sampling, channel.y_sampling) != (1, 1) for channel in part.channels)
     if is_sampled and part.data_window.width > MAX_SAMPLED_WIDTH:
         width = part.data_window.width
-        return f"its subsampled channels lie in a window {width} pixels wide; OpenEXR would allocate every pixel"
+        return (
+            f"its subsampled channels lie in a window {width} pixels wide; OpenEXR would allocate memory for all of it"
+        )
     if compression.facts.binary_sampling and len(part.channels) > MAX_JPEG_CHANNELS:
         return f"it has {len(part.channels)} channels, for which OpenEXR's JPEG 2000 takes minutes"
     return None

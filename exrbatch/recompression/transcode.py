@@ -28,7 +28,7 @@ def recompress(
     write: Write,
     digests: Digests | None = None,
 ) -> None:
-    """Write a file with other compressions to an empty new file.
+    """Write a copy of a file, with other compressions, to an empty file.
 
     With one thread, this holds one span in memory at a time: about 4 MB of raw bytes, or one chunk
     that is common to both compressions. With several threads, it holds one span more than there are

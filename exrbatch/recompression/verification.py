@@ -25,8 +25,8 @@ def verify(
     with the source. For that, the source is read a second time, or `digests` from the first time
     are used. Channels that were allowed to change are ignored; all others must be equal.
 
-    With `Verify.LIBRARY`, the OpenEXR library decompresses flat data. A codec of ours is therefore
-    not checked by itself, which could hide a mistake.
+    With `Verify.LIBRARY`, the OpenEXR library decompresses flat data. So our own codecs are not
+    checked by themselves, which could hide a mistake.
 
     Args:
         walk: the walk over the source.

@@ -1,7 +1,4 @@
-"""Discovery: turn paths into candidate files, in order.
-
-Folders are walked, frame sequences are looked up, and hard links are grouped.
-"""
+"""Turn paths into candidates: walk folders, look up frame sequences, group hard links."""
 
 import contextlib
 import os
@@ -21,19 +18,13 @@ if TYPE_CHECKING:
     import pathspec
 
 SUFFIXES = (".exr", ".sxr", ".mxr")
-"""Suffixes of files that a walk takes for OpenEXR.
-
-Files that the user names may have any suffix.
-"""
+"""Suffixes of OpenEXR files in a walk. Files that the user names may have any suffix."""
 KEPT = (
     "left by a run that was killed; it may hold data that another program wrote to a frame at that moment:"
     " compare it with the frames in its folder, then remove it"
 )
 BENCH_FOLDER = ".exrbatch-bench-"
-"""Prefix of the folders in which a benchmark keeps its copies.
-
-A benchmark that was killed may have left such a folder.
-"""
+"""Prefix of folders with copies made by a benchmark, which may have been killed and left them."""
 _SEQUENCE = re.compile(r"[#@]|%0?\d*d|\$F\d*")
 
 
@@ -44,21 +35,13 @@ class Selection:
         self._include, self._exclude = _spec(include), _spec(exclude)
 
     def takes_file(self, relative: str) -> bool:
-        """Return whether a file is selected.
-
-        Args:
-            relative: its path relative to the folder that is walked.
-        """
+        """Return whether to take a file, given its path relative to the walked folder."""
         if self._include is not None and not self._include.match_file(relative):
             return False
         return self._exclude is None or not self._exclude.match_file(relative)
 
     def takes_folder(self, relative: str) -> bool:
-        """Return whether a folder must be walked.
-
-        Args:
-            relative: its path relative to the folder that is walked.
-        """
+        """Return whether to walk a folder, given its path relative to the walked folder."""
         return self._exclude is None or not self._exclude.match_file(relative + "/")
 
 
@@ -134,8 +117,7 @@ def discover(
 
     Yields:
         candidates, and a `FileReport` for what is no candidate but must not be ignored silently:
-            symbolic links, special files, folders that can't be listed, missing frames of a
-            sequence.
+        symbolic links, special files, folders that can't be listed, missing frames of a sequence.
     """
     skip = folder_identity(tree.root) if tree is not None else None
     by_place = tree is not None and not tree.holds_backups
@@ -184,7 +166,7 @@ def _grouped(
         if len(names) == status.st_nlink:
             yield Candidate(names[0], status.st_size, None, tuple(names[1:]), status.st_ino, status.st_nlink), names[0]
             for name in names[1:]:
-                reason = "another hard link to a file that is processed under its first name"
+                reason = "another hard link to a file that is done under its first name"
                 yield FileReport(path=name, status=Status.SKIPPED, reason=reason), path
             names.clear()
     for names in groups.values():
@@ -194,10 +176,7 @@ def _grouped(
 
 
 def only_in_tree(paths: Sequence[str], tree: OutputTree, selection: Selection) -> Iterator[FileReport]:
-    """Yield a report for each file of the mirrored tree that has no source.
-
-    A comparison of two folders needs this.
-    """
+    """Yield a report for each file of the tree that has no source, for a comparison of folders."""
     for path in paths:
         if not (os.path.isdir(path) and os.path.isdir(tree.root)):
             continue
@@ -221,7 +200,6 @@ def _status(path: str) -> os.stat_result | None:
 def _files_of(
     path: str, skip: FolderIdentity | None, selection: Selection, sweep: bool
 ) -> Iterator[Candidate | FileReport]:
-    """Yield the files of one path."""
     if os.path.isdir(path):
         yield from _walk(path, skip, selection, sweep)
     elif os.path.lexists(path):
@@ -234,10 +212,7 @@ def _files_of(
 def _sweep(folder: str, names: Sequence[str], frames: str | None = None) -> Iterator[FileReport]:
     """Remove stale temp files of a folder, and yield a report for each one that must be kept.
 
-    Args:
-        folder: path of the folder.
-        names: names of its entries.
-        frames: for a folder of backups, the folder of their frames.
+    For a folder of backups, `frames` is the folder of the frames.
     """
     for name in sweep_folder(folder, names, is_complete, frames=frames):
         yield FileReport(path=os.path.join(folder, name), status=Status.FAILED, reason=KEPT)
@@ -294,7 +269,6 @@ def _walk(
 def _is_to_be_entered(
     entry: "os.DirEntry[str]", relative: str, skip: FolderIdentity | None, selection: Selection
 ) -> bool:
-    """Return whether a walk must enter a folder."""
     if entry.name.startswith(BENCH_FOLDER) or not selection.takes_folder(relative):
         return False
     return skip is None or folder_identity(entry.path) != skip

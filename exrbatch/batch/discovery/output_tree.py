@@ -25,7 +25,7 @@ class OutputTree:
 
         Args:
             root: path of its top folder, which corresponds to the deepest folder that all sources
-                have in common.
+                have in common. If the tree is only read, it may also be a single file.
             paths: files and folders of the sources.
             written_as: "output" or "backup", which is used in messages; None if the tree is only
                 read.
@@ -74,7 +74,7 @@ class OutputTree:
 
         Returns:
             the candidate with its place, or a report if a link makes the place lie outside the
-                tree.
+            tree.
         """
         if self._name is None and not os.path.isdir(self.root):
             return candidate._replace(counterpart=self.root)

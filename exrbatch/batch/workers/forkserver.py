@@ -30,7 +30,7 @@ def start_context() -> BaseContext:
     per worker. If the system has no fork server, they are spawned. They are never forked from this
     process, because it has threads.
     """
-    # Otherwise OpenBLAS, which numpy uses, starts threads in every worker that are never used.
+    # Otherwise OpenBLAS, which numpy uses, starts useless threads in every worker.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")

@@ -36,7 +36,7 @@ class Running(NamedTuple):
     Attributes:
         slot: index of the worker's slot.
         candidate: the file.
-        done: the part of the file that is done, 0 to 1.
+        done: fraction of the file that is done, 0 to 1.
         seconds: seconds since the bundle of the file was handed to the worker.
     """
 

@@ -26,7 +26,7 @@ class Position(ctypes.Structure):
 
     Attributes:
         index: index in the bundle of the file that the worker is processing.
-        done: the part of that file that is done, 0 to 1.
+        done: fraction of that file that is done, 0 to 1.
         stop: set by the parent to request that the worker start no other file of the bundle.
         grown: bytes by which the memory of the worker has grown since it started.
     """

@@ -56,7 +56,7 @@ def keep_freed_memory() -> None:
 
 
 def write_no_core_files() -> None:
-    """Prevent core files, which can have gigabytes and would be written beside the frames."""
+    """Prevent core files beside the frames, which can be gigabytes in size."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
