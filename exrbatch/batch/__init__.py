@@ -1,4 +1,4 @@
-"""MANY FILES: find them, hand them to workers, add up how they ended.
+"""Process many files: find them, hand them to workers, and add up the results.
 
-May import `errors`, `exr`, `codecs` and `file`; nothing of a user interface.
+May import `jobs` and the layers below it, but nothing of a user interface.
 """

@@ -1,7 +1,11 @@
-"""How many workers this machine gives us: cores by affinity, control group and farm; memory.
+"""Find out how many cores and how much memory this process may use, and how many workers fit.
 
-psutil knows nothing of control groups, so their files are read here: version 2 (`cpu.max`, `memory.max`)
-and version 1 (`cpu.cfs_quota_us`, `memory.limit_in_bytes`), from our own group upward.
+Cores are limited by CPU affinity, by control groups (cgroups) and by the settings of a render farm.
+Memory is limited by the machine and by control groups.
+
+psutil does not read the limits of control groups, so this module reads their files, from our own
+group upwards. It supports version 2 (`cpu.max`, `memory.max`) and version 1 (`cpu.cfs_quota_us`,
+`memory.limit_in_bytes`).
 """
 
 import math
@@ -12,41 +16,52 @@ from pathlib import Path
 import psutil
 
 WORKER_BYTES = 300 * 1000 * 1000
-"""What a worker may need at most for files with chunks of ordinary size; measured peaks are below 200 MB."""
+"""Bytes of memory that a worker needs at most for files with chunks of ordinary size.
+
+Measured peaks are below 200 MB.
+"""
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 OUR_CGROUPS = Path("/proc/self/cgroup")
 FARM_VARIABLES = ("CUE_THREADS", "OPENIMAGEIO_THREADS", "SLURM_CPUS_PER_TASK")
-"""What OpenCue, OpenImageIO's users and Slurm set to the number of cores that a task may use."""
+"""Environment variables with the number of cores that a task may use.
+
+They are set by OpenCue, by users of OpenImageIO, and by Slurm.
+"""
 
 
 def automatic_jobs() -> int:
-    """Return the number of workers to use when the user names none; at least 1."""
+    """Return the number of workers to use if the user names none; at least 1."""
     limits = [float(_affinity()), *cgroup_cores(), *_farm_cores()]
     return max(1, math.floor(min([*limits, available_memory() / WORKER_BYTES])))
 
 
 def available_memory() -> int:
-    """Return the bytes of memory that may be taken now, by the machine and by every control group above us."""
+    """Return how many bytes of memory can be used now.
+
+    This is the least that the machine and all control groups above this process have left.
+    """
     return min([psutil.virtual_memory().available, *(max(0, limit - used) for limit, used in cgroup_memory())])
 
 
 def total_memory() -> int:
-    """Return the bytes of memory of the machine."""
+    """Return the memory of the machine in bytes."""
     return psutil.virtual_memory().total
 
 
 def physical_cores() -> int:
-    """Return the cores of the machine, not counting what SMT adds."""
+    """Return the number of physical cores of the machine, without those that SMT adds."""
     return psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
 
 
 def _affinity() -> int:
+    """Return the number of cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _farm_cores() -> Iterator[int]:
+    """Yield the number of cores that each variable of a render farm sets."""
     for name in FARM_VARIABLES:
         value = os.environ.get(name, "")
         if value.isdigit() and int(value) > 0:
@@ -54,7 +69,7 @@ def _farm_cores() -> Iterator[int]:
 
 
 def cgroup_cores() -> Iterator[float]:
-    """Yield the cores that each control group above us allows, where it sets a limit."""
+    """Yield how many cores each control group above this process allows, if it has a limit."""
     for folder in _cgroup_folders("cpu"):
         quota = _read(folder / "cpu.max").split()
         if len(quota) != 2:
@@ -64,7 +79,11 @@ def cgroup_cores() -> Iterator[float]:
 
 
 def cgroup_memory() -> Iterator[tuple[int, int]]:
-    """Yield the bytes that each control group above us allows, where it sets a limit, and those in use."""
+    """Yield the memory limit and usage of each control group above this process that has a limit.
+
+    Yields:
+        the bytes that the group may use, and the bytes that it uses.
+    """
     for folder in _cgroup_folders("memory"):
         for limit, usage in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
             allowed, used = _read(folder / limit), _read(folder / usage)
@@ -73,7 +92,7 @@ def cgroup_memory() -> Iterator[tuple[int, int]]:
 
 
 def _cgroup_folders(controller: str) -> Iterator[Path]:
-    """Yield the folders of our control group for a controller and of all groups above it."""
+    """Yield the folders of our control group and of all groups above it, for one controller."""
     for line in _read(OUR_CGROUPS).splitlines():
         _, controllers, group = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
@@ -84,6 +103,7 @@ def _cgroup_folders(controller: str) -> Iterator[Path]:
 
 
 def _read(path: Path) -> str:
+    """Return the text of a file, or an empty string if it can't be read."""
     try:
         return path.read_text().strip()
     except OSError:

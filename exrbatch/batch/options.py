@@ -15,10 +15,14 @@ from exrbatch.suggestions import unknown_name
 
 _Name = TypeVar("_Name", Effort, Verify, Prefer, Hardlinks)
 CompressionLike = str | SupportsInt
-"""A name ("zip", "ZIP_COMPRESSION"), a `Compression`, an `OpenEXR.Compression` or an `Imath.Compression`."""
+"""A compression by name or number.
+
+It can be a name ("zip", "ZIP_COMPRESSION"), a `Compression`, an `OpenEXR.Compression` or an
+`Imath.Compression`.
+"""
 
 MAX_JOBS = 1024
-"""More worker processes than any machine has cores are a typing error."""
+"""A higher number of worker processes must be a typing error: no machine has as many cores."""
 _DEFAULTS = RecompressRules()
 _AUTO = "auto"
 _ALIASES = {
@@ -43,22 +47,31 @@ _ALIASES = {
     "smallest": _AUTO,
     "fastest": f"{_AUTO}:{Prefer.SPEED}",
 }
-"""What other programs, and people, call compressions: suggested, but never accepted."""
+"""Other names of compressions, used by other programs and people.
+
+They are suggested in error messages, but never accepted.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What to do with every file, and what concerns the run as a whole.
+    """What to do with every file, and the options of the run as a whole.
 
     Attributes:
-        rules: what is done, and how.
-        output: folder of the output tree; None to replace files in place.
-        backup_dir: folder of a tree of originals, kept until each new file is in place, or for good.
-        other: file or folder to compare with.
-        include: patterns in the style of gitignore; only what matches is taken from folders that are walked.
-        exclude: patterns of what is left out.
-        jobs: worker processes; None takes what the machine allows.
-        file_timeout: seconds for one file; None goes by its size, 0 is for ever.
+        rules: what to do with each file, and how.
+        output: path of the output tree; None to replace files in place.
+        backup_dir: path of a tree of backups. A backup is kept until the new file is in place, or
+            permanently.
+        other: path of the file or folder to compare with.
+        include: gitignore patterns. When walking folders, only files that match are processed.
+        exclude: gitignore patterns. When walking folders, files and folders that match are left
+            out.
+        jobs: number of worker processes; None for as many as the machine allows.
+        file_timeout: seconds that one file may take; None for a limit that depends on the size of
+            the file, 0 for no limit.
+
+    Raises:
+        OptionsError: options contradict each other, or a value is out of range.
     """
 
     rules: Rules = RecompressRules()
@@ -74,12 +87,12 @@ class Options:
         if self.jobs is not None and self.jobs < 1:
             raise OptionsError(f"{self.jobs} jobs: at least 1 is needed")
         if self.jobs is not None and self.jobs > MAX_JOBS:
-            raise OptionsError(f"{self.jobs} jobs: at most {MAX_JOBS}, each is a process")
+            raise OptionsError(f"{self.jobs} jobs: at most {MAX_JOBS} are possible, because each is a process")
         if self.file_timeout is not None and not self.file_timeout >= 0:
-            raise OptionsError(f"a file timeout of {self.file_timeout} seconds makes no sense")
+            raise OptionsError(f"a file timeout must be 0 seconds (no limit) or more, not {self.file_timeout}")
         if self.backup_dir is not None and self.output is not None:
             raise OptionsError(
-                "backups are for files that are replaced in place; with an output folder all originals stay"
+                "backups are only for files that are replaced in place; with an output folder, all originals stay"
             )
         if isinstance(self.rules, RecompressRules):
             self._check_recompression(self.rules)
@@ -87,10 +100,10 @@ class Options:
     def _check_recompression(self, rules: RecompressRules) -> None:
         if self.output is not None and rules.hardlinks is not Hardlinks.SKIP:
             raise OptionsError(
-                "hard links stay what they are where files go to an output folder; leave out --hardlinks"
+                "hard links are not changed if files are written to an output folder; leave out --hardlinks"
             )
         if rules.keep_backups and self.backup_dir is None:
-            raise OptionsError("to keep backups needs a folder for them: --backup-dir")
+            raise OptionsError("keeping backups needs a folder for them; name one with --backup-dir")
 
     @classmethod
     def parse(
@@ -111,9 +124,15 @@ class Options:
         min_age: float = _DEFAULTS.min_age,
         **run: Any,
     ) -> "Options":
-        """Make the options of a recompression of what a user says; `run`: the other attributes, as they are.
+        """Make the options of a recompression from plain values.
 
-        Raises `OptionsError`.
+        The arguments are named after the attributes of `RecompressRules` and `Permissions`.
+        `compression` may also be "auto" or "auto:speed". `effort`, `verify` and `hardlinks` are the
+        names of their values. `run` stands for the other attributes of `Options`, which are used
+        unchanged.
+
+        Raises:
+            OptionsError: a name is unknown, or the options contradict each other.
         """
         target, prefer = _parse_target(compression)
         if readers not in READERS:
@@ -130,7 +149,7 @@ class Options:
             ),
             verify=_parse_name(Verify, "way to verify", verify),
             verify_cold=verify_cold,
-            hardlinks=_parse_name(Hardlinks, "way with hard links", hardlinks),
+            hardlinks=_parse_name(Hardlinks, "way to treat hard links", hardlinks),
             keep_backups=keep_backups,
             min_age=min_age,
         )
@@ -138,7 +157,7 @@ class Options:
 
     @property
     def tree_root(self) -> str | None:
-        """The folder in which every source has a counterpart, if there is one."""
+        """Path of the folder in which every source has a counterpart, or None."""
         return next((root for root in (self.output, self.backup_dir, self.other) if root is not None), None)
 
     @property
@@ -147,8 +166,13 @@ class Options:
         return self.rules.replaces_files and self.output is None
 
     def job(self, candidate: Candidate, share: Share | None = None) -> Job:
-        """Make the job of one file."""
-        root = None if candidate.counterpart == self.tree_root else self.tree_root  # the same: a single file's own path
+        """Make the job for one file.
+
+        Args:
+            candidate: the file.
+            share: the resources that the job may use; None for the defaults.
+        """
+        root = None if candidate.counterpart == self.tree_root else self.tree_root  # equal if a single file was named
         place = Place(
             source=candidate.path,
             destination=candidate.counterpart if self.output is not None else None,
@@ -161,9 +185,13 @@ class Options:
         return self.rules.job(place, share or Share())
 
     def time_limit(self, size: int) -> float:
-        """Return the seconds after which a file of that size is given up; infinite for none.
+        """Return the seconds after which work on a file is given up; infinity for no limit.
 
-        By default a quarter of an hour, and what the rules say for each megabyte.
+        Without a limit from the user, this is a quarter of an hour, plus what the rules allow for
+        each megabyte.
+
+        Args:
+            size: size of the file in bytes.
         """
         if self.file_timeout is not None:
             return self.file_timeout or math.inf
@@ -171,7 +199,11 @@ class Options:
 
 
 def parse_compression(value: CompressionLike) -> Compression:
-    """Turn any spelling of a compression into ours. Raises `OptionsError`, which suggests the closest name."""
+    """Convert a compression of any supported type to a `Compression`.
+
+    Raises:
+        OptionsError: it is unknown; the message suggests the closest name.
+    """
     found = _find_compression(value)
     if found is None:
         raise OptionsError(unknown_name("compression", value, _names(), _ALIASES))
@@ -179,7 +211,7 @@ def parse_compression(value: CompressionLike) -> Compression:
 
 
 def _find_compression(value: CompressionLike) -> Compression | None:
-    number = getattr(value, "v", value)  # an Imath.Compression keeps its number in .v
+    number = getattr(value, "v", value)  # an Imath.Compression has its number in .v
     try:
         if isinstance(number, str):
             name = number.upper().removesuffix("_COMPRESSION")
@@ -190,7 +222,11 @@ def _find_compression(value: CompressionLike) -> Compression | None:
 
 
 def _parse_target(value: CompressionLike) -> tuple[Compression | None, Prefer]:
-    """Parse a compression, "auto" or "auto:speed"; for the last two, return None and what to look for."""
+    """Parse a compression, "auto" or "auto:speed".
+
+    Returns:
+        the compression, or None for an automatic choice, and what that choice optimises.
+    """
     if isinstance(value, str) and (word := value.lower()).partition(":")[0] == _AUTO:
         return None, _parse_name(Prefer, "preference", word.partition(":")[2] or Prefer.SIZE)
     if (found := _find_compression(value)) is None:

@@ -1,4 +1,4 @@
-"""One run from paths to reports: scan, workers and scheduler put together."""
+"""One run from paths to reports. It combines the scan, the workers and the scheduler."""
 
 import contextlib
 import itertools
@@ -21,12 +21,28 @@ from exrbatch.replacing import CANT_REPLACE, READ_ONLY, file_system_at, is_read_
 
 
 class Run:
-    """A run that begins when `events` is iterated; `backlog` and `running` can be looked at meanwhile."""
+    """A run over many files. It starts when `events` or `reports` is iterated.
+
+    `backlog` and `running` can be read while it runs, for example by a dashboard.
+
+    Attributes:
+        notes: messages for the user from before the start.
+        jobs: number of workers.
+        options: the options, with the actual number of workers.
+        stop: lets the caller request that the run stop, and holds the reason if it stopped early.
+        is_remote: whether any source or output is on storage that is not local.
+        backlog: the files that are waiting.
+    """
 
     def __init__(self, paths: Iterable[str], options: Options) -> None:
-        """Check everything that can be checked before anything starts. Raises `OptionsError`.
+        """Check everything that can be checked before anything starts.
 
-        `notes`: what the user should know before it starts. `is_remote`: whether storage is involved that is not local.
+        Args:
+            paths: files, folders and frame sequences.
+            options: what to do with them.
+
+        Raises:
+            OptionsError: a path does not exist, or the options can't be used with these paths.
         """
         self.notes: list[str] = []
         wanted = options.jobs or automatic_jobs()
@@ -45,19 +61,23 @@ class Run:
         self._pool: Pool | None = None
 
     def running(self) -> list[Running]:
-        """List the files in flight."""
+        """List the files that workers are processing now."""
         return list(self._pool.running()) if self._pool is not None else []
 
     @property
     def started(self) -> float | None:
-        """The monotonic time when the first file was handed to a worker; None before that."""
+        """Monotonic time when the first file was handed to a worker; None before that."""
         return self._pool.started if self._pool is not None else None
 
     def events(self) -> Iterator[FileReport | None]:
-        """Drive the run: yield each file's report as the file ends, and None when a while passed without one.
+        """Drive the run and yield its reports.
 
-        When the iterator is closed, files in flight are finished; on any exception in here, KeyboardInterrupt
-        included, the workers are killed. Who is interrupted between two events calls `kill`.
+        If the iterator is closed, the files in progress are finished. If an exception occurs in
+        here, KeyboardInterrupt included, the workers are killed. If the caller is interrupted
+        between two events, it must call `kill`.
+
+        Yields:
+            the report of each file when the file ends; None if no file has ended for a short time.
         """
         self.backlog.start()
         try:
@@ -76,22 +96,30 @@ class Run:
             self._pool.close()
 
     def kill(self) -> None:
-        """Stop now: end the workers, whatever they do."""
+        """Stop immediately: kill the workers, whatever they are doing."""
         self.backlog.stop()
         if self._pool is not None:
             self._pool.kill()
 
     def reports(self) -> Iterator[FileReport]:
-        """Drive the run: yield the reports only. Raises `RunStopped` at the end of a run that ended too early."""
+        """Drive the run and yield its reports only.
+
+        Raises:
+            RunStopped: the run ended early; raised after the last report.
+        """
         yield from (report for report in self.events() if report is not None)
         if self.stop.reason is not None:
             raise RunStopped(self.stop.reason)
 
 
 def _check_storage(paths: Sequence[str], *, may_write: bool) -> None:
-    """Raise `OptionsError` for files on storage where a replacement in place would lose them."""
+    """Refuse to replace files in place on storage where that is impossible or would lose them.
+
+    Raises:
+        OptionsError: a file is on such storage.
+    """
     for folder in dict.fromkeys(folder_of(path if os.path.isdir(path) else os.path.realpath(path)) for path in paths):
-        with contextlib.suppress(OSError, ReplaceFailed):  # then each file says what is wrong
+        with contextlib.suppress(OSError, ReplaceFailed):  # the report of each file states the error
             storage = file_system_at(folder, may_write=may_write)
             if storage.loses_targets:
                 raise OptionsError(f"{folder}: {CANT_REPLACE.format(storage.kind)} (-o DIR)")
@@ -100,7 +128,7 @@ def _check_storage(paths: Sequence[str], *, may_write: bool) -> None:
 
 
 def _is_remote(folders: Sequence[str]) -> bool:
-    """Whether any of these folders is on storage that this kernel does not serve alone."""
+    """Return whether any of these folders is on storage that other machines can change, too."""
     for folder in folders:
         with contextlib.suppress(OSError):
             if not file_system_at(folder, may_write=False).is_local:
@@ -109,7 +137,12 @@ def _is_remote(folders: Sequence[str]) -> bool:
 
 
 def _found(paths: Sequence[str], options: Options) -> Iterator[Candidate | FileReport]:
-    """Set up the scan. Raises `OptionsError` at once for folders that can't be."""
+    """Set up the scan.
+
+    Raises:
+        OptionsError: the output or backup folder can't be used; raised at once, not during the
+            scan.
+    """
     tree, compares = None, options.other is not None
     if options.tree_root is not None:
         name = "backup" if options.backup_dir is not None else "output"
@@ -124,7 +157,7 @@ def _found(paths: Sequence[str], options: Options) -> Iterator[Candidate | FileR
 
 
 def _as_failed(found: Candidate | FileReport) -> Candidate | FileReport:
-    """Make what is passed over a failure."""
+    """Turn a skipped path into a failure."""
     if isinstance(found, FileReport) and found.status is Status.SKIPPED:
         return replace(found, status=Status.FAILED)
     return found

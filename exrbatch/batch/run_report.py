@@ -1,4 +1,4 @@
-"""FileReports -> BatchReport: the one owner of totals and exit code."""
+"""Totals and exit code of a run. Only this module computes them."""
 
 import time
 from collections import Counter
@@ -7,18 +7,43 @@ from collections.abc import Callable
 from exrbatch.jobs.file_report import FileReport, Status
 
 KEPT_FAILURES = 1000
-"""Failures kept to be shown at the end; the record file has them all."""
+"""Maximum number of failures that are kept to be shown at the end.
+
+The record file (`--report`) has all of them.
+"""
 
 EXPECTED_REASONS = ("written less than", "a symbolic link", "a link to a folder")
-"""How reasons begin for which it is no surprise if all files are skipped."""
+"""Beginnings of reasons that are no surprise, even if all files of a run are skipped for them."""
 EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED = 0, 1, 3
 
 
 class BatchReport:
-    """Totals of a run. Counts are disjoint and sum to `files`; sizes are bytes."""
+    """Totals of a run.
+
+    Attributes:
+        counts: number of files per status. Each file counts once, so they add up to `files`.
+        done_size: bytes of all files that have ended.
+        read_size: bytes of all files that were compressed or compared.
+        written_size: bytes of all new files, including those that were not kept.
+        saved: bytes that were saved.
+        worker_seconds: wall time that workers spent on files, in seconds.
+        worker_cpu_seconds: CPU time that workers spent on files, in seconds.
+        replaced_size: bytes of the sources of all files that were recompressed.
+        failures: reports of the first `KEPT_FAILURES` failures.
+        skip_reasons: number of skipped files per reason.
+        notes: number of files per note.
+        signal_number: the signal that stopped the run, or None.
+        stop_reason: why the run was stopped early, or None.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, needs_files: bool = False) -> None:
-        """`needs_files`: a run that finds none has failed, as a comparison that compared nothing."""
+        """Start with empty totals.
+
+        Args:
+            clock: returns the time in seconds.
+            needs_files: whether a run that finds no files has failed. This is the case for a
+                comparison, because it compared nothing.
+        """
         self._needs_files = needs_files
         self._clock = clock
         self._started = clock()
@@ -38,29 +63,36 @@ class BatchReport:
 
     @property
     def files(self) -> int:
-        """Files that have ended."""
+        """Number of files that have ended."""
         return self.counts.total()
 
     @property
     def seconds(self) -> float:
-        """Wall time since the run began."""
+        """Wall time since the run began, in seconds."""
         return self._clock() - self._started
 
     @property
     def saved_share(self) -> float:
-        """Bytes saved over bytes of all files that were replaced, 0 to 1."""
+        """Bytes saved as a fraction of the bytes of all replaced files; negative if these grew."""
         return self.saved / self.replaced_size if self.replaced_size else 0.0
 
     @property
     def waiting_share(self) -> float:
-        """The part of the workers' time in which they did not compute but waited, mostly for storage, 0 to 1."""
+        """Fraction of their time, 0 to 1, in which workers did not compute but waited.
+
+        They mostly wait for storage.
+        """
         if not self.worker_seconds:
             return 0.0
         return max(0.0, 1 - self.worker_cpu_seconds / self.worker_seconds)
 
     @property
     def exit_code(self) -> int:
-        """0 done or nothing to do, 1 some files failed, 3 going on made no sense, 128 + n stopped by signal n."""
+        """Exit code of the run.
+
+        It is 0 if all is done or there was nothing to do, 1 if some files failed, 3 if the run was
+        stopped early, for example by a full disk, and 128 + n if it was stopped by signal n.
+        """
         if self.signal_number is not None:
             return 128 + self.signal_number
         if self.stop_reason is not None:
@@ -70,14 +102,17 @@ class BatchReport:
 
     @property
     def skipped_all_for(self) -> str | None:
-        """The one reason for which all files were skipped, if there is one and it is a surprise."""
+        """The reason why all files were skipped, or None.
+
+        None if there are several reasons, or if the reason is an expected one.
+        """
         if not self.files or self.counts[Status.SKIPPED] != self.files or len(self.skip_reasons) > 1:
             return None
         (reason,) = self.skip_reasons
         return None if reason.startswith(EXPECTED_REASONS) else reason
 
     def add(self, report: FileReport) -> None:
-        """Count one file."""
+        """Add the report of one file to the totals."""
         self.counts[report.status] += 1
         self.done_size += report.size_before
         self.worker_seconds += report.seconds
@@ -97,7 +132,7 @@ class BatchReport:
         self.notes.update(report.notes)
 
     def to_json(self) -> dict[str, object]:
-        """Return the totals as plain values."""
+        """Return the totals as plain values that can be written as JSON."""
         return {
             "files": self.files,
             "counts": {str(status): self.counts[status] for status in Status},

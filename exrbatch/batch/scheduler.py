@@ -1,9 +1,16 @@
-"""Scheduler.run() -> reports: keeps every worker busy, never hands out more than each is working on.
+"""Scheduler: keep every worker busy, and yield the reports of files.
 
-A file that a worker died of is done once more at the end, when nothing else runs: it may have been the
-victim of others' hunger for memory. If it does it again, it fails. So is a file that needs more memory than its share.
-A file for which the disk has no room beside those in progress waits until one of them has ended; one that does not
-even fit alone is tried once more at the end, when the others may have made room.
+It hands files to a worker only when the worker is free.
+
+Some files are tried once more at the end of the run, one at a time, when nothing else is running:
+
+- A file that a worker died of. The cause may have been the memory that other files needed. If a
+  worker dies of the file again, the file has failed.
+- A file that needs more memory than its share.
+- A file that does not fit on the disk even if no other file is in progress. Other files may have
+  made room in the meantime.
+
+A file that does not fit on the disk beside those in progress waits until one of them has ended.
 """
 
 import errno
@@ -20,49 +27,57 @@ from exrbatch.jobs.file_report import FileReport, failed
 from exrbatch.jobs.job import Job, Share
 
 TICK = 0.1
-"""Seconds between looks at the clock while nothing ends."""
+"""Seconds to wait for a task to end before the caller gets control again."""
 BUNDLE_FILES, BUNDLE_BYTES = 16, 16_000_000
-"""Small files go to a worker in bundles up to these limits; a file of that size goes alone."""
+"""Limits of a bundle of small files. A file of `BUNDLE_BYTES` or more is sent to a worker alone."""
 SHARES = 4
-"""A bundle is at most this part of one worker's share of what waits: none idles while another has many."""
+"""A bundle has at most 1/`SHARES` of one worker's equal share of the waiting files.
+
+So no worker is idle while another one still has many files.
+"""
 MAX_DEATHS = 3
-"""So many workers that die with no success between them mean that something is wrong with more than a file."""
+"""If this many workers die with no success between them, the run stops.
+
+The cause is then probably not a single file.
+"""
 MAX_WITHOUT_ROOM = 3
-"""So many files that have no room on the disk, not even alone, and the run stops."""
+"""If this many files do not fit on the disk, even alone, the run stops."""
 STARVED_TICK = 0.01
-"""The same while a worker is free and the scan has not found the next file yet."""
+"""Used instead of `TICK` while a worker is free and the scan has not found the next file yet."""
 
 
 class Workers(Protocol):
-    """What the scheduler needs of a pool."""
+    """The part of a pool that the scheduler uses."""
 
     @property
     def jobs(self) -> int:
-        """How many workers there are."""
+        """Number of workers."""
         ...
 
     @property
     def idle(self) -> int:
-        """How many workers are free."""
+        """Number of free workers."""
         ...
 
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
-        """Give files to a free worker, which does them one after the other."""
+        """Give files to a free worker, which processes them one after another."""
         ...
 
     def request_stop(self) -> None:
-        """Let workers begin no other file of their bundles."""
+        """Request that workers start no other file of their bundles."""
         ...
 
     def next_finished(self, timeout: float) -> Outcome | None:
-        """Wait for a task to end, at most `timeout` seconds."""
+        """Wait at most `timeout` seconds for a task to end; return None if none does."""
         ...
 
 
 class StopRequest:
-    """Once set, nothing new starts and what runs is finished.
+    """A request to stop the run. Once it is set, running files are finished and no new file starts.
 
-    `signal_number`: the signal that asked for it. `reason`: why going on makes no sense.
+    Attributes:
+        signal_number: the signal that requested the stop, or None.
+        reason: why it makes no sense to continue, or None.
     """
 
     def __init__(self) -> None:
@@ -71,36 +86,48 @@ class StopRequest:
 
     @property
     def is_set(self) -> bool:
-        """Whether the run is to stop."""
+        """Whether the run must stop."""
         return self.signal_number is not None or self.reason is not None
 
 
 class Scheduler:
-    """Brings a backlog that has been started, and workers, together."""
+    """Hands the files of a backlog to workers. The scan of the backlog must have been started."""
 
     def __init__(
         self, backlog: Backlog, workers: Workers, options: Options, stop: StopRequest, memory: int = 0
     ) -> None:
-        """`memory`: bytes that all workers together may take for large files; 0 where that is not known."""
+        """Make a scheduler.
+
+        Args:
+            backlog: the files.
+            workers: the workers.
+            options: make the job of each file.
+            stop: set by the caller, or by the scheduler, to stop the run.
+            memory: bytes that all workers together may use for large files; 0 if unknown.
+        """
         self._backlog = backlog
         self._workers = workers
         self._options = options
         self._stop = stop
         self._memory = memory
         self._in_flight: dict[str, Candidate] = {}  # by path
-        self._held: list[Candidate] = []  # until another file has ended: no room on the disk, or another name of it
+        # These wait until another file has ended: there is no room on the disk, or another name of
+        # the same file is in progress.
+        self._held: list[Candidate] = []
         self._waits_for_space = False
-        self._alone: deque[Candidate] = deque()  # to be done once more at the end, when nothing else runs
-        self._retried: set[str] = set()  # paths of files that have been done once more
+        self._alone: deque[Candidate] = deque()  # to be tried once more at the end
+        self._retried: set[str] = set()  # paths of files that were tried once more
         self._suspects: dict[str, Death] = {}  # by path: files that a worker died of
-        self._without_room = 0  # files for which the disk had no room, not even alone
+        self._without_room = 0  # files that did not fit on the disk, even alone
         self._last_without_room = ""
-        self._deaths = 0  # since the last success
+        self._deaths = 0  # of workers, since the last success
 
     def run(self) -> Iterator[FileReport | None]:
-        """Do all files; yield each report as it comes, and None about every TICK when nothing ended.
+        """Process all files.
 
-        So the caller can look at its clock.
+        Yields:
+            each report when it arrives; None about every `TICK` seconds if no file has ended, so
+            that the caller can do other work.
         """
         while True:
             if self._stop.is_set:
@@ -122,21 +149,21 @@ class Scheduler:
             yield failed(self._options.job(death.candidate), death.reason, death.candidate.size)
 
     def _hand_out(self) -> bool:
-        """Give free workers files; False if there is nothing more to do."""
+        """Give files to free workers. Return False if there is nothing left to do."""
         while self._workers.idle and not self._waits_for_space and (bundle := self._take_bundle()):
             self._submit(bundle)
         if self._workers.idle < self._workers.jobs or not self._backlog.is_exhausted:
             return True
         if not self._alone or self._stop.is_set:
             return False
-        candidate = min(self._alone, key=lambda each: each.size)  # what is likely to be possible first
+        candidate = min(self._alone, key=lambda each: each.size)  # the smallest is most likely to succeed
         self._alone.remove(candidate)
         self._retried.add(candidate.path)
         self._submit([candidate])
         return True
 
     def _take_bundle(self) -> list[Candidate]:
-        """Take files for one worker, but for other names of files that are in progress: those wait."""
+        """Take files for one worker. Hold back other names of files that are in progress."""
         while bundle := _take_bundle(self._backlog, self._workers.jobs):
             if not self._options.rules.is_one_name_at_a_time:
                 return bundle
@@ -147,6 +174,7 @@ class Scheduler:
         return []
 
     def _submit(self, bundle: Sequence[Candidate]) -> None:
+        """Make the jobs of a bundle and give them to a worker."""
         reserved = sum(candidate.size for candidate in self._in_flight.values())
         self._in_flight.update((candidate.path, candidate) for candidate in bundle)
         jobs = []
@@ -157,7 +185,11 @@ class Scheduler:
         self._workers.submit(bundle, jobs)
 
     def _threads(self, candidate: Candidate) -> int:
-        """Share out the workers that will have no file: several threads of its worker do a large one."""
+        """Return how many threads may work on a file.
+
+        At the end of a run, there are fewer files than workers. Then the worker of a large file
+        uses several threads, so that the cores of idle workers are used, too.
+        """
         if candidate.size < BUNDLE_BYTES or not self._backlog.is_complete or candidate.path in self._suspects:
             return 1
         jobs = self._workers.jobs
@@ -165,6 +197,7 @@ class Scheduler:
         return max(1, jobs // files)
 
     def _take(self, outcome: Outcome) -> Iterator[FileReport]:
+        """Process the outcome of a task; yield the reports that are final."""
         ended = [self._in_flight.pop(report.path, None) for report in outcome.reports]
         for returned in outcome.returned:
             self._in_flight.pop(returned.path, None)
@@ -186,16 +219,17 @@ class Scheduler:
             yield report
 
     def _is_full(self, report: FileReport) -> bool:
-        """Whether to stop: not for a file that was refused before anything was written, unless others were as well.
+        """Return whether a report of a full disk must stop the run.
 
-        The next one may be smaller, or on another disk.
+        A file that was refused before anything was written does not stop the run, because the next
+        file may be smaller or on another disk. Several such files do.
         """
         self._without_room += report.retry_alone
         self._last_without_room = report.reason or ""
         return not report.retry_alone or self._without_room == MAX_WITHOUT_ROOM
 
     def _comes_again(self, report: FileReport, candidate: Candidate) -> bool:
-        """Put a file off that may be possible later; False if it has had its last try."""
+        """Put off a file that may succeed later. Return False if this was its last try."""
         if self._stop.is_set or candidate.path in self._retried:
             return False
         if report.disk_is_full and self._in_flight:
@@ -206,7 +240,12 @@ class Scheduler:
         return True
 
     def _note(self, death: Death) -> None:
-        """Suspect a file, or blame it for certain; deaths of the second kind say nothing about the machine."""
+        """Record that a worker died of a file.
+
+        The first time, the file becomes a suspect and is tried once more. The second time, the file
+        is certainly the cause. Such a death is not counted, because it says nothing about the
+        machine.
+        """
         path = death.candidate.path
         is_first = path not in self._suspects
         self._suspects[path] = death

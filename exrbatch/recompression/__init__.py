@@ -1,1 +1,5 @@
-"""One open EXR file recompressed: spans of chunks, targets, comparison, verification, measurement, automatic choice."""
+"""Recompress one open EXR file.
+
+The modules cut a file into spans of chunks, choose targets (also automatically), compress, compare,
+verify and measure.
+"""

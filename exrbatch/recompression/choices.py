@@ -1,25 +1,33 @@
-"""What a user may choose about a recompression, besides the compression itself. Light to import."""
+"""What a user can choose for a recompression, besides the compression. Light to import."""
 
 import enum
 from dataclasses import dataclass
 
 READERS = ("2.2", "3.4", "3.5")
-"""OpenEXR releases after which new compressions came: what a user may name as the oldest reader."""
+"""OpenEXR releases that a user can name as the oldest reader: those that added compressions."""
 DEFAULT_READERS = READERS[0]
-"""The OpenEXR release that every reader in use has at least, as far as the user did not say otherwise."""
+"""Oldest reader if the user names none: all readers in use are assumed to be at least as new."""
 
 
 class Prefer(enum.StrEnum):
-    """What an automatic choice looks for: the smallest file, or the most bytes saved per CPU second."""
+    """What an automatic choice optimises.
+
+    Attributes:
+        SIZE: choose the smallest file.
+        SPEED: save the most bytes per CPU second.
+    """
 
     SIZE = "size"
     SPEED = "speed"
 
 
 class Verify(enum.StrEnum):
-    """Who unpacks the new file to prove it.
+    """Which decoder is used to verify the new file.
 
-    LIBRARY: OpenEXR, but for deep data; NATIVE: our own codecs, where there is one; NONE: nobody.
+    Attributes:
+        LIBRARY: the OpenEXR library, except for deep data.
+        NATIVE: our own codecs; the library for compressions that we have no codec for.
+        NONE: the new file is not verified.
     """
 
     LIBRARY = "library"
@@ -28,12 +36,12 @@ class Verify(enum.StrEnum):
 
 
 class Hardlinks(enum.StrEnum):
-    """What to do with a file that has several names.
+    """What to do with a file that has several names (hard links).
 
     Attributes:
-        SKIP: leave it alone.
-        BREAK: replace the name that was found; the others keep the old file.
-        RELINK: replace all names, if all are found.
+        SKIP: leave the file alone.
+        BREAK: replace the name that was found; the other names keep the old file.
+        RELINK: replace all names, if all of them were found.
     """
 
     SKIP = "skip"
@@ -43,12 +51,12 @@ class Hardlinks(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
-    """What the user has allowed besides what is always safe.
+    """What the user permits besides the operations that are always safe.
 
     Attributes:
-        allow_lossy: let a target change samples.
-        include_lossy_sources: take files whose compression has changed samples.
-        allow_aces: take ACES containers.
+        allow_lossy: the new compression may change samples.
+        include_lossy_sources: process files whose compression has already changed samples.
+        allow_aces: process ACES containers.
     """
 
     allow_lossy: bool = False

@@ -1,4 +1,4 @@
-"""Two files compared: attributes equal, every raw byte equal; else where the first difference is."""
+"""Compare two files by their attributes and every raw byte, and find the first difference."""
 
 import contextlib
 import os
@@ -24,14 +24,22 @@ from exrbatch.recompression.targets import beyond_library
 from exrbatch.recompression.transcode import target_group
 
 NEW, OTHER = "the new file", "the other file"
-"""What the copy is called in messages: after a recompression, and in a comparison of two files of the user's."""
+"""Name of the second file in messages: after a recompression, and if a user compares files."""
 CHANGED_ATTRIBUTES = ("compression", "chunkCount")
+"""Attributes that a recompression may change."""
 
 
 def compare(walk: Walk, path: str, mode: Verify) -> str | None:
-    """Say where the file at `path` differs from the walk's in more than its compression; None if it doesn't.
+    """Return where two files differ in more than their compression, or None if they do not.
 
-    Raises `VerificationFailed` where the file at `path` can't be read.
+    Args:
+        walk: the walk over the first file.
+        path: path of the second file.
+        mode: which decoder decompresses the second file.
+
+    Raises:
+        VerificationFailed: the second file is damaged or can't be read.
+        InvalidFile: the first file is damaged.
     """
     source = walk.source
     with blamed_on_the_copy(OTHER):
@@ -47,7 +55,10 @@ def compare(walk: Walk, path: str, mode: Verify) -> str | None:
 
 
 def is_same_picture(path: str, other: str) -> bool:
-    """Whether two files hold the same header, but for the compression, and the same pixels; neither may be a link."""
+    """Return whether two files have the same pixels and the same header.
+
+    The compressions may differ. Return False if one of them is a symbolic link or can't be read.
+    """
     with contextlib.suppress(OSError, ExrbatchError):
         if stat.S_ISREG(os.lstat(path).st_mode) and stat.S_ISREG(os.lstat(other).st_mode):
             with open_exr(other) as original:
@@ -57,7 +68,13 @@ def is_same_picture(path: str, other: str) -> bool:
 
 @contextlib.contextmanager
 def blamed_on_the_copy(name: str = NEW) -> Iterator[None]:
-    """Whatever is wrong with the bytes of the new file is our fault, not the user's."""
+    """Turn an error about the second file into `VerificationFailed`.
+
+    After a recompression, an error in the bytes of the new file is our fault, not the user's.
+
+    Args:
+        name: name of the second file in messages.
+    """
     try:
         yield
     except (InvalidFile, UnsupportedFile) as error:
@@ -67,7 +84,7 @@ def blamed_on_the_copy(name: str = NEW) -> Iterator[None]:
 
 
 def header_difference(source: ExrFile, copy: ExrFile) -> str | None:
-    """Say what differs between the headers besides what a recompression changes; None if nothing does."""
+    """Return how two headers differ, or None; ignore what a recompression changes."""
     old, new = source.header, copy.header
     if old.flags != new.flags:
         return f"its version flags are {new.flags:#x} instead of {old.flags:#x}"
@@ -91,21 +108,21 @@ def _attribute_difference(ours: Part, theirs: Part) -> str | None:
             return f"{where} {name!r} is missing"
     for name in other_names:
         if name not in ours_known:
-            return f"{where} {name!r} is new"
+            return f"{where} {name!r} was added"
     known = set(new)
     for attribute in old:
         if attribute not in known:
-            return f"{where} {attribute[0]!r} has another value"
-    return f"part {ours.index}: its attributes stand in another order"
+            return f"{where} {attribute[0]!r} has a different value"
+    return f"part {ours.index}: its attributes are in a different order"
 
 
 def _kept_value(attribute: Attribute) -> bytes:
-    """Return the value, but for attributes that a recompression changes."""
+    """Return the value of an attribute, or nothing if a recompression may change it."""
     return b"" if attribute.name in CHANGED_ATTRIBUTES else attribute.value
 
 
 def _is_same_picture(source: ExrFile, copy: ExrFile) -> bool:
-    """Whether the pixels can be compared at all."""
+    """Return whether the parts of two files have the same shape, so that pixels can be compared."""
     old, new = source.header, copy.header
     return len(old.parts) == len(new.parts) and all(
         (ours.storage, ours.channels, ours.data_window, ours.tiles)
@@ -117,12 +134,26 @@ def _is_same_picture(source: ExrFile, copy: ExrFile) -> bool:
 def choose_decoders(
     parts: Sequence[Part], compressions: Sequence[Compression], mode: Verify, lossy_channels: Sequence[tuple[str, ...]]
 ) -> list[Codec]:
-    """Choose the decoder of each part: the library, unless the user or the kind of the part says otherwise."""
+    """Choose the decoder that verifies each part.
+
+    If `mode` is LIBRARY, the OpenEXR library decodes every flat part that it can process. It also
+    decodes parts with lossy channels, whatever the mode, because only `LibraryCodec` can ignore
+    those channels. All other parts are decoded by the codec of their compression.
+
+    Args:
+        parts: the parts.
+        compressions: compression of each part.
+        mode: which decoder the user wants.
+        lossy_channels: for each part, names of the channels that may differ.
+
+    Returns:
+        the decoder of each part.
+    """
     decoders = codecs_for(compressions, Effort.BALANCED)
     for index, (part, compression, lossy) in enumerate(zip(parts, compressions, lossy_channels, strict=True)):
         by_library = mode is Verify.LIBRARY and not part.storage.is_deep and not beyond_library(part, compression)
         if lossy or by_library:
-            with contextlib.suppress(UnsupportedFile):  # older than the compression, which our own code knows
+            with contextlib.suppress(UnsupportedFile):  # if the installed OpenEXR is too old, our own codec decodes
                 decoders[index] = LibraryCodec(compression, lossy)
     return decoders
 
@@ -136,17 +167,19 @@ def pixel_difference(
     digests: Digests | None = None,
     name: str = NEW,
 ) -> str | None:
-    """Say where the raw bytes of two files with equal pictures differ first; None if they don't.
+    """Return where the raw bytes of two files first differ, or None if they do not.
 
-    Holds one span of each at a time, or one more than there are threads.
+    The parts of the two files must have the same shape. With one thread, this holds one span of
+    each file in memory at a time; with several, one span more than there are threads.
 
     Args:
-        walk: over the first file.
+        walk: the walk over the first file.
         copy: the second file.
-        lossy_channels: by part, those that may differ.
-        mode: which decoder reads the second file.
-        digests: of the first file, which then is read again only where its bytes are needed.
-        name: what the second file is called in messages.
+        lossy_channels: for each part, names of the channels that may differ.
+        mode: which decoder decompresses the second file.
+        digests: digests of the first file's spans, or None. With digests, a span of the first file
+            is read again only if its bytes are needed.
+        name: name of the second file in messages.
     """
     source = walk.source
     grids = [table.grid for table in copy.parts]
@@ -172,7 +205,7 @@ def pixel_difference(
 
 
 class _Comparer:
-    """Compares spans of two open files; each thread that does needs one of its own."""
+    """Compares spans of two open files. Each thread needs a comparer of its own."""
 
     def __init__(self, source: ExrFile, copy: ExrFile, decoders: Sequence[Codec], name: str) -> None:
         self._raw, self._payloads = RawReader(source), PayloadReader(copy)
@@ -181,7 +214,13 @@ class _Comparer:
         self._name = name
 
     def compare(self, span: Span, known: bytes | None) -> tuple[Span, bool]:
-        """Say whether a span is equal; `known`: the digest of the source's raw bytes, for a decoder that can use it."""
+        """Compare one span; return it, and whether it is equal in both files.
+
+        Args:
+            span: the span.
+            known: digest of the source's raw bytes, or None. If it is given, `LibraryCodec`
+                compares with it and the source is not read again.
+        """
         decoder = self._decoders[span.part]
         if known is not None and isinstance(decoder, LibraryCodec):
             with blamed_on_the_copy(self._name):
@@ -197,18 +236,23 @@ class _Comparer:
             return span, not is_other_size and decoder.first_difference(group, packed, raw) is None
 
     def _packed(self, span: Span) -> tuple[list[memoryview], int]:
-        """Read the packed streams of the copy; and of a deep chunk how many raw bytes of samples it claims."""
+        """Read a span of the copy.
+
+        Returns:
+            its compressed streams, and the raw size in bytes of the samples that a deep chunk
+            states (0 for flat chunks).
+        """
         payloads = self._payloads.read(span.part, span.target)
         return packed_streams(self._grids[span.part], span.target, payloads), payloads[0].raw_size
 
 
 def _place(source: ExrFile, copy: ExrFile, span: Span, lossy_channels: tuple[str, ...], name: str) -> str:
-    """Say where in the picture a span of the copy differs."""
+    """Return where in the picture the first difference in a span is."""
     raw = RawReader(source).read(span.part, span.source)
     with blamed_on_the_copy(name):
         other = RawReader(copy).read(span.part, span.target)
     group = target_group(span, copy.parts[span.part].grid, raw)
     place = first_different_pixel(group, raw, other, lossy_channels)
     if place is None:
-        return f"{copy.parts[span.part].where(span.target[0])} or after: OpenEXR unpacks something else than was packed"
+        return f"{copy.parts[span.part].where(span.target[0])} or after: OpenEXR decompresses other bytes than exrbatch"
     return place

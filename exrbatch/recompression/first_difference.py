@@ -1,4 +1,4 @@
-"""Where in the picture two files differ: part, level, chunk, channel, first pixel."""
+"""Find where in the picture two files first differ: part, level, chunk, channel and pixel."""
 
 from collections.abc import Collection, Iterator
 
@@ -12,9 +12,14 @@ from exrbatch.exr.part import LevelMode
 
 
 def first_different_pixel(group: ChunkGroup, raw: Raw, other: Raw, ignoring: Collection[str] = ()) -> str | None:
-    """Say where two versions of a group's raw bytes differ first, in all channels but some; None if they don't.
+    """Return where two versions of a group's raw bytes first differ, or None if they do not.
 
-    The lines of a flat scan line group follow one another and begin on a line of every channel.
+    Args:
+        group: the group. If it has flat scan lines, they must be consecutive, and the first must
+            have samples of every channel.
+        raw: raw bytes of the group in the first file.
+        other: raw bytes of the group in the second file.
+        ignoring: names of channels that may differ.
     """
     grid = group.grid
     if grid.part.storage.is_deep:
@@ -47,7 +52,11 @@ def _first_in_lines(group: ChunkGroup, raw: Raw, other: Raw, ignoring: Collectio
 
 
 def _differing(strip: Strip, raw: Raw, other: Raw, ignoring: Collection[str]) -> Iterator[tuple[str, int, int]]:
-    """Yield for each channel that differs its name, and the line and the sample of the line where that begins."""
+    """Yield each channel that differs, with the place of its first different sample.
+
+    Yields:
+        name of the channel, index of the line, and index of the sample in that line.
+    """
     planes, others = to_planes(strip, raw), to_planes(strip, other)
     for name, plane in planes.items():
         if name not in ignoring and plane.size:
@@ -58,7 +67,11 @@ def _differing(strip: Strip, raw: Raw, other: Raw, ignoring: Collection[str]) ->
 
 
 def _in_tile(grid: ChunkGrid, chunk: int, what: str, row: int, column: int) -> str:
-    """Name a pixel of a tile; on the full level by its coordinates in the data window, else from the level's corner."""
+    """Describe a pixel of a tile.
+
+    Its coordinates on the full level are those of the data window. On other levels they are counted
+    from the corner of the level.
+    """
     tiles, part = grid.part.tiles, grid.part
     assert tiles is not None
     tile_x, tile_y, level_x, level_y = grid.coordinates[chunk].tolist()
@@ -72,7 +85,11 @@ def _in_tile(grid: ChunkGrid, chunk: int, what: str, row: int, column: int) -> s
 
 
 def _first_in_deep(grid: ChunkGrid, chunk: int, raw: Raw, other: Raw) -> str | None:
-    """Look at the sample counts first: samples can only be compared pixel by pixel where there are as many."""
+    """Return where two versions of a deep chunk first differ, or None.
+
+    Sample counts are compared first, because samples can be compared pixel by pixel only if both
+    versions have the same number of them.
+    """
     shape = (int(grid.heights[chunk]), int(grid.widths[chunk]))
     table_size = int(grid.raw_sizes[chunk])
     counts, others = (data[:table_size].view("<i4").reshape(shape) for data in (raw, other))
@@ -86,9 +103,18 @@ def _first_in_deep(grid: ChunkGrid, chunk: int, raw: Raw, other: Raw) -> str | N
 
 
 def _deep_sample(grid: ChunkGrid, counts: NDArray[np.int32], place: int) -> tuple[str, int, int]:
-    """Tell which channel, line and column a byte of a deep chunk's samples is of.
+    """Find the pixel that a byte of a deep chunk's samples belongs to.
 
-    For each line, for each channel, the samples of all its pixels; the counts of a line are cumulative.
+    Samples are stored line by line. A line has, for each channel, the samples of all its pixels.
+    The counts of a line are cumulative.
+
+    Args:
+        grid: chunks of the part.
+        counts: cumulative sample counts, shape (lines, pixels per line).
+        place: offset of the byte in the samples of the chunk.
+
+    Returns:
+        name of the channel, index of the line, and index of the pixel in that line.
     """
     ends = np.cumsum(counts[:, -1].astype(np.int64) * grid.part.bytes_per_pixel)
     row = int(np.searchsorted(ends, place, side="right"))

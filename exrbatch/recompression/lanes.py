@@ -1,8 +1,8 @@
-"""Lanes: work on the spans of one file, by one thread or several, with the results in the order of the file.
+"""Lanes: process the spans of a file in one thread or several, with results in file order.
 
-Readers and codecs own buffers that they use again with every call, so what they return is good until then. A lane is a
-set of such tools. It is lent to the work on one span, and taken back when the result of that has been used. Nobody else
-needs to know the rule.
+Readers and codecs reuse their buffers in every call, so a result is valid only until the next call.
+A lane is a set of such tools. `Lanes` lends it to the work on one span, and takes it back when the
+caller has used the result of that work. No other module needs to know this rule.
 """
 
 from collections import deque
@@ -24,9 +24,9 @@ class Walk:
     """How to walk over the spans of an open file.
 
     Attributes:
-        source: the file.
-        progress: called as the walk goes on.
-        threads: how many may work on it.
+        source: the open file.
+        progress: called with the fraction that is done as the walk proceeds.
+        threads: number of threads that may work on the file.
     """
 
     source: ExrFile
@@ -35,18 +35,26 @@ class Walk:
 
 
 class Lanes(Generic[Tools]):
-    """Lends tools to work on items, as many sets at a time as can be in use."""
+    """Lends sets of tools to the work on items. It has as many sets as can be in use at once."""
 
     def __init__(self, make_tools: Callable[[], Tools], threads: int) -> None:
-        """`make_tools`: makes a set; with several threads one more than there are is needed, as one result is used."""
+        """Make the sets of tools.
+
+        Args:
+            make_tools: makes one set.
+            threads: number of threads. With several threads there is one set more than threads,
+                because the caller uses one result while every thread works.
+        """
         self._threads = threads
         self._free = deque(make_tools() for _ in range(1 if threads == 1 else threads + 1))
 
     def map(self, work: Callable[[Tools, _Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-        """Yield what `work` makes of each item, in their order. Each result is good until the next one is asked for.
+        """Yield `work(tools, item)` for each item, in the order of the items.
 
-        Items are taken in the calling thread; with one thread everything happens there. Reading, codecs and the library
-        let go of the interpreter.
+        A result is valid until the next one is requested. Items are taken in the calling thread.
+        With one thread, all work is done in the calling thread, too. Several threads run in
+        parallel, because reading, the codecs and the OpenEXR library release the interpreter lock
+        (GIL).
         """
         if self._threads == 1:
             yield from (work(self._free[0], item) for item in items)
@@ -62,7 +70,7 @@ class Lanes(Generic[Tools]):
                 yield from self._take_back(lent)
 
     def _take_back(self, lent: deque[tuple[Future[_Result], Tools]]) -> Iterator[_Result]:
-        """Yield the oldest result; when that has been used, its tools are free."""
+        """Yield the oldest result. Its tools are free again when the caller has used it."""
         future, tools = lent.popleft()
         yield future.result()
         self._free.append(tools)

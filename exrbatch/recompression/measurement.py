@@ -1,19 +1,19 @@
-"""What a measurement of one file gives. Light to import; `measuring` takes it."""
+"""The result of measuring one file. `measuring` makes it. This module is light to import."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What it takes to compress and decompress one file in memory.
+    """What it costs to compress and decompress one file in memory.
 
     Attributes:
-        raw_size: bytes of its raw chunks.
-        new_size: bytes that the new file would have.
-        pack_seconds: wall time of compressing.
-        unpack_seconds: wall time of decompressing.
-        cpu_seconds: CPU time of compressing.
-        peak_memory: resident bytes of the worker at most; 0 where that can't be told.
+        raw_size: size of its raw chunks in bytes.
+        new_size: size in bytes that the new file would have.
+        pack_seconds: wall time of compressing, in seconds.
+        unpack_seconds: wall time of decompressing, in seconds.
+        cpu_seconds: CPU time of compressing, in seconds.
+        peak_memory: peak resident memory of the worker in bytes; 0 if it can't be determined.
     """
 
     raw_size: int

@@ -1,4 +1,4 @@
-"""What packing and unpacking one file costs: in memory, span by span, writing nothing."""
+"""Measure what it costs to compress and decompress one file in memory. Nothing is written."""
 
 import time
 
@@ -21,10 +21,19 @@ from exrbatch.recompression.transcode import target_grids, target_group
 
 
 def measure(source: ExrFile, targets: Targets, effort: Effort, progress: Progress) -> Measurement:
-    """Pack a file as `recompress` would, unpack and compare every chunk; reading the source is not timed.
+    """Compress a file as `recompress` would, then decompress and compare every chunk.
 
-    Flat data is unpacked by the OpenEXR library, as other programs do it. Raises `VerificationFailed` if it does not
-    come back.
+    The time for reading the source is not measured. Flat data is decompressed by the OpenEXR
+    library, because other programs use it.
+
+    Args:
+        source: the open file.
+        targets: the compression of each part.
+        effort: compression effort.
+        progress: called with the fraction that is done, 0 to 1.
+
+    Raises:
+        VerificationFailed: a chunk does not decompress to the original bytes.
     """
     grids = target_grids(source, targets.compressions)
     packers = codecs_for(targets.compressions, effort)
@@ -36,14 +45,18 @@ def measure(source: ExrFile, targets: Targets, effort: Effort, progress: Progres
     for span in cut_spans(source, grids):
         raw = reader.read(span.part, span.source)
         group = target_group(span, grids[span.part], raw)
-        if not done:  # a worker's first call loads code and makes buffers: many files of a real run share that
+        # Make one call that is not timed, because the first call loads code and makes buffers. In a
+        # real run, many files share that cost.
+        if not done:
             decoders[span.part].first_difference(
                 group, [memoryview(p) for p in packers[span.part].pack(group, raw)], raw
             )
         packed = clock.pack(packers[span.part], group, raw)
         lossy = targets.lossy_channels[span.part]
         if not clock.comes_back(decoders[span.part], group, packed, raw, is_lossy=bool(lossy)):
-            raise VerificationFailed(f"part {span.part}, chunk {span.target[0]}: it does not come back as it was")
+            raise VerificationFailed(
+                f"part {span.part}, chunk {span.target[0]}: it does not decompress to the original bytes"
+            )
         raw_size += len(raw)
         packed_size += sum(map(len, packed))
         done += len(span.target)
@@ -60,14 +73,14 @@ def measure(source: ExrFile, targets: Targets, effort: Effort, progress: Progres
 
 
 class _Clock:
-    """Adds up what packing and unpacking take."""
+    """Adds up the time for compressing and decompressing."""
 
     def __init__(self) -> None:
         self.pack_seconds = self.unpack_seconds = self.cpu_seconds = 0.0
         self._unpacked = np.empty(0, np.uint8)
 
     def pack(self, packer: Codec, group: ChunkGroup, raw: Raw) -> list[Packed]:
-        """Pack one group."""
+        """Compress one group, and add the time that it takes."""
         wall, cpu = time.perf_counter(), time.process_time()
         packed = packer.pack(group, raw)
         self.pack_seconds += time.perf_counter() - wall
@@ -75,7 +88,12 @@ class _Clock:
         return packed
 
     def comes_back(self, decoder: Codec, group: ChunkGroup, packed: list[Packed], raw: Raw, *, is_lossy: bool) -> bool:
-        """Unpack one group; whether the bytes are the same (where it is lossy: of channels that must not change)."""
+        """Decompress one group, and add the time that it takes.
+
+        Returns:
+            whether the raw bytes are unchanged. If the group is lossy, only channels that must not
+            change are compared.
+        """
         if len(self._unpacked) < len(raw):
             self._unpacked = np.empty(len(raw), np.uint8)
         unpacked, views = self._unpacked[: len(raw)], [memoryview(data) for data in packed]

@@ -1,10 +1,10 @@
-"""How the steps of a job report their progress. Light to import."""
+"""How the steps of a job report their progress. This module is light to import."""
 
 from collections.abc import Callable
 
 Progress = Callable[[float], None]
-"""Called with the part of a step that is done, from 0 to 1."""
+"""A function that is called with the fraction of a step that is done, 0 to 1."""
 
 
 def ignore_progress(_done: float) -> None:
-    """Report to nobody."""
+    """Ignore the progress."""

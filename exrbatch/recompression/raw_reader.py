@@ -1,4 +1,4 @@
-"""Chunks of an open file as raw bytes, in a buffer that is used again."""
+"""Read chunks of an open file as raw bytes, into a buffer that is reused."""
 
 from collections.abc import Sequence
 
@@ -16,32 +16,55 @@ from exrbatch.exr.reader import SMALL, ExrFile
 from exrbatch.text import format_size
 
 MEMORY_PER_RAW_BYTE = 7
-"""Bytes of memory that a whole job takes at most for each raw byte that it handles at once; unpacking takes 4."""
+"""Maximum bytes of memory that a whole job needs per raw byte that it processes at once.
+
+Decompression alone needs 4.
+"""
 ROW_BYTES = 12
-"""What a row, one channel on one line, counts as besides its raw bytes: some packers keep a list of all rows."""
+"""Bytes that a row (one channel on one line) counts in addition to its raw bytes.
+
+It accounts for compressors that keep a list of all rows.
+"""
 
 
 def raw_limit(memory: int) -> int:
-    """Return the raw bytes that a job may unpack at once if it may take so many bytes of memory."""
+    """Return how many raw bytes a job may decompress at once.
+
+    Args:
+        memory: bytes of memory that the job may use.
+    """
     return min(max(SMALL, memory // MEMORY_PER_RAW_BYTE), MAX_RAW_CHUNK)
 
 
 class RawReader:
-    """Unpacks chunks of one open file; each thread that does needs a reader of its own."""
+    """Decompresses chunks of one open file. Each thread needs a reader of its own."""
 
     def __init__(self, file: ExrFile) -> None:
-        """Raises `UnsupportedFile` if a part's compression needs a newer OpenEXR."""
+        """Make a reader for an open file.
+
+        Raises:
+            UnsupportedFile: the installed OpenEXR is too old for the compression of a part.
+        """
         self._file = file
         self._payloads = PayloadReader(file)
         self._codecs = codecs_for([part.compression for part in file.header.parts], Effort.BALANCED)
         self._buffer = np.empty(0, np.uint8)
 
     def read(self, part: int, chunks: Sequence[int]) -> Raw:
-        """Unpack chunks of a part (one only of a deep part); the array is good until the next call.
+        """Read and decompress chunks of a part.
 
-        The raw bytes of flat chunks follow one another; those of a deep chunk are its sample count table, then
-        its samples. Raises `CorruptChunk`, naming the chunk, for what does not unpack to what the header says,
-        and `NeedsMemory` for more raw bytes at once than the file's `raw_limit`.
+        Args:
+            part: index of the part.
+            chunks: indices of the chunks in offset table order; exactly one for a deep part.
+
+        Returns:
+            raw bytes, shape (n,), valid until the next call. Those of flat chunks lie one after
+            another. Those of a deep chunk are its sample count table, then its samples.
+
+        Raises:
+            CorruptChunk: a chunk does not decompress to what the header states; the message names
+                it.
+            NeedsMemory: the chunks have more raw bytes than the file's `raw_limit`.
         """
         table = self._file.parts[part]
         grid = table.grid
@@ -67,14 +90,14 @@ class RawReader:
         return raw
 
     def _check_size(self, part: int, group: ChunkGroup) -> None:
-        """Check what a group asks for against the limit, before anything is allocated for it."""
+        """Check the size of a group against the limit, before anything is allocated for it."""
         lines = int(group.grid.heights[list(group.chunks)].sum())
         needed = group.raw_size + ROW_BYTES * lines * len(group.part.channels)
         if needed > self._file.raw_limit:
             raise NeedsMemory(
                 f"{self._file.parts[part].where(group.chunks[0])}: {group.raw_size} raw bytes in {lines} lines at once"
-                f" take about {format_size(MEMORY_PER_RAW_BYTE * needed)} of memory, and a worker may have"
-                f" {format_size(MEMORY_PER_RAW_BYTE * self._file.raw_limit)} (fewer --jobs leave more for each)"
+                f" take about {format_size(MEMORY_PER_RAW_BYTE * needed)} of memory, but a worker may use only"
+                f" {format_size(MEMORY_PER_RAW_BYTE * self._file.raw_limit)} (with fewer --jobs, each may use more)"
             )
 
     def _reserve(self, size: int) -> Raw:
@@ -84,10 +107,10 @@ class RawReader:
 
 
 def packed_streams(grid: ChunkGrid, chunks: Sequence[int], payloads: Sequence[Payload]) -> list[memoryview]:
-    """List the packed streams of some chunks.
+    """List the compressed streams of some chunks.
 
-    OpenEXR writes an uncompressed sample count table of an edge tile as long as that of a whole tile;
-    the rest of it means nothing.
+    OpenEXR writes the uncompressed sample count table of an edge tile as long as that of a whole
+    tile. The rest of that table has no meaning and is cut off.
     """
     streams: list[memoryview] = []
     for chunk, payload in zip(chunks, payloads, strict=True):
@@ -101,11 +124,15 @@ def packed_streams(grid: ChunkGrid, chunks: Sequence[int], payloads: Sequence[Pa
 
 
 def _check_sample_counts(grid: ChunkGrid, chunk: int, raw: Raw, samples_size: int) -> None:
-    """Check that the counts grow along each line and that the samples are as many as they say."""
+    """Check that sample counts grow along each line, and that they match the size of the samples.
+
+    Raises:
+        CorruptChunk: they do not.
+    """
     table_size = int(grid.raw_sizes[chunk])
     counts = raw[:table_size].view("<i4").reshape(int(grid.heights[chunk]), int(grid.widths[chunk]))
     if (counts[:, 0] < 0).any() or (counts[:, 1:] < counts[:, :-1]).any():
-        raise CorruptChunk("the sample counts go down along a line")
+        raise CorruptChunk("the sample counts decrease along a line")
     needed = int(counts[:, -1].sum(dtype=np.int64)) * grid.part.bytes_per_pixel
     if needed != samples_size:
-        raise CorruptChunk(f"{samples_size} bytes of samples where the sample counts ask for {needed}")
+        raise CorruptChunk(f"{samples_size} bytes of samples, but the sample counts require {needed}")

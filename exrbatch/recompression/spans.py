@@ -1,8 +1,10 @@
-"""Cuts a file into spans: pieces that are whole chunks in the old file and in the new one.
+"""Cut a file into spans: pieces that are whole chunks in both the old and the new file.
 
-Of flat scan lines a span is a run of lines; its raw bytes are the same bytes whichever way they are cut
-into chunks. A tile or a deep chunk stands for itself. Recompression and verification walk the same
-spans, so neither holds more than one of them in memory.
+For flat scan lines, a span is a run of lines. Its raw bytes are the same however they are cut into
+chunks. A tile or a deep chunk of the old file corresponds to exactly one chunk of the new file.
+
+Recompression and verification walk over the same spans, one at a time (with several threads, a few
+at a time). So memory use does not depend on the size of the file.
 """
 
 import math
@@ -17,19 +19,32 @@ from exrbatch.exr.part import LineOrder
 from exrbatch.exr.reader import ExrFile
 
 SPAN_BYTES = 4 << 20
-"""Raw bytes of a span, unless one common chunk is larger: few calls for small chunks, yet within the cache."""
+"""Raw bytes of a span, unless one chunk that is common to both files is larger.
+
+Spans are large, so that small chunks need few calls, but small enough for the CPU cache.
+"""
 SPAN_CHUNKS = 1 << 14
-"""Chunks of a span at most: tiny ones are fewer bytes than what is kept for each on its way."""
+"""Maximum number of chunks in a span.
+
+The bookkeeping for each tiny chunk is larger than the chunk itself.
+"""
 MANY_RUNS, TINY_RUN = 100, 1 << 18
-"""Of parts that alternate: from how many pieces on it counts, and raw bytes of a piece below which it is tiny."""
+"""When parts that alternate in the file are no longer kept in that order.
+
+This is the case if there are more than `MANY_RUNS` pieces whose mean size is below `TINY_RUN` raw
+bytes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
     """Chunks of one part that hold the same raw bytes in the old and in the new file.
 
-    `source` and `target` are chunk indices in the order of their raw bytes; `backwards` tells that the last
-    of the target chunks is to be written first.
+    Attributes:
+        part: index of the part.
+        source: indices of the chunks in the old file, in the order of their raw bytes.
+        target: indices of the chunks in the new file, in the order of their raw bytes.
+        backwards: whether the last of the target chunks must be written first.
     """
 
     part: int
@@ -39,11 +54,18 @@ class Span:
 
 
 def cut_spans(source: ExrFile, targets: Sequence[ChunkGrid]) -> Iterator[Span]:
-    """Cut a file into spans, in the order in which the new file is to be written.
+    """Cut a file into spans, in the order in which the new file must be written.
 
-    The order is the source's own where no part changes its chunks; a single scan line part is written
-    as `lineOrder` says, because readers before OpenEXR 3.3 rely on it. Where a part of a multi-part file is
-    cut anew, or its parts alternate in tiny pieces, they follow one another, which every reader takes.
+    If no part changes its chunks, the order of the source is kept. If a part of a multi-part file
+    does, or if the parts alternate in tiny pieces, parts are written one after another. Every
+    reader accepts that.
+
+    A single scan line part is always written in the order that `lineOrder` states, because readers
+    before OpenEXR 3.3 rely on it.
+
+    Args:
+        source: the open file.
+        targets: the chunks that each part will have.
     """
     pairs = [(table.grid, target) for table, target in zip(source.parts, targets, strict=True)]
     same = all(old.count == new.count and _is_aligned(old) for old, new in pairs)
@@ -60,15 +82,22 @@ def cut_spans(source: ExrFile, targets: Sequence[ChunkGrid]) -> Iterator[Span]:
 
 
 def _is_aligned(grid: ChunkGrid) -> bool:
-    """Whether every chunk begins on a line of every channel, so that it can be packed by itself."""
+    """Return whether every chunk begins on a line of every channel.
+
+    Only such chunks can be compressed on their own.
+    """
     lines = int(grid.heights[0])
     return grid.part.tiles is not None or all(lines % channel.y_sampling == 0 for channel in grid.part.channels)
 
 
 def _runs_in_file(source: ExrFile) -> list[tuple[int, NDArray[np.int64]]] | None:
-    """List the runs of chunks of one part, in the order in which they lie in the file; None for too many tiny ones.
+    """List the runs of chunks that belong to one part, in file order; None if too many are tiny.
 
-    Parts that alternate line by line would be read, packed and unpacked line by line, ten times as slowly.
+    Parts that alternate line by line would be read, compressed and decompressed line by line, which
+    is ten times as slow.
+
+    Returns:
+        for each run the index of its part, and the indices of its chunks, shape (chunks,).
     """
     parts = np.concatenate([np.full(table.grid.count, index) for index, table in enumerate(source.parts)])
     chunks = np.concatenate([np.arange(table.grid.count) for table in source.parts])
@@ -82,6 +111,7 @@ def _runs_in_file(source: ExrFile) -> list[tuple[int, NDArray[np.int64]]] | None
 
 
 def _part_order(source: ExrFile, index: int) -> NDArray[np.int64]:
+    """Return the indices of a part's chunks, shape (chunks,), in the order to write them."""
     table = source.parts[index]
     if table.grid.part.storage.is_tiled:
         return np.argsort(table.offsets)
@@ -90,7 +120,11 @@ def _part_order(source: ExrFile, index: int) -> NDArray[np.int64]:
 
 
 def _one_to_one(index: int, grid: ChunkGrid, chunks: NDArray[np.int64]) -> Iterator[Span]:
-    """Group chunks, in the order given, to spans of about SPAN_BYTES, few enough; a deep chunk stays alone."""
+    """Group chunks into spans, in the given order.
+
+    A span has about `SPAN_BYTES` raw bytes, and at most `SPAN_CHUNKS` chunks. A deep chunk is a
+    span of its own.
+    """
     if grid.part.storage.is_deep:
         groups = np.split(chunks, len(chunks))
     else:
@@ -102,6 +136,7 @@ def _one_to_one(index: int, grid: ChunkGrid, chunks: NDArray[np.int64]) -> Itera
 
 
 def _line_runs(index: int, old: ChunkGrid, new: ChunkGrid) -> Iterator[Span]:
+    """Cut a scan line part into spans of consecutive lines."""
     part = old.part
     height = part.data_window.height
     unit = _span_lines(old, new)
@@ -114,7 +149,11 @@ def _line_runs(index: int, old: ChunkGrid, new: ChunkGrid) -> Iterator[Span]:
 
 
 def _span_lines(old: ChunkGrid, new: ChunkGrid) -> int:
-    """Lines of a span: a multiple of what is whole chunks in both files and whole lines of every channel."""
+    """Return the number of lines of a span.
+
+    It is a multiple of the lines of a chunk in both files, and of every channel's sampling. If
+    either file has a single chunk, it is all lines.
+    """
     height = old.part.data_window.height
     samplings = [channel.y_sampling for channel in old.part.channels]
     common = math.lcm(int(old.heights[0]), int(new.heights[0]), *samplings)

@@ -1,4 +1,4 @@
-"""What a plan means for one file, once its header is known: which compressions, or why none."""
+"""Decide which compression each part of a file will have, or why the file can't have it."""
 
 from dataclasses import dataclass
 
@@ -14,17 +14,28 @@ ACES_FLAG = "acesImageContainerFlag"
 
 
 MAX_SAMPLED_WIDTH = 1 << 18
-"""Pixels. The library takes memory for every pixel of a window, also where the channels have few samples."""
+"""Maximum width in pixels of a data window with subsampled channels.
+
+The library allocates memory for every pixel of a window, even if channels are subsampled.
+"""
 MAX_JPEG_CHANNELS = 1024
-"""The library's JPEG 2000 takes time by the square of the channels: 0.1 s for 1,000, minutes for 32,767."""
+"""Maximum number of channels for JPEG 2000.
+
+The library needs time proportional to the square of the number of channels. It takes 0.1 s for
+1,000 channels, and minutes for 32,767.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
     """The compression that each part will have.
 
-    `notes` tells where it is not the one asked for. `trials`: for an automatic choice and each part, the packed
-    size over the raw size of the sample, by compression. `lossy_channels`: those whose samples will change, by part.
+    Attributes:
+        compressions: the compression of each part.
+        notes: messages for the user about parts that will not have the compression asked for.
+        trials: for an automatic choice, the result for each part: for each compression, by name,
+            the compressed size of the sample divided by its raw size.
+        lossy_channels: for each part, names of the channels whose samples will change.
     """
 
     compressions: tuple[Compression, ...]
@@ -34,39 +45,49 @@ class Targets:
 
 
 def choose_targets(header: Header, wanted: Compression) -> Targets:
-    """Ask the table of compressions what each part can have."""
+    """Choose the wanted compression for flat parts, and the nearest allowed one for deep parts."""
     compressions, notes = [], []
     for part in header.parts:
         target = NEAREST_DEEP[wanted] if part.storage.is_deep else wanted
         if target is not wanted:
-            notes.append(f"part {part.index}: {target.name}, as deep data can't have {wanted.name}")
+            notes.append(f"part {part.index}: {target.name}, because deep data can't be compressed with {wanted.name}")
         compressions.append(target)
     return Targets(tuple(compressions), tuple(notes), lossy_channels=_lossy(header, compressions))
 
 
 def check_source(header: Header, allowed: Permissions) -> None:
-    """Raise `UnsupportedFile` for a file that should be left alone unless the user says otherwise."""
+    """Check that a file may be processed.
+
+    Raises:
+        UnsupportedFile: the file should be left alone, unless the user permits more, or it needs
+            the OpenEXR library, which can't read it.
+    """
     for part in header.parts:
         if part.find(ACES_FLAG) is not None and not allowed.allow_aces:
-            raise UnsupportedFile("an ACES container, which must not be compressed (--allow-aces does it all the same)")
+            raise UnsupportedFile("an ACES container, which must not be compressed (--allow-aces compresses it anyway)")
         _check_library(part, part.compression)
         lossy = part.compression.lossy_channels(part.channels)
         if lossy and not allowed.include_lossy_sources:
             raise UnsupportedFile(
-                f"a lossy source: {part.compression.name} has changed {_listed(lossy)}, and packed without loss it"
-                " usually grows (--include-lossy-sources takes it)"
+                f"a lossy source: {part.compression.name} has changed {_listed(lossy)}, and a lossless compression"
+                " usually makes such a file larger (--include-lossy-sources processes it anyway)"
             )
 
 
 def check_targets(header: Header, targets: Targets, allowed: Permissions) -> None:
-    """Raise `UnsupportedFile` for a target that would change samples or that OpenEXR could not read."""
+    """Check that a file may have the chosen compressions.
+
+    Raises:
+        UnsupportedFile: a compression would change samples, can't compress a channel, or would give
+            chunks that OpenEXR can't read.
+    """
     for part, target, lossy in zip(header.parts, targets.compressions, targets.lossy_channels, strict=True):
         if lossy and not allowed.allow_lossy:
             raise UnsupportedFile(f"part {part.index}: {target.name} would change {_listed(lossy)} (--allow-lossy)")
         if impossible := target.impossible_channels(part.channels):
             raise UnsupportedFile(
-                f"part {part.index}: {target.name} can't hold {_listed(impossible)}: sampled by no power of 2,"
-                " or by more than the lines of a chunk"
+                f"part {part.index}: {target.name} can't compress {_listed(impossible)}: the sampling is not a power"
+                " of 2, or is too large"
             )
         _check_library(part, target)
         count = chunk_count(part, target)
@@ -78,7 +99,12 @@ def check_targets(header: Header, targets: Targets, allowed: Permissions) -> Non
 
 
 def exact_compressions(part: Part, readers: str) -> list[Compression]:
-    """List what keeps every bit of a part and what readers of that OpenEXR release can read."""
+    """List the compressions that keep every bit of a part and that the readers can read.
+
+    Args:
+        part: the part.
+        readers: oldest OpenEXR release that must be able to read the part.
+    """
     return [
         compression
         for compression in Compression
@@ -97,16 +123,18 @@ def _check_library(part: Part, compression: Compression) -> None:
 
 
 def beyond_library(part: Part, compression: Compression) -> str | None:
-    """Say why the OpenEXR library, or its module for Python, can't be given a part; None if it can."""
+    """Return why the OpenEXR library or its Python module can't process a part; None if it can."""
     strange = [channel.name for channel in part.channels if not channel.name.isprintable()]
     if strange:
-        return f"{_listed(strange)}: names that are not printable UTF-8 are not passed to OpenEXR's Python module"
+        return f"OpenEXR's Python module can't handle names that are not printable UTF-8 ({_listed(strange)})"
     is_sampled = any((channel.x_sampling, channel.y_sampling) != (1, 1) for channel in part.channels)
     if is_sampled and part.data_window.width > MAX_SAMPLED_WIDTH:
         width = part.data_window.width
-        return f"its subsampled channels lie in a window {width} pixels wide, for all of which it takes memory"
+        return (
+            f"its subsampled channels lie in a window {width} pixels wide; OpenEXR would allocate memory for all of it"
+        )
     if compression.facts.binary_sampling and len(part.channels) > MAX_JPEG_CHANNELS:
-        return f"{len(part.channels)} channels, for which its JPEG 2000 takes minutes"
+        return f"it has {len(part.channels)} channels, for which OpenEXR's JPEG 2000 takes minutes"
     return None
 
 

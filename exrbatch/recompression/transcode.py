@@ -1,4 +1,4 @@
-"""Source chunks -> raw bytes -> target chunks, span by span."""
+"""Convert source chunks to raw bytes, and raw bytes to target chunks, span by span."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from exrbatch.recompression.spans import Span, cut_spans
 
 
 def target_grids(source: ExrFile, compressions: Sequence[Compression]) -> list[ChunkGrid]:
-    """Build the chunk grid that each part will have."""
+    """Build the grid of the chunks that each part will have."""
     return [chunk_grid(part, target) for part, target in zip(source.header.parts, compressions, strict=True)]
 
 
@@ -28,17 +28,18 @@ def recompress(
     write: Write,
     digests: Digests | None = None,
 ) -> None:
-    """Write the walk's file, with each part compressed anew, to an empty file.
+    """Write a copy of a file, with other compressions, to an empty file.
 
-    Holds one span at a time (about 4 MB of raw bytes, or one chunk common to both compressions); with several threads
-    one more than there are.
+    With one thread, this holds one span in memory at a time: about 4 MB of raw bytes, or one chunk
+    that is common to both compressions. With several threads, it holds one span more than there are
+    threads.
 
     Args:
-        walk: over the source.
-        compressions: what each part is to have.
-        effort: how hard to try.
+        walk: the walk over the source.
+        compressions: new compression of each part.
+        effort: compression effort.
         write: writes bytes at an offset of the new file.
-        digests: gets that of each span's raw bytes.
+        digests: if given, the digest of each span's raw bytes is appended to it.
     """
     source = walk.source
     grids = target_grids(source, compressions)
@@ -62,7 +63,7 @@ def recompress(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tools:
-    """What the work on one span needs; reader and codecs own buffers."""
+    """The tools for the work on one span. Both own buffers."""
 
     reader: RawReader
     codecs: Sequence[Codec]
@@ -70,7 +71,14 @@ class _Tools:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _PackedSpan:
-    """A span that is ready to be written; the digest is empty where none was asked for."""
+    """A span that is ready to be written.
+
+    Attributes:
+        span: the span.
+        group: its target chunks.
+        packed: the compressed streams of these chunks.
+        digest: digest of the raw bytes; empty if no digests are wanted.
+    """
 
     span: Span
     group: ChunkGroup
@@ -97,6 +105,12 @@ def _write_span(writer: ExrWriter, span: Span, group: ChunkGroup, packed: Sequen
 
 
 def target_group(span: Span, grid: ChunkGrid, raw: Raw) -> ChunkGroup:
-    """The target's chunks that hold these raw bytes."""
+    """Return the target chunks of a span as a group.
+
+    Args:
+        span: the span.
+        grid: target chunks of its part.
+        raw: raw bytes of the span, which state the size of deep samples.
+    """
     table_size = int(grid.raw_sizes[span.target[0]])
     return ChunkGroup.of(grid, span.target, len(raw) - table_size)

@@ -1,4 +1,4 @@
-"""A new file verified: read back, and shown to hold the source with other compressions."""
+"""Verify a new file: read it back, and prove that it is the source with other compressions."""
 
 from collections.abc import Sequence
 
@@ -19,19 +19,24 @@ def verify(
     mode: Verify,
     digests: Digests | None = None,
 ) -> None:
-    """Prove that a new file is the walk's file with other compressions, or raise `VerificationFailed`.
+    """Prove that a new file is the source with other compressions.
 
-    Compares the headers attribute by attribute, then every raw byte of every chunk with the source, which is read a
-    second time, or with `digests` of what was read the first time. Channels that were allowed to change are passed
-    over; all others must be equal. With `Verify.LIBRARY` flat data is decompressed by the OpenEXR library: a mistake in
-    our own codecs can't hide behind itself.
+    The headers are compared attribute by attribute. Then every raw byte of every chunk is compared
+    with the source. For that, the source is read a second time, or `digests` from the first time
+    are used. Channels that were allowed to change are ignored; all others must be equal.
+
+    With `Verify.LIBRARY`, the OpenEXR library decompresses flat data. So our own codecs are not
+    checked by themselves, which could hide a mistake.
 
     Args:
-        walk: over the source.
+        walk: the walk over the source.
         new: path and descriptor of the new file.
-        targets: what its parts were to become.
-        mode: which decoder reads it.
-        digests: of the source's spans.
+        targets: the compressions that the new file must have.
+        mode: which decoder decompresses the new file.
+        digests: digests of the source's spans, or None.
+
+    Raises:
+        VerificationFailed: the new file differs, is damaged or can't be read.
     """
     source = walk.source
     path, fd = new
@@ -47,6 +52,7 @@ def verify(
 
 
 def _wrong_targets(copy: ExrFile, compressions: Sequence[Compression]) -> str | None:
+    """Return which part has a wrong compression or `chunkCount`, or None."""
     for part, table, compression in zip(copy.header.parts, copy.parts, compressions, strict=True):
         if part.compression is not compression:
             return f"part {part.index} became {part.compression.name}, not {compression.name}"

@@ -100,8 +100,8 @@ def test_control_groups_of_both_versions(
         ({"output": "o", "hardlinks": "relink"}, "leave out --hardlinks"),
         ({"keep_backups": True}, "--backup-dir"),
         ({"jobs": 100000}, "at most 1024"),
-        ({"file_timeout": -1.0}, "makes no sense"),
-        ({"hardlinks": "copy"}, "unknown way with hard links 'copy'; choose from skip, break, relink"),
+        ({"file_timeout": -1.0}, "must be 0 seconds"),
+        ({"hardlinks": "copy"}, "unknown way to treat hard links 'copy'; choose from skip, break, relink"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:

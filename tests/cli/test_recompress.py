@@ -117,7 +117,7 @@ def test_verbose_tells_each_file_and_notes(shot: Path) -> None:
     (shot / "deep.exr").write_bytes(build([PartSpec(storage="deepscanline", noise=0.0, window=(0, 0, 63, 63))]))
     done = exrbatch("recompress", shot, "-v")
     assert done.stdout.count("recompressed ") >= 6
-    assert "1 x part 0: ZIPS, as deep data can't have ZIP" in done.stdout
+    assert "1 x part 0: ZIPS, because deep data can't be compressed with ZIP" in done.stdout
 
 
 def test_usage_errors(shot: Path, tmp_path: Path) -> None:

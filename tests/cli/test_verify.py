@@ -70,7 +70,7 @@ def test_links_to_folders_are_no_success(tmp_path: Path) -> None:
         (tmp_path / f"behind {tree.name}" / "3.exr").write_bytes(data)
         (tree / "linked").symlink_to(tmp_path / f"behind {tree.name}")
     done = exrbatch("verify", a, b, code=1)
-    assert f"failed: {a}/linked: a link to a folder, which is not entered" in done.stdout
+    assert f"failed: {a}/linked: a link to a folder, which is not followed" in done.stdout
     assert "3 files: 1 failed, 2 equal" in done.stdout
     (a / "linked").unlink()
     assert f"there is no {a}/linked to compare it with" in exrbatch("verify", a, b, code=1).stdout
@@ -86,7 +86,7 @@ def test_what_only_one_tree_has_is_a_failure(tmp_path: Path) -> None:
     (b / "x").rename(tmp_path / "elsewhere")
     (b / "x").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "more.exr").write_bytes(DATA)
-    assert f"{b}/x: a link to a folder, which is not entered" in exrbatch("verify", a, b, code=1).stdout
+    assert f"{b}/x: a link to a folder, which is not followed" in exrbatch("verify", a, b, code=1).stdout
     (b / "2.exr").unlink()
     (b / "2.exr").symlink_to(a / "2.exr")
     assert "the other file is a symbolic link" in exrbatch("verify", a, b, code=1).stdout

@@ -326,7 +326,7 @@ def test_zstd_counts_that_ask_for_more_than_the_leader(tmp_path: Path) -> None:
     """The bytes of a frame that fit the sample counts are not put where the leader promised fewer."""
     path = tmp_path / "frame.exr"
     path.write_bytes(_deep_zstd([0, 60], 120, 112))
-    with pytest.raises(CorruptChunk, match="112 bytes of samples where the sample counts ask for 120"):
+    with pytest.raises(CorruptChunk, match="112 bytes of samples, but the sample counts require 120"):
         read_all(str(path))
 
 

@@ -140,9 +140,9 @@ def test_deep_sample_counts_must_fit_the_samples(tmp_path: Path) -> None:
     table = DEEP.index(leader) + 28
     counts = struct.unpack_from("<10i", DEEP, table)
     lower = with_bytes(table + 16, struct.pack("<i", -1), DEEP)
-    assert "the sample counts go down" in (refused(tmp_path / "frame.exr", lower).reason or "")
+    assert "the sample counts decrease" in (refused(tmp_path / "frame.exr", lower).reason or "")
     more = with_bytes(table + 36, struct.pack("<i", counts[9] + 1), DEEP)
-    assert "bytes of samples where the sample counts ask for" in (refused(tmp_path / "frame.exr", more).reason or "")
+    assert "bytes of samples, but the sample counts require" in (refused(tmp_path / "frame.exr", more).reason or "")
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])

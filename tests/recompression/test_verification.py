@@ -96,12 +96,12 @@ def test_a_wrong_deep_sample_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"attributes": (("owner", "string", b"b"),)}, "part 0, attribute 'owner' has another value"),
+        ({"attributes": (("owner", "string", b"b"),)}, "part 0, attribute 'owner' has a different value"),
         ({"attributes": ()}, "part 0, attribute 'owner' is missing"),
-        ({"attributes": (("owner", "string", b"a"), ("note", "string", b"a"))}, "part 0, attribute 'note' is new"),
-        ({"window": (0, 0, 15, 14)}, "part 0, attribute 'displayWindow' has another value"),
-        ({"channels": (("G", 1, 1, 1),)}, "part 0, attribute 'channels' has another value"),
-        ({"line_order": 1}, "part 0, attribute 'lineOrder' has another value"),
+        ({"attributes": (("owner", "string", b"a"), ("note", "string", b"a"))}, "part 0, attribute 'note' was added"),
+        ({"window": (0, 0, 15, 14)}, "part 0, attribute 'displayWindow' has a different value"),
+        ({"channels": (("G", 1, 1, 1),)}, "part 0, attribute 'channels' has a different value"),
+        ({"line_order": 1}, "part 0, attribute 'lineOrder' has a different value"),
     ],
 )
 def test_headers_are_compared_attribute_by_attribute(tmp_path: Path, change: dict[str, object], expected: str) -> None:

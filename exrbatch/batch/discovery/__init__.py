@@ -1,1 +1,4 @@
-"""From paths to candidate files: walks, frame sequences, hard links, and the place of each file in an output tree."""
+"""Find candidate files from paths.
+
+This covers walks, frame sequences, hard links, and the place of each file in an output tree.
+"""

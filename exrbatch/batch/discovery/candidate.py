@@ -1,19 +1,20 @@
-"""What discovery finds and the scheduler hands out."""
+"""The files that discovery finds and the scheduler hands out."""
 
 from typing import NamedTuple
 
 
 class Candidate(NamedTuple):
-    """A file to be done, as the scan saw it.
+    """A file to be processed, as the scan found it.
 
     Attributes:
-        path: where it is.
-        size: bytes.
-        counterpart: its place in the output tree, or None if there is none.
-        hard_links: its other names, hard links that are to get the new file, too.
-        inode: its inode number, 0 where that is not known.
-        links: how many names it has.
-        like: the path that its place mirrors, where it was named through a link.
+        path: path of the file.
+        size: size in bytes.
+        counterpart: path of its place in the output tree; None if there is no tree.
+        hard_links: its other names, which must get the new file, too.
+        inode: its inode number; 0 if unknown.
+        links: number of its names (hard links).
+        like: the path that its place in the output tree mirrors, if it was named through a symbolic
+            link.
     """
 
     path: str

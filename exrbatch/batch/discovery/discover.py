@@ -1,4 +1,4 @@
-"""Paths -> candidate files, in order: folders are walked, frame sequences looked up, hard links grouped."""
+"""Turn paths into candidates: walk folders, look up frame sequences, group hard links."""
 
 import contextlib
 import os
@@ -18,51 +18,56 @@ if TYPE_CHECKING:
     import pathspec
 
 SUFFIXES = (".exr", ".sxr", ".mxr")
-"""What a walk takes for OpenEXR; files that are named one by one may be called anything."""
+"""Suffixes of OpenEXR files in a walk. Files that the user names may have any suffix."""
 KEPT = (
-    "left by a run that was killed; it may hold what another program wrote to a frame at that very instant:"
+    "left by a run that was killed; it may hold data that another program wrote to a frame at that moment:"
     " compare it with the frames in its folder, then remove it"
 )
 BENCH_FOLDER = ".exrbatch-bench-"
-"""How the folders begin in which a benchmark keeps its copies; one that was killed may have left one."""
+"""Prefix of folders with copies made by a benchmark, which may have been killed and left them."""
 _SEQUENCE = re.compile(r"[#@]|%0?\d*d|\$F\d*")
 
 
 class Selection:
-    """Which files of a walk to take: `--include` and `--exclude`, in the style of gitignore."""
+    """Selects the files of a walk by `--include` and `--exclude`, which are gitignore patterns."""
 
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
         self._include, self._exclude = _spec(include), _spec(exclude)
 
     def takes_file(self, relative: str) -> bool:
-        """Whether to take a file; `relative`: its path below the folder that is walked."""
+        """Return whether to take a file, given its path relative to the walked folder."""
         if self._include is not None and not self._include.match_file(relative):
             return False
         return self._exclude is None or not self._exclude.match_file(relative)
 
     def takes_folder(self, relative: str) -> bool:
-        """Whether to walk a folder."""
+        """Return whether to walk a folder, given its path relative to the walked folder."""
         return self._exclude is None or not self._exclude.match_file(relative + "/")
 
 
 def _spec(patterns: Sequence[str]) -> "pathspec.GitIgnoreSpec | None":
     if not patterns:
         return None
-    import pathspec  # only those who give patterns should wait for it
+    import pathspec  # imported late, so that runs without patterns start sooner
 
     try:
         return pathspec.GitIgnoreSpec.from_lines(patterns)
     except ValueError as error:
-        raise OptionsError(f"a pattern can't be understood: {error}") from None
+        raise OptionsError(f"invalid pattern: {error}") from None
 
 
 _EVERYTHING = Selection()
 
 
 def check_paths(paths: Iterable[str]) -> list[str]:
-    """Check the arguments before anything starts; return them without those that another one covers.
+    """Check the path arguments before anything starts.
 
-    Raises `OptionsError` for a path that is neither a file, a folder nor a frame sequence.
+    Returns:
+        the paths without those that another path covers; files and sequences come before folders.
+
+    Raises:
+        OptionsError: there is no path, a path does not exist and is no frame sequence, or a frame
+            range is ambiguous.
     """
     kept = list(paths)
     for path in kept:
@@ -78,9 +83,10 @@ def check_paths(paths: Iterable[str]) -> list[str]:
 
 
 def _without_covered(paths: list[str]) -> list[str]:
-    """Leave out folders that are named twice or lie in one that is named as well, in whatever order they come.
+    """Leave out folders that were named twice, or that are inside another named folder.
 
-    Files come first: they are meant, also where the patterns for their folder would leave them out.
+    The order of the paths does not matter. Files come first, because a file that the user names
+    must be processed, even if patterns exclude it from the walk of its folder.
     """
     folders = {path: lineage(path) for path in paths if os.path.isdir(path)}
     every = {each[0] for each in folders.values()}
@@ -99,12 +105,19 @@ def discover(
     sweep: bool = True,
     relink: bool = False,
 ) -> Iterator[Candidate | FileReport]:
-    """Find the files under paths that `check_paths` has passed.
+    """Find the files below paths that `check_paths` has checked.
 
-    Yields a `FileReport` at once for what is no candidate but should not pass in silence: symbolic links,
-    special files, folders that can't be listed, frames of a sequence that are missing. `selection` applies
-    to the files of a walk; `sweep`: remove stale temp files on the way. `relink`: of a file with several names
-    yield one, with the others as its `hard_links`, once all are found.
+    Args:
+        paths: files, folders and frame sequences.
+        tree: gives each file its place in an output tree; None if there is no such tree.
+        selection: selects files of walks. Files that the user names are always taken.
+        sweep: remove stale temp files from each folder before its files are yielded.
+        relink: for a file with several names, yield one candidate with the other names as its
+            `hard_links`, once all names are found.
+
+    Yields:
+        candidates, and a `FileReport` for what is no candidate but must not be ignored silently:
+        symbolic links, special files, folders that can't be listed, missing frames of a sequence.
     """
     skip = folder_identity(tree.root) if tree is not None else None
     by_place = tree is not None and not tree.holds_backups
@@ -119,13 +132,14 @@ def discover(
 def _found(
     paths: Sequence[str], skip: FolderIdentity | None, selection: Selection, sweep: bool, by_place: bool
 ) -> Iterator[tuple[Candidate | FileReport, str]]:
-    named: set[str] = set()  # files that were found by their own names, so that no walk finds them again
+    """Yield what is found below each path, and the path. No file is yielded twice."""
+    named: set[str] = set()  # files that the user named, so that no walk yields them again
     for path in paths:
         is_folder = os.path.isdir(path)
         for found in _files_of(path, skip, selection, sweep):
             if not is_folder or named:
                 real = os.path.realpath(found.path)
-                if by_place:  # a file that is named through a link has a place of its own as well
+                if by_place:  # a file that is named through a link has its own place in the tree
                     real = f"{real}\0{absolute(path if os.path.islink(path) and not is_folder else found.path)}"
                 if real in named:
                     continue
@@ -137,7 +151,7 @@ def _found(
 def _grouped(
     found: Iterator[tuple[Candidate | FileReport, str]], relink: bool
 ) -> Iterator[tuple[Candidate | FileReport, str]]:
-    """Hold back the names of files that have several, until all of them are known."""
+    """Hold back files with several names until all their names are known, if `relink` is set."""
     if not relink:
         yield from found
         return
@@ -152,7 +166,7 @@ def _grouped(
         if len(names) == status.st_nlink:
             yield Candidate(names[0], status.st_size, None, tuple(names[1:]), status.st_ino, status.st_nlink), names[0]
             for name in names[1:]:
-                reason = "another name of a file that is done under its first name"
+                reason = "another hard link to a file that is done under its first name"
                 yield FileReport(path=name, status=Status.SKIPPED, reason=reason), path
             names.clear()
     for names in groups.values():
@@ -162,7 +176,7 @@ def _grouped(
 
 
 def only_in_tree(paths: Sequence[str], tree: OutputTree, selection: Selection) -> Iterator[FileReport]:
-    """Find the files of the mirrored tree that have no source, for a comparison of two folders."""
+    """Yield a report for each file of the tree that has no source, for a comparison of folders."""
     for path in paths:
         if not (os.path.isdir(path) and os.path.isdir(tree.root)):
             continue
@@ -189,14 +203,17 @@ def _files_of(
     if os.path.isdir(path):
         yield from _walk(path, skip, selection, sweep)
     elif os.path.lexists(path):
-        # A link that is named is meant: its target is replaced, the link stays.
+        # If the user names a link, its target is replaced and the link stays.
         yield _examine(os.path.realpath(path) if os.path.islink(path) else path)
     else:
         yield from _sequence(path)
 
 
 def _sweep(folder: str, names: Sequence[str], frames: str | None = None) -> Iterator[FileReport]:
-    """Remove stale temp files, and tell of those that must be kept; `frames`: of a folder of backups."""
+    """Remove stale temp files of a folder, and yield a report for each one that must be kept.
+
+    For a folder of backups, `frames` is the folder of the frames.
+    """
     for name in sweep_folder(folder, names, is_complete, frames=frames):
         yield FileReport(path=os.path.join(folder, name), status=Status.FAILED, reason=KEPT)
 
@@ -204,7 +221,10 @@ def _sweep(folder: str, names: Sequence[str], frames: str | None = None) -> Iter
 def _swept_on_the_way(
     found: Iterator[tuple[Candidate | FileReport, str]], holds_backups: bool
 ) -> Iterator[tuple[Candidate | FileReport, str]]:
-    """Sweep the folders of files that were named, and those of the mirror, before the first file of each comes."""
+    """Sweep each folder that no walk sweeps before the first of its files is yielded.
+
+    These are the folders of files that the user named, and the folders of the output tree.
+    """
     seen: set[str] = set()
     for each, path in found:
         if isinstance(each, Candidate):
@@ -223,7 +243,7 @@ def _swept_on_the_way(
 def _walk(
     root: str, skip: FolderIdentity | None, selection: Selection, sweep: bool
 ) -> Iterator[Candidate | FileReport]:
-    """Walk a tree in the order of names, without recursion and without following links."""
+    """Walk a folder tree in name order, without recursion and without following links."""
     pending = [root]
     while pending:
         folder = pending.pop()
@@ -255,11 +275,11 @@ def _is_to_be_entered(
 
 
 def _look_at(entry: "os.DirEntry[str]", relative: str, selection: Selection) -> Candidate | FileReport | None:
-    """Look at what is no folder: None for what is no frame."""
+    """Examine an entry that is not a folder; return None if it is not a frame."""
     if entry.is_symlink() and os.path.isdir(entry.path):
         if not selection.takes_folder(relative):
             return None
-        return FileReport(path=entry.path, status=Status.SKIPPED, reason="a link to a folder, which is not entered")
+        return FileReport(path=entry.path, status=Status.SKIPPED, reason="a link to a folder, which is not followed")
     if _is_exr_name(entry.name) and selection.takes_file(relative):
         return _examine(entry.path)
     return None
@@ -268,21 +288,24 @@ def _look_at(entry: "os.DirEntry[str]", relative: str, selection: Selection) -> 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir(follow_symlinks=False)
-    except OSError:  # then looking at it as a file fails, too, and that is reported
+    except OSError:  # examining it as a file fails, too, and that error is reported
         return False
 
 
 def _is_exr_name(name: str) -> bool:
-    """Whether a walk takes a file of that name; `._x.exr` is what macOS puts beside x.exr on foreign disks."""
+    """Return whether a walk takes a file with this name.
+
+    It ignores names such as `._x.exr`, which macOS creates beside x.exr on foreign disks.
+    """
     return name.lower().endswith(SUFFIXES) and not name.startswith("._")
 
 
 def _examine(path: str) -> Candidate | FileReport:
-    """Look at a file without opening it."""
+    """Make a candidate, or a report of why the file is none, without opening the file."""
     try:
         status = os.lstat(path)
     except OSError as error:
-        return FileReport(path=path, status=Status.FAILED, reason=f"can't look at it: {error.strerror}")
+        return FileReport(path=path, status=Status.FAILED, reason=f"can't access it: {error.strerror}")
     if stat.S_ISREG(status.st_mode):
         return Candidate(path, status.st_size, inode=status.st_ino, links=status.st_nlink)
     reason = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
@@ -290,8 +313,8 @@ def _examine(path: str) -> Candidate | FileReport:
 
 
 def _sequence(pattern: str) -> Iterator[Candidate | FileReport]:
-    """Look up a frame sequence such as beauty.####.exr, beauty.%04d.exr or beauty.1001-1100x2#.exr."""
-    import fileseq  # a tenth of a second that only those who name a sequence should pay
+    """Find a frame sequence: beauty.####.exr, beauty.%04d.exr or beauty.1001-1100x2#.exr."""
+    import fileseq  # takes 0.1 s, so it is imported only if the user names a sequence
 
     style = fileseq.PAD_STYLE_HASH1
     try:

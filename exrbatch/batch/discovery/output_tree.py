@@ -1,7 +1,8 @@
-"""A tree beside the sources that mirrors theirs: the output, the backups, or the other side of a comparison.
+"""A tree that mirrors the sources: the outputs, the backups, or the other side of a comparison.
 
-Folders are compared by device and inode, never by how their paths are spelled: a bind mount, another mount of the same
-export, or other letters on a file system that does not tell them apart may lead to the same folder.
+Folders are compared by device and inode, never by the spelling of their paths. Different paths may
+lead to the same folder, for example through a bind mount, through another mount of the same export,
+or with different case on a file system that ignores case.
 """
 
 import os
@@ -13,12 +14,21 @@ from exrbatch.jobs.file_report import FileReport, Status
 
 
 class OutputTree:
-    """Gives each source its place in the tree below `root`."""
+    """Gives each source its place in the tree.
+
+    Attributes:
+        root: path of the top folder of the tree.
+    """
 
     def __init__(self, root: str, paths: Sequence[str], *, written_as: str | None) -> None:
-        """`paths`: the sources' files and folders; what they have in common is what `root` stands for.
+        """Make a tree.
 
-        `written_as`: what messages call the folder; None for one that is only read.
+        Args:
+            root: path of its top folder, which corresponds to the deepest folder that all sources
+                have in common. If the tree is only read, it may also be a single file.
+            paths: files and folders of the sources.
+            written_as: "output" or "backup", which is used in messages; None if the tree is only
+                read.
         """
         self.root = root
         self._name = written_as
@@ -27,11 +37,21 @@ class OutputTree:
 
     @property
     def holds_backups(self) -> bool:
-        """Whether it is a tree of backups."""
+        """Whether this is a tree of backups."""
         return self._name == "backup"
 
     def check_writable(self, paths: Sequence[str]) -> None:
-        """Refuse a folder that holds sources: the new tree would be written among, or over, the old one."""
+        """Check that the tree can be written without touching the sources.
+
+        If its folder contained sources, new files would be written among them, or over them.
+
+        Args:
+            paths: files and folders of the sources.
+
+        Raises:
+            OptionsError: the root is not a folder, it contains a source, or it is a backup folder
+                below a folder of sources.
+        """
         if os.path.lexists(self.root) and not os.path.isdir(self.root):
             raise OptionsError(f"the {self._name} is not a folder: {self.root}")
         root, above_root = folder_identity(self.root), lineage(self.root)
@@ -41,13 +61,24 @@ class OutputTree:
                     hint = "; leave out -o to replace files in place" if self._name == "output" else ""
                     raise OptionsError(f"the {self._name} folder {self.root} holds the source {path}{hint}")
             if self._name == "backup" and os.path.isdir(path) and folder_identity(path) in above_root:
-                raise OptionsError(f"the backup folder {self.root} lies below {path}: a later run would change it")
+                raise OptionsError(
+                    f"the backup folder {self.root} lies below {path}: a later run would change the backups"
+                )
 
     def place(self, candidate: Candidate, path: str) -> Candidate | FileReport:
-        """Give a candidate its place; `path`: the argument that it was found by."""
+        """Give a candidate its place in the tree.
+
+        Args:
+            candidate: the file.
+            path: the argument that it was found by.
+
+        Returns:
+            the candidate with its place, or a report if a link makes the place lie outside the
+            tree.
+        """
         if self._name is None and not os.path.isdir(self.root):
             return candidate._replace(counterpart=self.root)
-        # A file that is named through a link keeps the place of the link, not that of its target.
+        # A file that is named through a link gets the place of the link, not that of its target.
         is_link = os.path.islink(path) and not os.path.isdir(path)
         shown = path if is_link else candidate.path
         place = os.path.join(self.root, os.path.relpath(absolute(shown), self._base))
@@ -57,7 +88,10 @@ class OutputTree:
         return FileReport(path=candidate.path, status=Status.FAILED, reason=reason, size_before=candidate.size)
 
     def _holds(self, folder: str) -> bool:
-        """Whether a folder, which need not exist yet, is really below the root; the answer for the last one is kept."""
+        """Return whether a folder is really below the root, after links are resolved.
+
+        The folder need not exist yet. The answer for the last folder is cached.
+        """
         if folder != self._last[0]:
             root = folder_identity(self.root)
             self._last = folder, root is None or root in lineage(folder)
@@ -65,7 +99,10 @@ class OutputTree:
 
 
 def absolute(path: str) -> str:
-    """Make a path absolute. `..` behind a symbolic link leads to the folder that holds the link's target."""
+    """Make a path absolute.
+
+    `..` after a symbolic link leads to the folder that contains the target of the link.
+    """
     folder, name = os.path.split(path)
     if os.pardir not in path.split(os.sep):
         return os.path.abspath(path)
@@ -73,7 +110,7 @@ def absolute(path: str) -> str:
 
 
 def folder_of(path: str) -> str:
-    """Return a folder itself, or the folder that a file is in."""
+    """Return the path itself if it is a folder, or else the folder that contains it."""
     return path if os.path.isdir(path) else os.path.dirname(path) or "."
 
 
@@ -82,7 +119,7 @@ FolderIdentity = tuple[int, int]
 
 
 def folder_identity(path: str) -> FolderIdentity | None:
-    """Tell which folder this is, or None if there is none."""
+    """Return the identity of a folder, or None if it does not exist."""
     try:
         status = os.stat(path)
     except OSError:
@@ -91,13 +128,13 @@ def folder_identity(path: str) -> FolderIdentity | None:
 
 
 def lineage(path: str) -> list[FolderIdentity]:
-    """List the identities of a folder, which need not exist yet, and of every folder above it."""
+    """List the identities of a folder and of all folders above it, as far as they exist."""
     real = os.path.realpath(path)
     return [each for each in map(folder_identity, (real, *parents(real))) if each is not None]
 
 
 def parents(path: str) -> Iterator[str]:
-    """Yield every folder above a path."""
+    """Yield all folders above a path, from the innermost to the outermost."""
     while (parent := os.path.dirname(path)) != path:
         yield parent
         path = parent

@@ -1,1 +1,1 @@
-"""Worker processes: how they are started, set up, watched and replaced."""
+"""Start, set up, watch and replace worker processes."""

@@ -1,4 +1,8 @@
-"""How worker processes are started. Light to import: the command line calls `warm_up` before anything heavy."""
+"""How worker processes are started.
+
+This module is light to import, because the command line calls `warm_up` before it imports anything
+heavy.
+"""
 
 import contextlib
 import multiprocessing
@@ -10,18 +14,23 @@ from multiprocessing.context import BaseContext
 from exrbatch.signals import STATUS_SIGNALS, STOP_SIGNALS, handled
 
 IGNORED_BY_WORKERS = [*STOP_SIGNALS, *STATUS_SIGNALS]
-"""Signals for a run that reach its whole process group; only the parent decides what they mean."""
+"""Signals for a run that reach its whole process group. Only the parent process acts on them."""
 MAX_DESCRIPTORS = 65536
-"""To what the soft limit of open files is raised at most: some programs close all that there might be."""
+"""Maximum to which the soft limit on open files is raised.
+
+A higher limit would slow down programs that close every descriptor that could be open.
+"""
 _PRELOADED = ["exrbatch.batch.workers.worker", "exrbatch.jobs.recompress_steps"]
 
 
 def start_context() -> BaseContext:
-    """Return the way to start workers: forked from a server that has loaded everything, else spawned.
+    """Return the multiprocessing context that starts workers.
 
-    Never forked from this process, which has threads. A worker comes from the server in about 20 ms.
+    Workers are forked from a server process that has loaded all modules, which takes about 20 ms
+    per worker. If the system has no fork server, they are spawned. They are never forked from this
+    process, because it has threads.
     """
-    # One of numpy's libraries would start threads of its own in every worker, for nothing.
+    # Otherwise OpenBLAS, which numpy uses, starts useless threads in every worker.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -31,7 +40,10 @@ def start_context() -> BaseContext:
 
 
 def raise_descriptor_limit() -> None:
-    """Raise the soft limit of open files as far as the hard one lets us: a run of many workers needs many."""
+    """Raise the soft limit on open files as far as the hard limit allows.
+
+    A run with many workers needs many open files.
+    """
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -47,16 +59,17 @@ def warm_up() -> None:
     if start_context().get_start_method() == "forkserver":
         from multiprocessing.forkserver import ensure_running
 
-        # Where that fails, the first worker will say why.
+        # If this fails, starting the first worker reports the cause.
         with _signals_ignored(), contextlib.suppress(OSError, RuntimeError):
             ensure_running()
 
 
 def _signals_ignored() -> contextlib.AbstractContextManager[None]:
-    """Ignore the signals that stop a run, so that a process started meanwhile inherits that.
+    """Ignore the signals that stop a run, so that a process started in the block inherits that.
 
-    `timeout`, batch systems and terminals send them to the whole process group, and only the parent decides what they
-    mean. If the server died of one, every worker would look dead.
+    `timeout`, batch systems and terminals send these signals to the whole process group, but only
+    the parent process acts on them. If a signal ended the server, every worker would appear to be
+    dead.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread may change handlers
         return contextlib.nullcontext()

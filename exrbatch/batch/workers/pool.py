@@ -1,8 +1,12 @@
-"""Slots: each a ProcessPoolExecutor of one worker with one task in flight.
+"""A pool of worker processes in slots.
 
-In a shared pool one dead worker fails every future and nobody knows whose file it was; with slots the file
-is known and the others never notice. A task is one file, or a bundle of small ones: a task costs the parent
-about 0.4 ms (threads that wake each other in the executor), more than everything else together.
+A slot is a `ProcessPoolExecutor` with one worker and one task in flight. In a shared pool, one dead
+worker makes every future fail, and it is unknown which file it was processing. With slots, the file
+is known and the other workers are not affected.
+
+A task is one file or a bundle of small files. A task costs the parent process about 0.4 ms, because
+threads in the executor wake each other. This is more than all other work of the parent together, so
+bundles save time.
 """
 
 import queue
@@ -20,11 +24,21 @@ from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
 
 MAX_TICK = 0.25
-"""Seconds that pass for a worker between two looks, at most: it must not pay for a machine that slept."""
+"""Maximum seconds that are charged to a worker between two checks of its time.
+
+So a worker does not exceed its time limit because the machine was suspended.
+"""
 
 
 class Running(NamedTuple):
-    """A file in flight. `done`: 0 to 1; `seconds` since its bundle was handed to the worker."""
+    """A file that a worker is processing.
+
+    Attributes:
+        slot: index of the worker's slot.
+        candidate: the file.
+        done: fraction of the file that is done, 0 to 1.
+        seconds: seconds since the bundle of the file was handed to the worker.
+    """
 
     slot: int
     candidate: Candidate
@@ -33,12 +47,13 @@ class Running(NamedTuple):
 
 
 class Death(NamedTuple):
-    """The end of a worker that had a file.
+    """The death of a worker that was processing a file.
 
     Attributes:
         candidate: the file.
-        reason: how the worker ended, in words.
-        is_lost: whether it died with the server that had started it, which says nothing about the file.
+        reason: how the worker died, in words.
+        is_lost: whether it died because the server that had forked it was killed. This says nothing
+            about the file.
     """
 
     candidate: Candidate
@@ -47,7 +62,14 @@ class Death(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a task ended. `returned`: files that the worker did not get to, or had beside the one that it died of."""
+    """The result of a task.
+
+    Attributes:
+        reports: reports of the files that have ended.
+        returned: files that must be handed out again. The worker did not start them, or it died and
+            their reports are lost.
+        death: the death of the worker, or None.
+    """
 
     reports: list[FileReport]
     returned: Sequence[Candidate] = ()
@@ -55,12 +77,21 @@ class Outcome(NamedTuple):
 
 
 class Pool:
-    """Workers that each do one file at a time."""
+    """A fixed number of workers. Each processes one file at a time.
+
+    Attributes:
+        started: monotonic time when the first file was handed out; None before that.
+    """
 
     def __init__(self, jobs: int, time_limit: Callable[[int], float]) -> None:
-        """`time_limit`: seconds that a file may take, by its size in bytes.
+        """Start the workers.
 
-        `started`: the monotonic time when the first file was handed out. Raises `RunStopped` if workers can't start.
+        Args:
+            jobs: number of workers.
+            time_limit: returns the seconds that a file may take, given its size in bytes.
+
+        Raises:
+            RunStopped: a worker can't be started.
         """
         self.started: float | None = None
         warm_up()
@@ -83,40 +114,50 @@ class Pool:
 
     @property
     def jobs(self) -> int:
-        """How many workers there are."""
+        """Number of workers."""
         return len(self._slots)
 
     @property
     def idle(self) -> int:
-        """How many workers are free."""
+        """Number of free workers."""
         return len(self._idle)
 
     @property
     def is_busy(self) -> bool:
-        """Whether a worker has a file."""
+        """Whether any worker is processing a file."""
         return len(self._idle) < len(self._slots)
 
     def running(self) -> Iterator[Running]:
-        """List the files in flight, by slot."""
+        """List the files in progress, in the order of the slots."""
         now = time.monotonic()
         for slot in self._slots:
             if slot.bundle:
                 yield Running(slot.index, slot.bundle[slot.current()], slot.position.done, now - slot.started)
 
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
-        """Give files to a free worker, which does them one after the other."""
+        """Give files to a free worker, which processes them one after another."""
         slot = self._idle.pop()
         self.started = self.started or time.monotonic()
         future = slot.submit(bundle, jobs)
         future.add_done_callback(lambda done: self._finished.put((slot, done)))
 
     def request_stop(self) -> None:
-        """Let workers begin no other file of their bundles."""
+        """Request that workers start no other file of their bundles."""
         for slot in self._slots:
             slot.position.stop = 1.0
 
     def next_finished(self, timeout: float) -> Outcome | None:
-        """Wait for a task to end, at most `timeout` seconds. A worker that died is replaced."""
+        """Wait for a task to end, and replace its worker if it has died.
+
+        Args:
+            timeout: maximum seconds to wait.
+
+        Returns:
+            the outcome of the task, or None if no task has ended.
+
+        Raises:
+            RunStopped: a new worker can't be started.
+        """
         try:
             slot, future = self._finished.get(timeout=timeout)
         except queue.Empty:
@@ -130,14 +171,17 @@ class Pool:
                 slot.renew()
         except RunStopped:
             raise
-        except Exception:  # noqa: BLE001  the executor's own, or one that should never have left the worker
+        except Exception:  # noqa: BLE001  from the executor, or unexpectedly from the worker
             outcome = self._bury(slot)
         slot.bundle = ()
         self._idle.append(slot)
         return outcome
 
     def _kill_overdue(self) -> None:
-        """Kill workers that have had one file for too long; their tasks then end as those of any dead worker do."""
+        """Kill workers that have exceeded the time limit of a file.
+
+        Their tasks then end like those of any dead worker.
+        """
         now = time.monotonic()
         tick, self._last_look = min(now - self._last_look, MAX_TICK), now
         for slot in self._slots:
@@ -145,12 +189,14 @@ class Pool:
                 slot.tick(tick, self._time_limit)
 
     def _bury(self, slot: Slot) -> Outcome:
-        """Blame the file that the dead worker had, give the others of its bundle back, start a new worker.
+        """Handle the death of a worker, and start a new one.
 
-        If its new file is in place already, it is done, and there is nothing to blame it for.
+        The file that it was processing is blamed. The files of its bundle that have no report are
+        returned. If the new file is already in place, the file is reported as done and nothing is
+        blamed.
         """
         found = slot.post_mortem()
-        current = slot.current()  # not before it is surely dead
+        current = slot.current()  # read only now, when the worker is certainly dead
         reports = found.reports
         returned = [*slot.bundle[len(reports) : current], *slot.bundle[current + 1 :]]
         slot.renew()
@@ -159,7 +205,7 @@ class Pool:
         return Outcome([*reports, replace(found.result, notes=(f"done, although {found.reason}",))], returned)
 
     def close(self) -> None:
-        """Let the workers finish the files in flight, and end them."""
+        """Let the workers finish the files in progress, then end the workers."""
         self.request_stop()
         while self.is_busy:
             self.next_finished(MAX_TICK)
@@ -167,7 +213,10 @@ class Pool:
             self._slots.pop().close()
 
     def kill(self) -> None:
-        """End the workers now. Originals are safe at any instant; temp files are removed."""
+        """Kill the workers immediately.
+
+        This is safe for originals at any moment. Temp files are removed.
+        """
         while self._slots:
             self._slots.pop().kill()
         self._idle.clear()

@@ -1,6 +1,6 @@
-"""A slot: one worker process after the other, each in an executor of its own, and the bundle of files that it has.
+"""A slot: a place for one worker process at a time, and the bundle of files that it has.
 
-It wraps the executors; nothing else uses them.
+Each worker runs in an executor of its own. Only this module uses process executors.
 """
 
 import contextlib
@@ -29,24 +29,31 @@ from exrbatch.text import format_duration
 
 MAX_FILES = 1000
 MAX_GROWTH = 300 * 1000 * 1000
-"""After so many files, or when it holds so many bytes more than at its start, a worker is replaced by a new one."""
+"""Limits of a worker's life: number of files, and bytes by which its memory has grown.
+
+When one of them is reached, a new worker replaces it.
+"""
 MAX_WORDS = 400
-"""Characters of a dead worker's last words that go into the reason."""
+"""Maximum number of characters of a dead worker's output that become part of the reason."""
 
 
 START_ATTEMPTS = 3
+"""How many times to try to start a worker."""
 LOST = 255
-"""Exit code that the executor reports for a worker whose server has died: then the worker's own is not known."""
+"""Exit code that the executor reports if the server that forked the worker has died.
+
+The worker's own exit code is unknown in that case.
+"""
 END_SECONDS = 30.0
-"""How long to wait for the end of such a worker, which the kernel kills when the server has died."""
+"""Seconds to wait for such a worker to end, which the kernel kills when the server has died."""
 DESCRIPTORS = 9
-"""Open files that the parent needs for each slot: the executor's pipes and the worker's log (measured)."""
+"""Open files that the parent needs per slot (measured): the executor's pipes and the log."""
 SPARE_DESCRIPTORS = 64
-"""Open files that are left for everything else."""
+"""Open files that are reserved for everything else."""
 
 
 def most_slots() -> int:
-    """Return how many slots the limit of open files has room for; at least 1."""
+    """Return for how many slots the limit on open files is sufficient; at least 1."""
     raise_descriptor_limit()
     try:
         import resource
@@ -58,13 +65,15 @@ def most_slots() -> int:
 
 
 class PostMortem(NamedTuple):
-    """What is known of a dead worker.
+    """What is known about a dead worker.
 
     Attributes:
         reason: how it died, in words.
-        reports: of the files of its bundle that it had ended.
-        result: of the file that it had, if its new file was in place already.
-        is_lost: whether it died with the server that had started it, which says nothing about the file.
+        reports: reports of the files of its bundle that had ended.
+        result: report of the file that it was processing, if the new file was already in place;
+            else None.
+        is_lost: whether it died because the server that had forked it was killed. This says nothing
+            about the file.
     """
 
     reason: str
@@ -74,20 +83,39 @@ class PostMortem(NamedTuple):
 
 
 def _process_of(executor: ProcessPoolExecutor) -> BaseProcess:
-    """Return the one process of an executor.
+    """Return the only process of an executor.
 
-    There is no public way that is safe: `multiprocessing.active_children()` also asks for the exit codes of all other
-    workers, and the fork server tells each one only once. The executor that should have got it would take a worker that
-    has just died for one that was lost with its server.
+    No public function does this safely. `multiprocessing.active_children()` also asks for the exit
+    codes of all other workers, and the fork server reports each exit code only once. Then the
+    executor that should have received it would treat a worker that just died as lost with its
+    server.
     """
     (process,) = executor._processes.values()
     return process
 
 
 class Slot:
-    """Room for one worker. An empty `bundle`: the worker is free."""
+    """A place for one worker.
+
+    Attributes:
+        index: index of the slot in its pool.
+        bundle: the files that the worker has; empty if it is free.
+        started: monotonic time when the worker got the bundle.
+        position: memory that is shared with the worker, see `worker.Position`.
+        executor: the executor of the worker.
+        process: the process of the worker.
+    """
 
     def __init__(self, context: BaseContext, index: int) -> None:
+        """Make a slot and start its first worker.
+
+        Args:
+            context: multiprocessing context that starts workers.
+            index: index of the slot in its pool.
+
+        Raises:
+            RunStopped: the worker can't be started.
+        """
         self.index = index
         self.bundle: Sequence[Candidate] = ()
         self.started = 0.0
@@ -98,7 +126,7 @@ class Slot:
         self._open()
 
     def _open(self) -> None:
-        """Start a worker."""
+        """Open a log, and start a worker."""
         self._files = 0
         self._clock = (0, 0.0)
         self._limit: float | None = None
@@ -109,9 +137,12 @@ class Slot:
         self._start()
 
     def _start(self) -> None:
-        """Start the process; more than once if the server that forks it has died: the next try starts another.
+        """Start the process of a worker.
 
-        Raises `RunStopped` if that does not help.
+        If the server that forks it has died, try again: the next attempt starts a new server.
+
+        Raises:
+            RunStopped: all attempts failed.
         """
         for attempt in range(START_ATTEMPTS):
             self.executor = ProcessPoolExecutor(
@@ -129,20 +160,20 @@ class Slot:
                     raise RunStopped(f"no worker can be started: {reason}") from error
 
     def renew(self) -> None:
-        """Start another worker instead of this one, which is free, or dead."""
+        """Replace the worker, which is free or dead, by a new one."""
         self.executor.shutdown(wait=False)
         self._close_files()
         self._open()
 
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> "Future[list[FileReport]]":
-        """Give the worker files, to do one after the other."""
+        """Give files to the worker, which processes them one after another."""
         self.position.index = self.position.done = 0.0
         self.bundle, self._jobs, self.started = bundle, jobs, time.monotonic()
         self._files += len(bundle)
         self._clock = (0, 0.0)
         try:
             return self.executor.submit(worker.work, jobs)
-        except BrokenExecutor:  # it died while it was free: no file is to blame
+        except BrokenExecutor:  # the worker died while it was free, so no file is to blame
             self.renew()
         try:
             return self.executor.submit(worker.work, jobs)
@@ -153,15 +184,20 @@ class Slot:
 
     @property
     def is_worn(self) -> bool:
-        """Whether the worker has done enough."""
+        """Whether the worker has reached a limit of its life, so that it must be replaced."""
         return self._files >= MAX_FILES or self.position.grown > MAX_GROWTH
 
     def current(self) -> int:
-        """Tell which file of the bundle is being worked on."""
+        """Return the index in the bundle of the file that is being processed."""
         return min(int(self.position.index), len(self.bundle) - 1)
 
     def tick(self, seconds: float, time_limit: Callable[[int], float]) -> None:
-        """Let time pass for the file that is being worked on; kill the worker when it has had too much."""
+        """Charge time to the file that is being processed. Kill the worker if it exceeds the limit.
+
+        Args:
+            seconds: seconds that have passed.
+            time_limit: returns the seconds that a file may take, given its size in bytes.
+        """
         index = self.current()
         spent = self._clock[1] + seconds if index == self._clock[0] else 0.0
         self._clock = (index, spent)
@@ -171,35 +207,43 @@ class Slot:
             self.process.kill()
 
     def post_mortem(self) -> "PostMortem":
-        """Say what the worker died of, with its last words; remove what it left of the file that it had."""
-        # The executor's thread asks for the exit code as well, and the server tells it only once: let it be first.
+        """Find out how the worker died, and remove the temp files of the file it was processing."""
+        # The executor's thread needs the exit code, too, and the server reports it only once. So
+        # wait until that thread has ended.
         self.executor.shutdown(wait=True)
         is_lost = self.process.exitcode == LOST and self._limit is None
         if is_lost:
             self._wait_for_end()
         reports, printed = self._read_log()
-        result = self._result()  # before the sweep, which removes the proof
+        result = self._result()  # before the sweep, which removes the proof of success
         kept = self._sweep()
         if is_lost:
-            reason = "the process that starts the workers was killed, and this one with it"
+            reason = "the process that starts the workers was killed, and this worker with it"
         elif self._limit is not None:
             reason = f"timed out after {format_duration(self._limit)} (--file-timeout)"
         else:
             reason = f"the worker died: {_exit_reason(self.process.exitcode)}"
         words = _last_words(printed)
-        reason = f"{reason}; its last words: {words}" if words else reason
+        reason = f"{reason}; its last output: {words}" if words else reason
         if kept:
             reason = f"{reason}; it left {', '.join(kept)}, which may be the only copy of something"
         return PostMortem(reason, reports, result, is_lost)
 
     def _wait_for_end(self) -> None:
-        """Wait until a worker that is said to be dead is dead: until then its file is not ours."""
+        """Wait until a worker that was reported dead has really ended.
+
+        Until then, it may still write to the file that it was processing.
+        """
         end = time.monotonic() + END_SECONDS
         while self.process.pid is not None and is_alive(self.process.pid) and time.monotonic() < end:
             time.sleep(0.01)
 
     def _read_log(self) -> tuple[list[FileReport], bytes]:
-        """Read the reports of the files that the dead worker had ended, and what it printed after that."""
+        """Read the log of the dead worker.
+
+        Returns:
+            the reports of the files that had ended, and the output that was printed after that.
+        """
         reports: list[FileReport] = []
         log = io.BytesIO(os.pread(self._log, os.fstat(self._log).st_size, 0))
         with contextlib.suppress(EOFError, pickle.UnpicklingError):
@@ -208,7 +252,7 @@ class Slot:
         return reports, log.read(1 << 16)
 
     def _result(self) -> FileReport | None:
-        """Look for what the worker, which is dead, had done with its last file; None if that is still to be done."""
+        """Return the report of the dead worker's last file, or None if it must be done again."""
         index, pid = self.current(), self.process.pid
         return None if pid is None else self._jobs[index].find_result(pid, self.bundle[index].size)
 
@@ -218,7 +262,7 @@ class Slot:
         self._close_files()
 
     def kill(self) -> None:
-        """End the worker now, whatever it does."""
+        """Kill the worker immediately, whatever it is doing."""
         self.process.kill()
         self.process.join()
         if self.bundle:
@@ -227,7 +271,7 @@ class Slot:
         self._close_files()
 
     def _sweep(self) -> list[str]:
-        """Remove the temps of the file that the dead worker had; return those that must be kept."""
+        """Remove the temp files of the dead worker's last file; return those that must be kept."""
         pid = self.process.pid
         if pid is None:
             return []
@@ -242,7 +286,7 @@ class Slot:
             os.close(self._log)
             self._log = -1
         with contextlib.suppress(OSError):
-            os.unlink(self._log_path)  # the worker has done that, unless it died before it could
+            os.unlink(self._log_path)  # the worker has done this, unless it died too early
 
 
 def _exit_reason(code: int | None) -> str:
@@ -256,7 +300,7 @@ def _exit_reason(code: int | None) -> str:
 
 
 def _last_words(printed: bytes) -> str:
-    """Make one line of what a worker printed: what C libraries said, and where faulthandler found it."""
+    """Return a worker's output on one line, for example a traceback by faulthandler."""
     text = printed.decode("utf-8", "replace").partition("Extension modules:")[0]
     words = " ".join(text.split())
     return words if len(words) <= MAX_WORDS else words[:MAX_WORDS] + " ..."

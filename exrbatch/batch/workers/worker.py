@@ -1,4 +1,4 @@
-"""What runs inside a worker process: its set-up, and the call that does one file."""
+"""The code that runs in a worker process: its set-up, and the function that processes files."""
 
 import contextlib
 import ctypes
@@ -22,11 +22,13 @@ from exrbatch.signals import ignore
 
 
 class Position(ctypes.Structure):
-    """Where a worker is, in memory that it shares with the parent.
+    """The state of a worker, in memory that it shares with the parent process.
 
-    `index`: of the file of the bundle that it works on; `done`: the part of that file that is done, 0 to 1.
-    `stop`, set by the parent: begin no other file of the bundle. `grown`: bytes of memory that the worker
-    holds more than when it began.
+    Attributes:
+        index: index in the bundle of the file that the worker is processing.
+        done: fraction of that file that is done, 0 to 1.
+        stop: set by the parent to request that the worker start no other file of the bundle.
+        grown: bytes by which the memory of the worker has grown since it started.
     """
 
     _fields_ = tuple((name, ctypes.c_double) for name in ("index", "done", "stop", "grown"))
@@ -40,11 +42,17 @@ _memory_at_start = 0
 
 
 def initialize(position: Position, log_path: str) -> None:
-    """Set up a worker that tells its position there, and keeps its log in that file.
+    """Set up a worker process.
 
-    The log holds the reports of the files of a bundle that have ended, pickled, then what was printed since: the
-    worker's last words if it dies. The file loses its name at once: the parent has it open, and nothing is left behind
-    whoever dies.
+    The log contains a pickled report for each file of the bundle that has ended, then everything
+    that was printed since. If the worker dies, that output helps to explain why.
+
+    The name of the log is removed at once. The parent has the file open, so nothing is left on disk
+    even if both processes are killed.
+
+    Args:
+        position: where the worker reports its state.
+        log_path: path of the log, an empty file.
     """
     global _position, _log_fd, _memory_at_start
     _position = position
@@ -55,7 +63,7 @@ def initialize(position: Position, log_path: str) -> None:
     worker_setup.write_no_core_files()
     worker_setup.keep_freed_memory()
     disk.keep_folders_open()
-    # They go to the whole process group, but only the parent decides what they mean.
+    # These signals go to the whole process group, but only the parent process acts on them.
     ignore(IGNORED_BY_WORKERS)
     worker_setup.be_first_for_oom_killer()
     parent = multiprocessing.parent_process()
@@ -67,10 +75,13 @@ def initialize(position: Position, log_path: str) -> None:
 
 
 def work(tasks: Sequence[Job]) -> list[FileReport]:
-    """Do the files of a bundle one after the other; return the reports of those that were done.
+    """Process the files of a bundle one after another.
 
-    The others are left when the parent asks for it, or when the disk is full. As a later file may kill this process,
-    each report is also written to the log at once.
+    The worker stops early if the parent requests it, or if the disk is full. Each report is also
+    written to the log at once, because a later file may kill this process.
+
+    Returns:
+        the reports of the files that were processed, in the order of `tasks`.
     """
     global _ended_size, _is_log_whole
     reports: list[FileReport] = []
@@ -78,7 +89,7 @@ def work(tasks: Sequence[Job]) -> list[FileReport]:
     for index, task in enumerate(tasks):
         if reports and (_position.stop or reports[-1].disk_is_full):
             break
-        _forget_words()  # those to come are about this file
+        _forget_words()  # output from now on is about this file
         _position.index, _position.done = index, 0.0
         reports.append(_work(task))
         if len(tasks) > 1:
@@ -89,13 +100,18 @@ def work(tasks: Sequence[Job]) -> list[FileReport]:
 
 
 def _forget_words() -> None:
-    with contextlib.suppress(OSError):  # a log that can't be written must not cost a file
+    """Remove the printed output from the log, but keep the reports."""
+    with contextlib.suppress(OSError):  # a file must not fail because its log can't be written
         if os.fstat(_log_fd).st_size != _ended_size:
             os.ftruncate(_log_fd, _ended_size)
 
 
 def _log_report(report: FileReport) -> None:
-    """Write a report to the log. After one that could not be written none is: the parent counts them by their order."""
+    """Append a report to the log.
+
+    If a report can't be written, none is written after it, because the parent identifies reports by
+    their order.
+    """
     global _ended_size, _is_log_whole
     record = pickle.dumps(report)
     with contextlib.suppress(OSError):
@@ -106,7 +122,10 @@ def _log_report(report: FileReport) -> None:
 
 
 def _work(task: Job) -> FileReport:
-    """Do one file. No exception leaves: one that can't be unpickled would break the whole executor."""
+    """Process one file. All exceptions become reports.
+
+    An exception that can't be unpickled would break the whole executor.
+    """
     try:
         if not task.measures_memory:
             return jobs.run(task, _set_done)
@@ -124,6 +143,9 @@ def _set_done(done: float) -> None:
 
 
 def _die_with(sentinel: int) -> None:
-    """End this process when the parent has ended, however that happened: a worker left over would go on writing."""
+    """End this process when the parent process has ended for any reason.
+
+    A worker without a parent would otherwise continue to write.
+    """
     wait([sentinel])
     os._exit(1)

@@ -1,4 +1,7 @@
-"""What a worker asks of the system for its own process. Each call does nothing where the system can't do it."""
+"""System settings that a worker makes for its own process.
+
+Each function does nothing if the system does not support its setting.
+"""
 
 import contextlib
 import ctypes
@@ -10,14 +13,17 @@ from multiprocessing import forkserver
 _PR_SET_PDEATHSIG = 1
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 128 << 20
-"""Freed memory that a worker keeps for its next buffers."""
+"""Bytes of freed memory that a worker keeps for its next buffers."""
 
 
 def die_with_server() -> None:
-    """Let the kernel kill this process when the server that forked it ends, as that does when the parent has ended.
+    """Make the kernel kill this process when the server that forked it ends.
 
-    Unlike a thread that waits for the parent's end, this works in the middle of C code, too. The server ends when
-    nobody holds the other end of a pipe any more; every worker is given that end, and has to let go of it.
+    The server ends when the parent process has ended. Unlike a thread that waits for the end of the
+    parent, this also works while C code is running.
+
+    The server notices the end of the parent by a pipe whose other end is no longer open in any
+    process. Every worker inherits that end, so it must close it.
     """
     if sys.platform == "linux":
         _let_go_of_the_server()
@@ -25,7 +31,10 @@ def die_with_server() -> None:
 
 
 def _let_go_of_the_server() -> None:
-    """Close the end of the pipe that keeps the fork server running; nothing public knows which descriptor that is."""
+    """Close the end of the pipe that keeps the fork server running.
+
+    No public function returns its descriptor.
+    """
     server = vars(forkserver._forkserver)
     alive_fd = server.get("_forkserver_alive_fd")
     if alive_fd is not None:
@@ -34,10 +43,11 @@ def _let_go_of_the_server() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let freed buffers be used again instead of going back to the system.
+    """Keep freed buffers in this process for reuse, instead of returning them to the system.
 
-    glibc maps every buffer above 128 kB anew, and the kernel fills its pages with zeros at the first touch: that took
-    a quarter of the CPU time of NONE to ZIP, and as much of what the OpenEXR library does.
+    Otherwise, glibc maps each buffer above 128 kB anew, and the kernel fills its pages with zeros
+    when they are first used. That took a quarter of the CPU time of NONE to ZIP, and as much of the
+    time in the OpenEXR library.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
@@ -46,7 +56,7 @@ def keep_freed_memory() -> None:
 
 
 def write_no_core_files() -> None:
-    """Write no core file of gigabytes beside the frames."""
+    """Prevent core files beside the frames, which can be gigabytes in size."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -54,7 +64,7 @@ def write_no_core_files() -> None:
 
 
 def resident_memory() -> int:
-    """Return the bytes of memory that this process holds; 0 where that can't be read cheaply."""
+    """Return the resident memory of this process in bytes; 0 if it can't be read cheaply."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -63,13 +73,13 @@ def resident_memory() -> int:
 
 
 def reset_peak_memory() -> None:
-    """Let `peak_memory` count from now."""
+    """Reset the peak that `peak_memory` returns."""
     with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
         file.write("5")
 
 
 def peak_memory() -> int:
-    """Return the most bytes of memory that this process has held; 0 where that can't be read."""
+    """Return the peak resident memory of this process in bytes; 0 if it can't be read."""
     with contextlib.suppress(OSError), open("/proc/self/status") as file:
         for line in file:
             if line.startswith("VmHWM:"):
@@ -78,6 +88,6 @@ def peak_memory() -> int:
 
 
 def be_first_for_oom_killer() -> None:
-    """Let the kernel take a worker, not the parent, when memory runs out."""
+    """Make the kernel kill a worker, not the parent process, if memory runs out."""
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")

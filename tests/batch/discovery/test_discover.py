@@ -193,7 +193,7 @@ def test_all_names_of_a_file_make_one_candidate(tmp_path: Path) -> None:
         Candidate(f"{tmp_path}/in/b.exr", 10, None, (f"{tmp_path}/in/a/1.exr",)),
     }
     assert {(item.path, item.status, item.reason) for item in items if isinstance(item, FileReport)} == {
-        (f"{tmp_path}/in/a/1.exr", Status.SKIPPED, "another name of a file that is done under its first name"),
+        (f"{tmp_path}/in/a/1.exr", Status.SKIPPED, "another hard link to a file that is done under its first name"),
         (f"{tmp_path}/in/2.exr", Status.SKIPPED, "some of its hard links lie outside the paths given"),
     }
 

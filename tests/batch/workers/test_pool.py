@@ -96,8 +96,8 @@ class Poison(Job):
     ("how", "reason"),
     [
         ("SIGKILL", "the worker died: SIGKILL, which the system sends when memory runs out"),
-        ("SIGSEGV", "the worker died: SIGSEGV; its last words: Fatal Python error: Segmentation fault"),
-        ("SIGABRT", "the worker died: SIGABRT; its last words: Fatal Python error: Aborted"),
+        ("SIGSEGV", "the worker died: SIGSEGV; its last output: Fatal Python error: Segmentation fault"),
+        ("SIGABRT", "the worker died: SIGABRT; its last output: Fatal Python error: Aborted"),
         ("exit", "the worker died: exit code 3"),
     ],
 )
