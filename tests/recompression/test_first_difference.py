@@ -168,7 +168,7 @@ def deep_part(storage: str) -> tuple[PartSpec, int, int]:
 
 @pytest.mark.parametrize("storage", ["deepscanline", "deeptile"])
 def test_names_the_pixel_that_a_deep_sample_belongs_to(storage: str) -> None:
-    """Every single sample of a deep chunk is traced back to its pixel and channel."""
+    """Every byte of a deep chunk's samples is traced back to its pixel and channel."""
     spec, width, height = deep_part(storage)
     raw = as_raw(next(iter(explode(build([spec]))[0].raw.values())))
     counts = raw[: 4 * width * height].view("<i4").reshape(height, width).tolist()
@@ -178,9 +178,10 @@ def test_names_the_pixel_that_a_deep_sample_belongs_to(storage: str) -> None:
         owners = [column for column in range(width) for _ in range(line[column] - (line[column - 1] if column else 0))]
         for name, kind, _, _ in sorted(CHANNELS):
             for column in owners:
-                place = first_different_pixel(group, raw, flipped(raw, Sample(0, 0, 0, name, start, SIZES[kind])))
-                assert numbers(place) == [0, 0, 3 + column, -4 + row]
-                assert f"channel {name}" in str(place)
+                for byte in range(start, start + SIZES[kind]):
+                    place = first_different_pixel(group, raw, flipped(raw, Sample(0, 0, 0, name, byte, 1)))
+                    assert numbers(place) == [0, 0, 3 + column, -4 + row]
+                    assert f"channel {name}" in str(place)
                 start, seen = start + SIZES[kind], seen + 1
     assert (start, seen > 20) == (len(raw), True)
 

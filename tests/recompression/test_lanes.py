@@ -1,4 +1,4 @@
-"""Several threads on one file; and systems that have no read by position."""
+"""Lanes let several threads work on one file, and give results in the order of the items."""
 
 import itertools
 import os
@@ -20,10 +20,10 @@ from tests.support.jobs import recompress_job
 
 @pytest.mark.parametrize("compression", [0, 3])
 @pytest.mark.parametrize("has_preadv", [True, False])
-def test_threads_read_one_file_at_once(
+def test_three_threads_give_the_bytes_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: int, has_preadv: bool
 ) -> None:
-    """Three threads on many small spans give the bytes of one thread, with the system's scattered read or without."""
+    """Many small spans, read with the system's scattered read or without."""
     monkeypatch.setattr(spans, "SPAN_BYTES", 2000)
     if not has_preadv:
         monkeypatch.delattr(os, "preadv", raising=False)
