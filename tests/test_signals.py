@@ -78,7 +78,7 @@ def test_keeps_ignored_signals_ignored_on_request() -> None:
 
 
 def test_handles_ignored_signals_otherwise() -> None:
-    """Without `keep_ignored` an ignored signal is handled in the block, and ignored again afterwards."""
+    """Without `keep_ignored`, an ignored signal is handled in the block and ignored afterwards."""
     new = Counter()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     with signals.handled(NUMBERS, new):

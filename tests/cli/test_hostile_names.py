@@ -12,7 +12,10 @@ from tests.support.build import PartSpec, build
 
 DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
 EVIL = b"\x1b]0;title\x07\x1b[2J\n\r\x9b31m[bold]\xff\xe2\x80\xae"
-"""Sets the title, clears the screen, breaks the line, colours by C1, is markup and no UTF-8, and turns text around."""
+"""Sets the title, clears the screen, breaks the line, colours text by C1, and reverses it.
+
+It is also markup, and not UTF-8.
+"""
 FORBIDDEN = [*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), "\u202e"]
 
 

@@ -33,7 +33,7 @@ def test_writes_to_a_new_file_or_over_an_earlier_report(tmp_path: Path, content:
 
 
 def test_checking_changes_nothing(tmp_path: Path) -> None:
-    """A run that is refused for another reason keeps the report of the run before, and makes no file."""
+    """A run that is refused for another reason keeps the earlier report, and makes no file."""
     earlier = tmp_path / "earlier.jsonl"
     earlier.write_text(EARLIER)
     before = earlier.stat().st_mtime_ns

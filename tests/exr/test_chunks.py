@@ -1,4 +1,4 @@
-"""The chunk grid covers every pixel of every level exactly once, in the order of the offset table."""
+"""The chunk grid covers every pixel of every level once, in the order of the offset table."""
 
 from hypothesis import given
 from hypothesis import strategies as st

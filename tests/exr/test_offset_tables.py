@@ -1,4 +1,4 @@
-"""Offset tables: the room of each chunk is known from the offsets, and wrong offsets are refused."""
+"""Offset tables give the room of each chunk, and wrong offsets are refused."""
 
 import struct
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def test_chunks_reach_to_the_next_one_in_the_file(specs: list[PartSpec], shuffle
 
 @given(file_specs(), st.data())
 def test_refuses_a_wrong_offset(specs: list[PartSpec], data: st.DataObject) -> None:
-    """An offset of 0, outside the chunks, or of another chunk is refused, and the chunk is named."""
+    """The error names a chunk whose offset is 0, outside the chunks, or that of another chunk."""
     table = table_of(build(specs))
     index = data.draw(st.integers(0, len(table.offsets) - 1))
     size = len(table.data)

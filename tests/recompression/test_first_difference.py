@@ -102,7 +102,7 @@ def test_names_the_first_pixel_in_reading_order(spec: PartSpec, data: st.DataObj
 
 @given(st.integers(0, 19), st.integers(1, 20), st.data())
 def test_counts_chunks_and_lines_from_the_start_of_the_part(first: int, count: int, data: st.DataObject) -> None:
-    """A group that begins in the middle of a part still gets chunk numbers and lines of the part."""
+    """A group in the middle of a part gets chunk numbers and lines of the whole part."""
     spec = PartSpec(channels=CHANNELS, window=(-5, -7, 4, 12))
     chunks = range(first, min(first + count, 20))
     samples = [sample for sample in samples_of_lines(spec) if sample.chunk in chunks]

@@ -48,7 +48,8 @@ def test_ignores_the_compression_when_comparing(
     assert (report.status, report.reason) == (Status.EQUAL, None)
 
 
-# One wrong byte in an uncompressed file lies where hand-counting says: chunk, then line, then channel by name.
+# Places of single bytes in an uncompressed file, counted by hand: chunk, then line, then channel
+# by name.
 SCAN = PartSpec(channels=CHANNELS, window=(-3, 5, 12, 24))
 LINE = 16 * (2 + 4 + 4)
 SUBSAMPLED = PartSpec(channels=(("BY", 1, 2, 2), ("Y", 1, 1, 1)), window=(0, 0, 15, 7))

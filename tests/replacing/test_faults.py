@@ -33,7 +33,7 @@ EXCHANGE = FLAVOURS[0]
 
 @pytest.mark.parametrize("flavour", [*FLAVOURS, *TAKEN], ids=lambda flavour: flavour.name)
 def test_any_failing_call_leaves_the_old_or_the_new_file(tmp_path: Path, flavour: Flavour) -> None:
-    """ "recompressed" is reported only with the new file in place.
+    """A file is reported as recompressed only if the new file is in place.
 
     Leftovers are such that the sweep removes them, and the next run goes on.
     """
@@ -231,7 +231,7 @@ def test_keeps_what_a_renderer_writes_meanwhile(tmp_path: Path, flavour: Flavour
 
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="exchange and leases are Linux's")
 def test_keeps_a_change_that_restores_the_mtime(tmp_path: Path) -> None:
-    """rsync and exiftool make such changes.
+    """Programs such as rsync and exiftool make such changes.
 
     The ctime shows them, up to the last look before the exchange.
     """

@@ -47,7 +47,9 @@ def mounted_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 class RefusingDisk(Disk):
-    """Refuses to rename over a file that this process holds open, after removing it, as SMB clients do.
+    """Refuse to rename over a file that this process holds open, as SMB clients do.
+
+    The target is removed all the same.
 
     Attributes:
         refused: whether that has happened.

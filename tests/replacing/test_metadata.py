@@ -45,7 +45,10 @@ NOBODY_ELSE = 0xFFFFFFFF
 FOR_ONE_USER = acl(
     (0x01, 6, NOBODY_ELSE), (0x02, 6, 1234), (0x04, 0, NOBODY_ELSE), (0x10, 6, NOBODY_ELSE), (0x20, 0, NOBODY_ELSE)
 )
-"""The owner and user 1234 may read and write, nobody else may anything; the mode shows the mask, as group's bits."""
+"""The owner and user 1234 may read and write, nobody else has any permission.
+
+The mode shows the mask as the bits of the group.
+"""
 
 
 def without_chown(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:

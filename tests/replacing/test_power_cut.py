@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(
 OLD = build([PartSpec(window=(0, 0, 95, 95), noise=0.05)])  # the new one is too large, too, to be kept in an inode
 PIXELS = explode(OLD)[0].raw
 CUTS = ("sync", "rename", "rename_new", "exchange", "sync_directory", "remove", "link")
-"""The calls that change names or sync: before each of them, and after the last, the power is cut."""
+"""Calls that change names or sync. The power is cut before each of them, and after the last."""
 EXCHANGE = FLAVOURS[0]
 CUT_FLAVOURS = [flavour for flavour in FLAVOURS if not flavour.name.startswith("output ") and "," not in flavour.name]
 """Without the outputs that are renamed over: that is what the plain rename does."""

@@ -167,7 +167,10 @@ def test_failing_calls_lose_no_frame(tmp_path: Path, quirk: str) -> None:
 
 
 MOST_REQUESTS = {"in place": (26, 5), "output": (26, 9), "backup": (45, 7), "kept backup": (42, 11)}
-"""Requests for a file and for a finished one, except reads and writes: each one is a round trip on a network."""
+"""Requests for a file and for a finished one, except reads and writes.
+
+Each one is a round trip on a network.
+"""
 
 
 @pytest.mark.parametrize("mode", [mode for mode in MODES if mode.name in MOST_REQUESTS], ids=lambda mode: mode.name)
