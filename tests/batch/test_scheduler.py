@@ -270,7 +270,10 @@ def needs_memory(path: str) -> FileReport:
 
 
 def test_reserves_space_for_other_files_in_progress() -> None:
-    """Not the size of the largest file times the number of workers (issue 13, B12)."""
+    """Each job reserves the sizes of the other files in progress.
+
+    It was the size of the largest file times the number of workers (issue 13, B12).
+    """
     workers = Picky(3, {})
     sizes = [10 * BUNDLE_BYTES, BUNDLE_BYTES, BUNDLE_BYTES]
     list(run(scanned(candidates(sizes)), workers, Options(), StopRequest()))
@@ -334,7 +337,10 @@ def test_retries_a_file_that_needs_much_memory_alone() -> None:
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=30), st.integers(1, 6))
 def test_processes_hard_links_of_a_file_one_after_the_other(inodes: list[int], jobs: int) -> None:
-    """Replacing the first name changed the ctime, so the second was skipped (issue 13, C16)."""
+    """Regression test for issue 13, C16.
+
+    Replacing the first name changed the ctime, so the second was skipped.
+    """
 
     class Watchful(FakeWorkers):
         def submit(self, bundle: Sequence[Candidate], plans: Sequence[Job]) -> None:

@@ -62,7 +62,7 @@ def test_weights_a_file_by_the_files_it_represents() -> None:
     assert row.pack.median == pytest.approx(10 * RAW / (1 + 9 * 2))
 
 
-def test_a_file_without_a_report_counts_as_failed() -> None:
+def test_leaves_out_a_file_without_a_report() -> None:
     """A trial that lost files must not look like one that made them small."""
     whole = in_memory(ZIP, 1, (500, 1, 1), (300, 1, 1))
     (row,) = make_rows(results([whole, replace(whole, number=2, files=whole.files[:1])], "plates", "plates"))
@@ -85,8 +85,8 @@ def test_shows_warm_up_rows_if_only_end_to_end_trials_are_complete() -> None:
     assert [row.new_size for row in make_rows(results(trials, "plates"))] == [500]
 
 
-def test_prefers_no_speed_to_savings() -> None:
-    """A compression that saves nothing is not preferred for its speed."""
+def test_never_advises_a_fast_compression_that_saves_nothing() -> None:
+    """The smaller one is advised, although it is slower."""
     trials = [in_memory(PIZ, 1, (796, 2.0, 1.0)), in_memory(ZIP, 1, (801, 1.0, 1.0))]
     assert advise(make_rows(results(trials, "plates")))[0].startswith("Take piz")
 

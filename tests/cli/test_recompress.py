@@ -342,7 +342,10 @@ def test_sigusr1_prints_a_status_line(tmp_path: Path, options: list[str]) -> Non
 
 
 def test_several_workers_break_hard_links(tmp_path: Path) -> None:
-    """Every second name was skipped as changed, but the change was ours (issue 13, C16)."""
+    """Regression test for issue 13, C16.
+
+    Every second name was skipped as changed, but the change was ours.
+    """
     for index in range(20):
         (tmp_path / f"{index}.exr").write_bytes(DATA)
         os.link(tmp_path / f"{index}.exr", tmp_path / f"{index}-twin.exr")
@@ -350,7 +353,10 @@ def test_several_workers_break_hard_links(tmp_path: Path) -> None:
 
 
 def test_processes_non_ascii_names_in_an_ascii_locale(tmp_path: Path) -> None:
-    """With an ASCII locale, `recompress` raised UnicodeEncodeError (issue 13, C20)."""
+    """Regression test for issue 13, C20.
+
+    With an ASCII locale, `recompress` raised UnicodeEncodeError.
+    """
     spec = PartSpec(window=(0, 0, 63, 63), noise=0.05, channels=(("größe", 1, 1, 1),))
     (tmp_path / "größe.exr").write_bytes(build([spec]))
     (tmp_path / "größe2.exr").write_bytes(build([spec])[:-3])

@@ -389,7 +389,10 @@ def black_frame(compression: Compression) -> bytes:
     ids=lambda each: each.name,
 )
 def test_accepts_black_frames_of_many_channels(tmp_path: Path, compression: Compression) -> None:
-    """They were refused as damaged, because they packed better than expected (issue 13, B9)."""
+    """Regression test for issue 13, B9.
+
+    They were refused as damaged, because they packed better than expected.
+    """
     path = tmp_path / "frame.exr"
     path.write_bytes(black_frame(compression))
     for memory in (0, 2_000_000_000):
@@ -404,7 +407,10 @@ def test_accepts_black_frames_of_many_channels(tmp_path: Path, compression: Comp
 
 
 def test_a_large_attribute_allows_no_more_memory(tmp_path: Path, watched: Watched) -> None:
-    """A file of 8.5 MB, most of it one attribute, took 2 GB of memory (issue 13, B15)."""
+    """Regression test for issue 13, B15.
+
+    A file of 8.5 MB, most of it one attribute, took 2 GB of memory.
+    """
     path = tmp_path / "frame.exr"
     size = (16384, 15_000)
     more = attribute("payload", "opaque", bytes(8_500_000))

@@ -174,7 +174,10 @@ def test_arbitrary_damage_fails_or_keeps_the_pixels(
 @pytest.mark.skipif(sys.platform != "linux", reason="leases are Linux's")
 @pytest.mark.parametrize("written", [0, 4, 100, len(SCAN) - 1])
 def test_skips_a_frame_that_is_being_written(tmp_path: Path, written: int) -> None:
-    """A frame that a writer had just opened, and that was still empty, failed (issue 13, C19)."""
+    """Regression test for issue 13, C19.
+
+    A frame that a writer had just opened, and that was still empty, failed.
+    """
     path = tmp_path / "frame.exr"
     with path.open("wb") as writer:
         writer.write(SCAN[:written])
@@ -201,7 +204,10 @@ def test_corrects_a_wrong_chunk_count_and_adds_a_note(tmp_path: Path) -> None:
 
 
 def test_blames_the_source_for_a_damaged_channel_list(tmp_path: Path) -> None:
-    """If OpenEXR could not read the source, "the new file" was called damaged (issue 13, C22)."""
+    """Regression test for issue 13, C22.
+
+    If OpenEXR could not read the source, "the new file" was called damaged.
+    """
     spec = PartSpec(channels=(("BY", 1, 2, 2), ("Y", 1, 1, 1)), window=(0, 0, 31, 31), noise=0.05)
     data = build([spec])
     start = data.index(b"channels\0chlist\0") + len(b"channels\0chlist\0") + 4

@@ -109,7 +109,10 @@ def test_notices_a_change_that_keeps_the_modification_time(shot: Path, change: s
 @pytest.mark.parametrize("kind", ["hard link", "link", "link to a link"])
 @pytest.mark.parametrize("force", [True, False])
 def test_a_link_to_the_source_does_not_count_as_output(shot: Path, kind: str, force: bool) -> None:
-    """Outputs that were links to the sources counted as up to date (issue 13, B6)."""
+    """Regression test for issue 13, B6.
+
+    Outputs that were links to the sources counted as up to date.
+    """
     source, output = shot / "0.exr", shot.with_name("out.exr")
     if kind == "hard link":
         os.link(source, output)

@@ -191,7 +191,10 @@ def test_a_refused_lease_means_a_writer_on_local_disks_only(
     monkeypatch: pytest.MonkeyPatch,
     options: dict[str, bool],
 ) -> None:
-    """On NFSv4 every file was skipped as "open for writing", with exit code 0 (issue 14, B3)."""
+    """Regression test for issue 14, B3.
+
+    On NFSv4 every file was skipped as "open for writing", with exit code 0.
+    """
     monkeypatch.setattr(Disk, "has_writer", refuse_leases)
     places = {name: frame.parent.with_name(name) for name in options}
     report = recompress(frame, **places)  # type: ignore[arg-type]
@@ -226,7 +229,10 @@ def test_skips_young_frames_on_other_storage(
 def test_uses_no_hard_links_that_look_like_other_files(
     frame: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """On sshfs every file was "replaced by another file", and backups stayed (issue 14, B4)."""
+    """Regression test for issue 14, B4.
+
+    On sshfs every file was "replaced by another file", and backups stayed.
+    """
 
     def link(_self: Disk, path: str, target: str) -> None:
         with open(path, "rb") as source, open(target, "xb") as other:
@@ -252,7 +258,10 @@ def test_uses_no_hard_links_that_look_like_other_files(
 def test_second_run_recognizes_outputs_with_coarse_times(
     frame: Path, monkeypatch: pytest.MonkeyPatch, step: int, notes: bool
 ) -> None:
-    """On vfat, exFAT, NTFS and SMB, files were recompressed again or skipped (issue 14, B5)."""
+    """Regression test for issue 14, B5.
+
+    On vfat, exFAT, NTFS and SMB, files were recompressed again or skipped.
+    """
     real = Disk.set_times
 
     def coarse(self: Disk, fd: int, path: str, accessed: int, modified: int) -> None:
@@ -269,7 +278,10 @@ def test_second_run_recognizes_outputs_with_coarse_times(
 
 
 def test_does_not_take_storage_of_unknown_size_for_full(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some FUSE mounts report 0 blocks in total; every file was refused (issue 14, B7)."""
+    """Regression test for issue 14, B7.
+
+    Some FUSE mounts report 0 blocks in total; every file was refused.
+    """
     monkeypatch.setattr("shutil.disk_usage", lambda _path: (0, 0, 0))
     assert recompress(frame).status is Status.RECOMPRESSED
 
@@ -286,9 +298,9 @@ def test_skipping_everything_for_one_reason_is_a_failure(frame: Path) -> None:
 def test_probes_once_if_probe_files_cannot_be_removed(
     frame: Path, mounted_as: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The message names the files.
+    """The message names the files that the probe left.
 
-    Every frame left more of them, and no message named any.
+    Before, every frame left more of them, and no message named any.
     """
 
     def refuse(_self: Disk, _path: str) -> None:

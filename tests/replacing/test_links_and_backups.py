@@ -126,7 +126,10 @@ def test_never_trusts_a_file_at_a_backups_place(frame: Path, tmp_path: Path, wha
 
 
 def test_keeps_a_snapshot_used_as_backup_folder(frame: Path, tmp_path: Path) -> None:
-    """`cp -al in mine`, then --backup-dir mine emptied the snapshot (issue 13, A3)."""
+    """Regression test for issue 13, A3.
+
+    `cp -al in mine`, then --backup-dir mine emptied the snapshot.
+    """
     subprocess.run(["cp", "-al", tmp_path / "in", tmp_path / "mine"], check=True)
     for hardlinks in ("skip", "break"):
         (report,) = recompress_many(tmp_path / "in", backup_dir=tmp_path / "mine", hardlinks=hardlinks, jobs=1)

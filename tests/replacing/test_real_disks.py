@@ -40,7 +40,7 @@ STRACED = """
 import sys
 import exrbatch
 from exrbatch.replacing import exchange, replacement
-replacement.temp_name = exchange.temp_name = lambda *_: "temp.tmp"  # names that can be told to strace
+replacement.temp_name = exchange.temp_name = lambda *_: "temp.tmp"  # names that can be given to strace
 exchange.old_name = lambda temp, _new: temp.removesuffix(".tmp") + ".old"
 report = exrbatch.recompress(sys.argv[1], verify="native")
 print(report.status, report.reason)

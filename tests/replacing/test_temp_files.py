@@ -134,7 +134,10 @@ def test_removes_a_new_file_that_was_never_exchanged(frame: Path, dead: int, mon
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the state of a process is read from /proc")
 def test_takes_a_zombie_process_for_dead(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In containers whose init never reaps, its temp files stayed for a day (issue 13, C24)."""
+    """Regression test for issue 13, C24.
+
+    In containers whose init never reaps, its temp files stayed for a day.
+    """
     zombie = subprocess.Popen(["true"])
     with open(f"/proc/{zombie.pid}/stat") as file:
         while ") Z" not in file.read():
@@ -167,9 +170,9 @@ def test_removes_a_second_name_of_a_frame_that_is_open(
 def test_keeps_an_open_original_on_local_file_systems_only(
     frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch, is_local: bool
 ) -> None:
-    """Its successor is in place.
+    """An original whose successor is in place is kept if a lease shows a writer.
 
-    It is kept if a lease shows that a program is writing to it.
+    Elsewhere leases are not believed.
     """
     old = swapped(monkeypatch, frame, dead)
     monkeypatch.setattr(Disk, "has_writer", lambda *_: True)

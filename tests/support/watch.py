@@ -126,7 +126,7 @@ def _outcome(path: str, start: int, work: Callable[[str], int]) -> Outcome:
     error: BaseException | None = None
     try:
         work(path)
-    except BaseException as caught:  # noqa: BLE001  what it is shall be told, whatever it is
+    except BaseException as caught:  # noqa: BLE001  any exception is reported to the parent
         error = caught
     name = type(error).__name__ if error is not None else ""
     on_purpose = error is None or isinstance(error, ExrbatchError)

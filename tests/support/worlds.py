@@ -279,7 +279,7 @@ class _Lacking(FaultyDisk):
 
 
 def _is_record_of(name: str, said: str) -> bool:
-    """Whether it is the record of a backup that the report tells about."""
+    """Whether it is the record of a backup that the report names."""
     return name.endswith(temp_files.RECORDS) and "backup" in said
 
 

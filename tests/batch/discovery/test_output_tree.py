@@ -59,7 +59,7 @@ class TestBoundFolders:
             list(recompress_many(shot / "a", output=bound))
 
     def test_keeps_frames_when_the_backup_folder_leads_into_the_source(self, shot: Path, tmp_path: Path) -> None:
-        """No path shows that.
+        """A bind mount inside the backup folder shows the source, which no path reveals.
 
         Each frame stays, because a file that already has a backup's place is not taken for a
         backup.

@@ -315,7 +315,10 @@ def test_stops_the_run_if_no_worker_can_be_started(frames: list[Candidate], monk
 
 
 def test_death_after_the_exchange_counts_as_recompressed(tmp_path: Path) -> None:
-    """The file was reported as failed although the new one was in place (issue 13, C17)."""
+    """Regression test for issue 13, C17.
+
+    The file was reported as failed although the new one was in place.
+    """
     script = tmp_path / "worker.py"
     script.write_text(DIES_AFTER_THE_EXCHANGE)
     frame = tmp_path / "in" / "frame.exr"
