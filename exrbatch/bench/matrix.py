@@ -17,7 +17,7 @@ WITH_EFFORT = (Compression.ZIPS, Compression.ZIP, Compression.ZSTD)
 AROUND_MEMORY, AROUND_DISK = 0.9, 1.7
 """What a trial does besides packing, in CPU time of packing as ZIP: reading, unpacking, comparing; and, end to end,
 reading twice, writing, syncing, verifying. Measured on the OpenEXR reference images."""
-EFFORT_COST = {Effort.FAST: 0.5, Effort.BALANCED: 1.0, Effort.MAX: 40.0}
+EFFORT_COST = {Effort.FAST: 0.5, Effort.BALANCED: 1.0, Effort.HIGH: 2.0, Effort.MAX: 8.0}
 FILES_PER_JOB = 2
 """With fewer, most of what an end-to-end trial shows would be workers that wait for the last one."""
 START_SECONDS = 0.15

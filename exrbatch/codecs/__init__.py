@@ -1,4 +1,4 @@
-"""CHUNKS: packed bytes <-> raw bytes, one small module a packer.
+"""Compress and decompress chunks; one small module for each family of compressions.
 
-May import `errors` and `exr`. A codec knows nothing of files.
+May import `errors` and `exr`. A codec knows nothing about files.
 """

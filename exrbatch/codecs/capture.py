@@ -1,7 +1,10 @@
-"""Catches what the OpenEXR library prints, in Python and past it: it is the only place where it says what is wrong.
+"""Capture what the OpenEXR library prints, from Python and from C++.
 
-In a worker process everything that is printed goes to one file for good (`capture_all`). Elsewhere standard
-output and error are the user's, and are redirected only for the length of a call.
+The library reports the cause of many errors only by printing it.
+
+A worker process redirects its standard output and error to a file once, permanently
+(`capture_all`). In any other process these streams belong to the user, so they are redirected only
+while a call into the library lasts (`Captured`).
 """
 
 import contextlib
@@ -13,12 +16,16 @@ import threading
 from types import TracebackType
 
 _LOCK = threading.Lock()
-"""Standard output and error belong to the whole process: only one thread at a time may redirect them."""
+"""Taken while standard output and error are redirected, because all threads share them."""
 _log_fd: int | None = None
 
 
 def capture_all(fd: int) -> None:
-    """From now on, let everything that this process prints go to the file `fd`, open to read and to append."""
+    """Redirect all that this process prints to a file, permanently.
+
+    Args:
+        fd: descriptor of the file, open for reading and for appending.
+    """
     global _log_fd
     _log_fd = fd
     for number in (1, 2):
@@ -27,7 +34,11 @@ def capture_all(fd: int) -> None:
 
 
 class Captured:
-    """What is printed inside a `with`; `words` is all of it in one line, afterwards."""
+    """A context manager that captures what is printed inside its block.
+
+    Attributes:
+        words: set when the block ends: the last 300 characters of the captured text, on one line.
+    """
 
     def __enter__(self) -> "Captured":
         self.words = ""
@@ -48,7 +59,7 @@ class Captured:
         printed = _read(self._fd, self._start, size - self._start).decode("utf-8", "replace") if size else ""
         self._stack.close()
         words = " ".join(f"{self._printed.getvalue()} {printed}".split())
-        self.words = words[-300:] or "it gives no reason"
+        self.words = words[-300:] or "no reason given"
 
     def _redirect(self) -> int:
         _LOCK.acquire()

@@ -1,7 +1,10 @@
-"""The Codec protocol, groups of chunks <-> raw bytes; and StreamCodec, for those that pack stream by stream.
+"""The `Codec` protocol, and `StreamCodec`, the base of codecs that compress stream by stream.
 
-"Raw" is what an uncompressed file holds: for each line, for each channel, its samples, little endian. A deep
-chunk is two streams: the sample count table and the samples.
+A codec converts groups of chunks between compressed bytes and raw bytes. Raw bytes are what an
+uncompressed file holds: for each line, for each channel, its samples in little-endian order.
+
+A stream is the smallest unit that is compressed. A flat chunk is one stream. A deep chunk has two:
+the sample count table and the samples.
 """
 
 import itertools
@@ -18,15 +21,20 @@ from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.part import Part
 
 Raw = NDArray[np.uint8]
-"""Raw bytes, shape (n,), contiguous; mostly a view into a buffer that is used again for the next chunks."""
+"""Raw bytes: contiguous, shape (n,). Usually a view of a buffer that is reused for later chunks."""
 Packed = bytes | bytearray | memoryview
+"""Compressed bytes of one stream, or its raw bytes if it is stored uncompressed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChunkGroup:
-    """Chunks of one part whose raw bytes follow one another.
+    """Chunks of one part whose raw bytes lie one after another in a buffer.
 
-    `chunks`: indices in table order; one only of a deep part. `sizes`: raw bytes of each stream.
+    Attributes:
+        grid: all chunks of the part.
+        chunks: indices of the chunks of this group, in offset table order. A group of a deep part
+            has exactly one chunk.
+        sizes: raw size of each stream in bytes.
     """
 
     grid: ChunkGrid
@@ -35,33 +43,46 @@ class ChunkGroup:
 
     @classmethod
     def of(cls, grid: ChunkGrid, chunks: Sequence[int], samples_size: int = 0) -> "ChunkGroup":
-        """Make a group; `samples_size`: raw bytes of a deep chunk's samples."""
+        """Make a group of chunks.
+
+        Args:
+            grid: all chunks of the part.
+            chunks: indices of the chunks of the group.
+            samples_size: raw size in bytes of the samples, if the chunk is deep.
+        """
         sizes = grid.raw_sizes[list(chunks)].tolist()
         return cls(grid, chunks, (*sizes, samples_size) if grid.part.storage.is_deep else tuple(sizes))
 
     @property
     def part(self) -> Part:
-        """The part that the chunks are of."""
+        """The part that the chunks belong to."""
         return self.grid.part
 
     @property
     def raw_size(self) -> int:
-        """Raw bytes of the whole group."""
+        """Raw size of the whole group in bytes."""
         return sum(self.sizes)
 
     def chunk_of(self, stream: int) -> int:
-        """Tell which chunk a stream belongs to."""
+        """Return the index of the chunk that a stream belongs to."""
         return self.chunks[0 if self.part.storage.is_deep else stream]
 
     def split(self, raw: Raw) -> "list[Stream]":
-        """Cut the group's raw bytes into streams."""
+        """Split the raw bytes of the group into streams, without copying them."""
         borders = itertools.pairwise(itertools.accumulate(self.sizes, initial=0))
         return [Stream(self, index, raw, raw[start:end]) for index, (start, end) in enumerate(borders)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stream:
-    """The `index`-th stream of a group: its raw bytes, and those of the whole group."""
+    """One stream of a group.
+
+    Attributes:
+        group: the group.
+        index: position of the stream in the group, from 0.
+        group_raw: raw bytes of the whole group.
+        raw: raw bytes of this stream, a view of `group_raw`.
+    """
 
     group: ChunkGroup
     index: int
@@ -70,41 +91,71 @@ class Stream:
 
 
 class Codec(Protocol):
-    """Packs and unpacks groups of chunks. Everything packed is a list with an item per stream."""
+    """Compresses and decompresses groups of chunks.
+
+    Compressed data is a list with one item for each stream of the group.
+    """
 
     def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:
-        """Pack; a stream that would not get smaller is stored raw, as a view of `raw` (no copy)."""
+        """Compress a group.
+
+        A stream that compression would not make smaller is stored raw. Its item in the list is then
+        a view of `raw`, not a copy.
+        """
         ...
 
     def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
-        """Fill `raw`, or raise `CorruptChunk` with the chunk's index."""
+        """Decompress a group into `raw`.
+
+        Raises:
+            CorruptChunk: a chunk can't be decompressed; the error holds its index.
+        """
         ...
 
     def first_difference(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> int | None:
-        """Return the first chunk that does not unpack to exactly `raw`, or None.
+        """Return the index of the first chunk that does not decompress to its part of `raw`.
 
-        Compares in the form that costs least. Raises `CorruptChunk` for what does not unpack at all.
+        Return None if all chunks do. Each codec compares in the form that is cheapest for it, which
+        need not be the raw bytes.
+
+        Raises:
+            CorruptChunk: a chunk can't be decompressed at all; the error holds its index.
         """
         ...
 
 
 class StreamCodec(ABC):
-    """A codec that packs each stream by itself. Readers tell a stream that is stored raw by its length alone."""
+    """A codec that compresses each stream on its own.
+
+    A reader recognises a stream that is stored raw by its length alone: it equals the raw length.
+    """
 
     @abstractmethod
     def pack_stream(self, stream: Stream) -> Packed:
-        """Pack a stream that is not empty; what comes out may be larger than its raw bytes."""
+        """Compress a stream that is not empty; the result may be larger than the raw bytes."""
 
     @abstractmethod
     def unpack_stream(self, packed: memoryview, stream: Stream) -> None:
-        """Fill `stream.raw` with exactly its length of bytes, or raise `CorruptChunk`."""
+        """Decompress a stream and fill all of `stream.raw`.
+
+        Raises:
+            CorruptChunk: `packed` is damaged, or holds fewer or more bytes than `stream.raw`.
+        """
 
     @abstractmethod
     def stream_holds(self, packed: memoryview, stream: Stream) -> bool:
-        """Whether `packed` unpacks to exactly `stream.raw`; raises `CorruptChunk` if it does not unpack at all."""
+        """Return whether `packed` decompresses to exactly `stream.raw`.
+
+        Raises:
+            CorruptChunk: `packed` can't be decompressed at all.
+        """
 
     def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:
-        """Pack each stream, or store it raw: a packed stream of the raw length or more must not occur."""
+        """Compress each stream, or store it raw if compression does not make it shorter.
+
+        A compressed stream must be shorter than the raw bytes: readers take one of equal length for
+        raw bytes, and refuse a longer one.
+        """
         return [self._pack_or_store(stream) for stream in group.split(raw)]
 
     def _pack_or_store(self, stream: Stream) -> Packed:
@@ -114,13 +165,15 @@ class StreamCodec(ABC):
         return packed if len(packed) < len(stream.raw) else stream.raw.data
 
     def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
-        """Unpack each stream."""
+        """Decompress each stream, or copy it if it is stored raw."""
         for data, stream in zip(packed, group.split(raw), strict=True):
             try:
                 if len(data) == len(stream.raw):
                     stream.raw[:] = np.frombuffer(data, np.uint8)
                 elif len(data) > len(stream.raw):
-                    raise CorruptChunk(f"{len(data)} packed bytes for {len(stream.raw)} raw ones")
+                    raise CorruptChunk(
+                        f"{len(data)} compressed bytes, more than the {len(stream.raw)} raw bytes that they stand for"
+                    )
                 else:
                     self.unpack_stream(data, stream)
             except CorruptChunk as error:

@@ -1,11 +1,19 @@
-"""Effort: how hard a packer tries. Light to import: the command line's parser needs it."""
+"""Compression effort. This module imports little, because the command-line parser needs it."""
 
 import enum
 
 
 class Effort(enum.StrEnum):
-    """How hard a packer tries. Balanced is about the size that OpenEXR itself writes."""
+    """How much time a codec spends to make chunks smaller.
+
+    Attributes:
+        FAST: about twice the speed of `BALANCED`, and files up to an eighth larger.
+        BALANCED: files about as large as those that OpenEXR itself writes.
+        HIGH: for a run overnight: smaller files in about twice the time.
+        MAX: as small as the codec can get without becoming a hundred times slower.
+    """
 
     FAST = "fast"
     BALANCED = "balanced"
+    HIGH = "high"
     MAX = "max"

@@ -1,11 +1,14 @@
-"""The OpenEXR library as a codec: groups of chunks wrapped as a tiny file in memory. The only door to the library.
+"""The OpenEXR library as a codec. No other module calls the library.
 
-A group of scan line chunks becomes a scan line file of just those lines; tiles of equal size become a column of
-tiles, as what a tile holds does not depend on where it lies. The library writes the same chunks as in a whole file.
+The library reads and writes only whole files, so a group of chunks is wrapped in a tiny file in
+memory. Scan line chunks become a scan line file that has just their lines. Tiles of equal size
+become one column of tiles, because the content of a tile does not depend on its position. The
+library writes the same chunks into such a file as into a whole one.
 
-It reports what it can't decode by printing a warning and leaving the part out, and it runs out of memory
-in the same silence. So each answer is checked: one part, the channels asked for, their shapes and types. What it
-prints is caught and becomes the reason.
+If the library can't decode a part, it raises no exception: it prints a warning and leaves the part
+out. It does the same if it runs out of memory. Therefore every result is checked: it must have one
+part, with the expected channels, shapes and types. The printed warning is captured and becomes the
+reason of the error.
 """
 
 import contextlib
@@ -30,22 +33,45 @@ from exrbatch.exr.offset_tables import parse_tables, table_counts
 from exrbatch.exr.part import Attribute, Part
 
 _BLIND = frozenset((Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP))
-"""What packs bytes whatever channels they are of. The library then is shown one channel: to deal bytes out to 24
-channels, and to compare each, takes a sixth of the time."""
+"""Compressions that treat chunks as plain bytes, whatever their channels.
+
+For these, the tiny file has a single channel. Distributing the bytes to 24 channels, and comparing
+each of them, would take a sixth of the verification time (benchmarks/RESULTS.md).
+"""
 _WORDS = Channel("words", PixelType.HALF, 1, 1)
+"""That single channel: the raw bytes as 16-bit samples."""
 
 
 class LibraryCodec:
-    """All compressions that are not a plain byte stream: PIZ, PXR24, B44, DWA, JPEG 2000. In verification any."""
+    """Codec that calls the OpenEXR library.
+
+    It serves the compressions that are more than a byte stream: PIZ, PXR24, B44, DWA and JPEG 2000.
+    In verification it serves all compressions.
+    """
 
     def __init__(self, compression: Compression, lossy_channels: Collection[str] = ()) -> None:
-        """`lossy_channels`: those that were allowed to change, so that `first_difference` passes over them."""
+        """Make a codec.
+
+        Args:
+            compression: compression of the chunks.
+            lossy_channels: names of channels that were allowed to change; `first_difference`
+                ignores them.
+
+        Raises:
+            UnsupportedFile: the installed OpenEXR is too old for the compression.
+        """
         check_release(compression)
         self._compression = compression
         self._lossy_channels = lossy_channels
 
     def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:
-        """Pack a group; the library itself stores a chunk raw where packing does not make it smaller."""
+        """Compress a group.
+
+        The library itself stores a chunk raw if compression does not make it smaller.
+
+        Raises:
+            UnsupportedFile: the library can't compress these chunks.
+        """
         packed: list[Packed] = [b""] * len(group.chunks)
         streams = group.split(raw)
         for run in _runs(group):
@@ -54,16 +80,16 @@ class LibraryCodec:
             try:
                 with _caught() as caught:
                     payloads = _write(strip, group, run, self._compression, to_planes(strip, data))
-            except CorruptChunk as error:  # nothing is wrong with the file: it asks for what the library can't
+            except CorruptChunk as error:  # the file is sound; the library can't compress what it holds
                 raise UnsupportedFile(f"{self._compression.name}: {error}") from None
             if len(payloads) != len(run):
-                raise UnsupportedFile(f"OpenEXR packed {len(payloads)} chunks of {len(run)}: {caught.words}")
+                raise UnsupportedFile(f"OpenEXR compressed {len(payloads)} of {len(run)} chunks: {caught.words}")
             for index, payload in zip(run, payloads, strict=True):
                 packed[index] = payload
         return packed
 
     def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
-        """Unpack a group."""
+        """Decompress a group into `raw`."""
         streams = group.split(raw)
         for run in _runs(group):
             planes = self._unpack_run(group, run, packed)
@@ -79,7 +105,11 @@ class LibraryCodec:
                 streams[index].raw[:] = piece
 
     def unpacked(self, group: ChunkGroup, packed: Sequence[memoryview]) -> Raw:
-        """Return the raw bytes of a group; where the library lays them out as a file does, without copying them."""
+        """Decompress a group and return its raw bytes.
+
+        They are not copied if the library returns them in the order of a file, which is the case if
+        the whole group was read as one channel of words.
+        """
         runs = list(_runs(group))
         if len(runs) == 1 and self._strip(group, runs[0]).part.channels == (_WORDS,):
             plane = self._unpack_run(group, runs[0], packed)[_WORDS.name]
@@ -89,7 +119,11 @@ class LibraryCodec:
         return raw
 
     def first_difference(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> int | None:
-        """Unpack and compare channel by channel; what differs is named by the first chunk of its tiny file."""
+        """Decompress a group and compare it channel by channel.
+
+        Return None if all samples are equal. Otherwise return the first chunk of the tiny file in
+        which samples differ, which is less exact than the protocol asks for.
+        """
         streams = group.split(raw)
         for run in _runs(group):
             data = raw if len(run) == len(streams) else np.concatenate([streams[index].raw for index in run])
@@ -99,10 +133,11 @@ class LibraryCodec:
         return None
 
     def _strip(self, group: ChunkGroup, run: Sequence[int]) -> Strip:
-        """Make the picture of the tiny file: the lines of a run, or a column of tiles.
+        """Return the image of the tiny file: the lines of a run, or a column of tiles.
 
-        It begins at the origin wherever the part lies: a run begins on a line of every channel, so subsampling
-        stays in step, and the library, which refuses windows near 2^30, never sees one.
+        Its data window begins at (0, 0), whatever the window of the part. Subsampled channels keep
+        their lines, because a run begins on a line that has samples of every channel. The library
+        refuses windows near 2^30, and with this origin it never gets one.
         """
         grid, part = group.grid, group.part
         lines = int(grid.heights[[group.chunks[index] for index in run]].sum())
@@ -113,7 +148,7 @@ class LibraryCodec:
         return Strip(part, width, lines)
 
     def _unpack_run(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> dict[str, Plane]:
-        """Unpack a run; one that fails is tried again in pieces, to name the damaged chunk."""
+        """Decompress a run, or raise `CorruptChunk` with the index of a damaged chunk."""
         try:
             return self._read(group, run, packed)
         except CorruptChunk as error:
@@ -125,15 +160,18 @@ class LibraryCodec:
         with _caught() as caught:
             parts = _library().File(io.BytesIO(data), separate_channels=True).parts
         if len(parts) != 1:
-            raise CorruptChunk(f"OpenEXR can't unpack it: {caught.words}")
+            raise CorruptChunk(f"OpenEXR can't decompress it: {caught.words}")
         planes = {name: channel.pixels for name, channel in parts[0].channels.items()}
         expected = {c.name: (strip.shape(c), np.dtype(DTYPES[c.pixel_type])) for c in strip.part.channels}
         if {name: (plane.shape, plane.dtype) for name, plane in planes.items()} != expected:
-            raise CorruptChunk("OpenEXR unpacked something else than the header says")
+            raise CorruptChunk("OpenEXR returned channels, sizes or types that differ from the header")
         return planes
 
     def _culprit(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> int:
-        """Halve a run that can't be read until one chunk is left: there may be thousands, and the last be wrong."""
+        """Return the first damaged chunk of a run that can't be read.
+
+        This is a binary search: a run may have thousands of chunks, and only the last may be bad.
+        """
         while len(run) > 1:
             half = len(run) // 2
             try:
@@ -146,9 +184,13 @@ class LibraryCodec:
 
 
 def check_release(compression: Compression) -> None:
-    """Raise `UnsupportedFile` if the OpenEXR that is installed is too old for a compression.
+    """Check that the installed OpenEXR is new enough for a compression.
 
-    An older library takes an unknown number for ZIP, or leaves the part out: it must not be asked.
+    An older library must not be called with a compression that it does not know: it treats the
+    compression as ZIP, or leaves the part out.
+
+    Raises:
+        UnsupportedFile: the installed OpenEXR is too old.
     """
     installed, needed = _library().OPENEXR_VERSION, compression.facts.first_release
     if release_number(installed) < release_number(needed):
@@ -156,17 +198,24 @@ def check_release(compression: Compression) -> None:
 
 
 def _library() -> Any:
-    """Import OpenEXR when it is first needed: a tenth of a second that most files never pay."""
+    """Import OpenEXR when it is first needed, because most files don't need it.
+
+    The import takes a tenth of a second.
+    """
     import OpenEXR
 
     return OpenEXR
 
 
 def _runs(group: ChunkGroup) -> Iterator[list[int]]:
-    """Split a group into what can be one tiny file: indices into `group.chunks`."""
+    """Split a group into runs, each of which can be one tiny file.
+
+    Yields:
+        indices into `group.chunks`: consecutive scan line chunks, or tiles of equal size.
+    """
     indices = range(len(group.chunks))
     if group.part.tiles is None:
-        # Consecutive lines; an index minus its place is the same along a run.
+        # Among consecutive chunks, the chunk number minus its position in the group is constant.
         for _, run in itertools.groupby(indices, key=lambda index: group.chunks[index] - index):
             yield list(run)
         return
@@ -179,7 +228,7 @@ def _runs(group: ChunkGroup) -> Iterator[list[int]]:
 
 
 def _as_words(part: Part) -> Part:
-    """Make a part of the same bytes, with one channel."""
+    """Return a copy of a part whose only channel is `_WORDS`; its raw bytes stay the same."""
     value = _WORDS.name.encode() + struct.pack("<xiB3xiix", _WORDS.pixel_type, 0, 1, 1)
     return dataclasses.replace(part, channels=(_WORDS,), attributes=(Attribute("channels", "chlist", 0, value),))
 
@@ -187,7 +236,7 @@ def _as_words(part: Part) -> Part:
 def _wrap(
     strip: Strip, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview], compression: Compression
 ) -> bytes:
-    """Make the tiny file around packed chunks, for the library to read."""
+    """Return a tiny file that holds the compressed chunks of a run, for the library to read."""
     part = strip.part
     channels = part.find("channels")
     assert channels is not None, "parse_header refuses a part without it"
@@ -230,7 +279,7 @@ def _wrap(
 def _write(
     strip: Strip, group: ChunkGroup, run: Sequence[int], compression: Compression, planes: dict[str, Plane]
 ) -> list[bytes]:
-    """Let the library write the tiny file, and cut its chunks out."""
+    """Let the library write the tiny file, and return the payloads of its chunks."""
     library, part = _library(), strip.part
     window = (np.array([0, 0], np.int32), np.array([strip.width - 1, strip.lines - 1], np.int32))
     header: dict[str, Any] = {
@@ -261,13 +310,17 @@ def _write(
 
 
 def _spread(plane: Plane, shape: tuple[int, int]) -> Plane:
-    """Put a subsampled plane at the front of an array of the full size: the binding takes no other shape."""
+    """Put the samples of a subsampled channel at the beginning of an array of the full size.
+
+    OpenEXR's Python module accepts no other shape.
+    """
     full = np.zeros(shape, plane.dtype)
     full.ravel()[: plane.size] = plane.ravel()
     return full
 
 
 def _cut(data: bytes) -> list[bytes]:
+    """Return the payloads of the chunks of a tiny file, in offset table order."""
     header = parse_header(data, len(data))
     counts = table_counts(header, len(data))
     start = len(header.raw)
@@ -281,13 +334,13 @@ def _cut(data: bytes) -> list[bytes]:
 
 @contextlib.contextmanager
 def _caught() -> Iterator[Captured]:
-    """Catch what the library prints, and turn its exceptions into `CorruptChunk`.
+    """Capture what the library prints, and turn its exceptions into `CorruptChunk`.
 
-    A want of memory stays what it is: it says nothing about the file.
+    MemoryError is passed on unchanged, because it says nothing about the file.
     """
     captured = Captured()
     try:
         with captured:
             yield captured
     except (RuntimeError, ValueError, TypeError) as error:
-        raise CorruptChunk(f"OpenEXR can't do it: {error}; {captured.words}") from None
+        raise CorruptChunk(f"OpenEXR failed: {error}; {captured.words}") from None

@@ -1,20 +1,23 @@
-"""NONE: every stream is stored raw, so the rule in StreamCodec does all the work."""
+"""NONE: no compression. Every stream is stored raw, so `StreamCodec` does all the work."""
 
 from exrbatch.codecs.codec import Packed, Stream, StreamCodec
 from exrbatch.errors import CorruptChunk
 
 
 class NoneCodec(StreamCodec):
-    """Copies."""
+    """Codec that stores raw bytes."""
 
     def pack_stream(self, stream: Stream) -> Packed:
         """Return the raw bytes themselves."""
         return stream.raw.data
 
     def unpack_stream(self, packed: memoryview, stream: Stream) -> None:
-        """Refuse: a stream of another length than its raw bytes is not uncompressed."""
-        raise CorruptChunk(f"{len(packed)} bytes of uncompressed data where {len(stream.raw)} belong")
+        """Raise `CorruptChunk`, because an uncompressed stream must have the raw length.
+
+        `StreamCodec` calls this method only if the length differs.
+        """
+        raise CorruptChunk(f"{len(packed)} bytes of uncompressed data instead of {len(stream.raw)}")
 
     def stream_holds(self, packed: memoryview, stream: Stream) -> bool:
-        """Refuse, as `unpack_stream`."""
-        raise CorruptChunk(f"{len(packed)} bytes of uncompressed data where {len(stream.raw)} belong")
+        """Raise `CorruptChunk`, for the same reason as `unpack_stream`."""
+        raise CorruptChunk(f"{len(packed)} bytes of uncompressed data instead of {len(stream.raw)}")

@@ -1,4 +1,4 @@
-"""Raw bytes <-> one array per channel, as the OpenEXR library takes and gives them."""
+"""Convert between raw bytes and planes, the arrays of the OpenEXR library: one for each channel."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -14,23 +14,32 @@ from exrbatch.exr.part import Part
 DTYPES: dict[PixelType, str] = {PixelType.UINT: "<u4", PixelType.HALF: "<f2", PixelType.FLOAT: "<f4"}
 
 Plane = NDArray[Any]
-"""Samples of one channel, shape (lines that have some, samples a line)."""
+"""Samples of one channel, shape (lines that have samples of it, samples per line)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """Some lines of a part, `width` pixels wide; the first is a line of every channel."""
+    """Some consecutive lines of a part, or a column of its tiles.
+
+    Attributes:
+        part: the part, for its channels.
+        width: width in pixels.
+        lines: number of lines. The first line has samples of every channel.
+    """
 
     part: Part
     width: int
     lines: int
 
     def shape(self, channel: Channel) -> tuple[int, int]:
-        """Lines and samples a line of a channel; the strip begins and ends on the channel's sampling."""
+        """Return how many lines and how many samples per line a channel has.
+
+        The divisions leave no remainder, because a strip is a multiple of every channel's sampling.
+        """
         return self.lines // channel.y_sampling, self.width // channel.x_sampling
 
     def line_offsets(self) -> dict[str, NDArray[np.int64]]:
-        """Tell for each channel where in the raw bytes each of its lines begins."""
+        """Return, for each channel name, the offsets in the raw bytes at which its lines begin."""
         y = np.arange(self.lines)
         sizes = []
         for channel in self.part.channels:
@@ -44,7 +53,7 @@ class Strip:
 
 
 def to_planes(strip: Strip, raw: Raw) -> dict[str, Plane]:
-    """Cut raw bytes into a contiguous array per channel."""
+    """Copy raw bytes into a contiguous array for each channel."""
     planes: dict[str, Plane] = {
         channel.name: np.empty(strip.shape(channel), DTYPES[channel.pixel_type]) for channel in strip.part.channels
     }
@@ -54,21 +63,33 @@ def to_planes(strip: Strip, raw: Raw) -> dict[str, Plane]:
 
 
 def from_planes(strip: Strip, planes: dict[str, Plane], raw: Raw) -> None:
-    """Fill raw bytes from an array per channel; shapes and types have been checked."""
+    """Fill `raw` from planes whose shapes and types the caller has checked."""
     for _, samples, place in _pairs(strip, planes, raw):
         place[...] = samples
 
 
 def same_planes(strip: Strip, planes: dict[str, Plane], raw: Raw, ignoring: Collection[str] = ()) -> bool:
-    """Whether raw bytes hold exactly these samples, bit by bit, of all channels but some."""
+    """Return whether raw bytes hold exactly the samples of these planes, bit for bit.
+
+    Args:
+        strip: the lines that `planes` and `raw` cover.
+        planes: samples of each channel, by name.
+        raw: raw bytes to compare with.
+        ignoring: names of channels that are not compared.
+    """
     return all((samples == place).all() for name, samples, place in _pairs(strip, planes, raw) if name not in ignoring)
 
 
 def _pairs(strip: Strip, planes: dict[str, Plane], raw: Raw) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
-    """Pair the samples of each channel with their places in the raw bytes, both as integers of equal shape.
+    """Pair the samples of each channel with a view of their place in the raw bytes.
 
-    One pair of two-dimensional views a channel, of 16 bits each: the size of every sample is a multiple of that. Where
-    channels are sampled differently, the lines lie at uneven distances: then a pair of bytes for each line.
+    Without subsampling there is one pair for each channel. It consists of two-dimensional views of
+    16-bit integers, because the size of every sample is a multiple of 16 bits. With subsampling,
+    the lines of a channel lie at uneven distances, so there is one pair of byte arrays for each
+    line.
+
+    Yields:
+        the name of the channel, its samples, and their place in `raw`, of equal shape and type.
     """
     if all((channel.x_sampling, channel.y_sampling) == (1, 1) for channel in strip.part.channels):
         rows = raw.view("<u2").reshape(strip.lines, -1)

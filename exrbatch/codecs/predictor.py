@@ -1,7 +1,12 @@
-"""The transform in front of ZIP, ZIPS and RLE: even and odd bytes apart, then differences.
+"""The transform that ZIP, ZIPS and RLE apply before they compress.
 
-Of n raw bytes r: t = even-index bytes, then odd-index bytes; p[0] = t[0], p[i] = t[i] - t[i-1] + 128 mod 256.
-Source: OpenEXR's `internal_zip.c`; the split knows nothing of lines and channels.
+It has two steps. From the raw bytes r of a stream it makes t, the bytes with an even index followed
+by those with an odd index. From t it makes the predicted bytes p:
+
+    p[0] = t[0]
+    p[i] = (t[i] - t[i - 1] + 128) mod 256
+
+Both steps ignore where lines and channels begin. Source: OpenEXR's `internal_zip.c`.
 """
 
 import numpy as np
@@ -13,35 +18,59 @@ Bytes = NDArray[np.uint8]
 Rows = NDArray[np.uint8]
 
 BLOCK = 1 << 17
-"""Byte pairs that are split at a time: what is written is still in the cache when the differences are taken."""
+"""Number of byte pairs that are split at a time.
+
+The split bytes are then still in the cache when their differences are computed.
+"""
 
 ROWS_BYTES = 1 << 17
-"""Of short chunks so many bytes are transformed at a time, a row each: a call for every one would cost more."""
+"""Number of bytes that are transformed at a time if the chunks are short; each chunk is one row.
+
+A call for each chunk would cost more.
+"""
+
+OVERREAD = 64
+"""Zero bytes kept after predicted bytes.
+
+ISA-L looks at a few bytes after its input before it decides about the last matches. If they were
+left over from earlier work, equal chunks would compress to different bytes.
+"""
 
 
 class Predictor:
-    """The transform with its work buffers: a fresh array above 128 KB costs a page fault per 4 KB, each time."""
+    """The transform and its work buffers.
+
+    The buffers are kept, because each new array of more than 128 KB costs one page fault per 4 KB.
+    """
 
     def __init__(self) -> None:
         self._predicted = np.empty(0, np.uint8)
         self._split = np.empty(0, np.uint8)
-        # One byte more than a block: the last byte of the block before it.
+        # One byte longer than a block: the first is the last byte of the block before.
         self._low, self._high = np.empty(BLOCK + 1, np.uint8), np.empty(BLOCK + 1, np.uint8)
         self._shifted = np.empty(BLOCK, np.uint16)
         self._rows = np.empty(0, np.uint8)
         self._sums = _RunningSums()
 
     def forward(self, raw: Bytes) -> Bytes:
-        """Return the predicted bytes of `raw` (n >= 1); the array is good until the next call."""
+        """Return the predicted bytes of `raw`.
+
+        Args:
+            raw: at least one byte.
+
+        Returns:
+            an array of equal length; the next call overwrites it.
+        """
         n = len(raw)
-        if len(self._predicted) < n:
-            self._predicted = np.empty(n, np.uint8)
+        if len(self._predicted) < n + OVERREAD:
+            self._predicted = np.empty(n + OVERREAD, np.uint8)
+        self._predicted[n : n + OVERREAD] = 0
         predicted = self._predicted[:n]
         half = n // 2
         evens = n - half
         words = raw[: 2 * half].view("<u2")
         self._low[0] = 0
-        self._high[0] = raw[2 * (evens - 1)]  # the last even byte stands before the first odd one
+        self._high[0] = raw[2 * (evens - 1)]  # the last even byte comes just before the first odd one
         for start in range(0, half, BLOCK):
             block = words[start : start + BLOCK]
             size = len(block)
@@ -58,10 +87,18 @@ class Predictor:
         return predicted
 
     def inverse(self, predicted: Bytes, raw: Bytes) -> None:
-        """Fill `raw` (n >= 1 bytes, like `predicted`) with the bytes that `forward` turns into `predicted`.
+        """Fill `raw` with the bytes from which `forward` makes `predicted`.
 
-        It does turn them into that: no other code reads the source, so this proves itself, for a sixth of the time.
-        Raises `VerificationFailed`.
+        Finally run `forward` on the result, which must give `predicted` again. This check is needed
+        because no other code decompresses the source, so that a mistake made here would stay
+        unnoticed. It takes a sixth of this method's time.
+
+        Args:
+            predicted: at least one byte.
+            raw: array of the same length.
+
+        Raises:
+            VerificationFailed: the check failed.
         """
         n = len(raw)
         if len(self._split) < n:
@@ -85,7 +122,14 @@ class Predictor:
         _prove(self.forward(raw), predicted)
 
     def forward_rows(self, raw: Rows) -> Rows:
-        """Do `forward` for each row of raw bytes, shape (rows, even number of bytes); good until the next call."""
+        """Do `forward` for each row.
+
+        Args:
+            raw: raw bytes, shape (rows, bytes per row); the number of bytes per row is even.
+
+        Returns:
+            an array of the same shape; the next call overwrites it.
+        """
         split, predicted = self._row_buffers(raw.shape)
         words = raw.view("<u2")
         half = words.shape[1]
@@ -97,12 +141,20 @@ class Predictor:
         return predicted
 
     def inverse_rows(self, predicted: Rows, raw: Rows) -> None:
-        """Do `inverse` for each row, proof and all; both of shape (rows, even number of bytes)."""
+        """Do `inverse` for each row, including the check.
+
+        Args:
+            predicted: shape (rows, bytes per row); the number of bytes per row is even.
+            raw: array of the same shape.
+
+        Raises:
+            VerificationFailed: the check failed.
+        """
         split, _ = self._row_buffers(raw.shape)
         np.bitwise_xor(predicted, 0x80, out=split)
         split[:, 0] = predicted[:, 0]
         self._sums.accumulate(split.reshape(-1))
-        ends = split[:-1, -1].copy()  # what the rows above have added to each row
+        ends = split[:-1, -1].copy()  # the sum of all rows above, which each row includes
         np.subtract(split[1:], ends[:, np.newaxis], out=split[1:])
         words = raw.view("<u2")
         half = words.shape[1]
@@ -113,30 +165,37 @@ class Predictor:
 
     def _row_buffers(self, shape: tuple[int, ...]) -> tuple[Rows, Rows]:
         size = shape[0] * shape[1]
-        if len(self._rows) < 2 * size:
-            self._rows = np.empty(2 * size, np.uint8)
+        if len(self._rows) < 2 * size + OVERREAD:
+            self._rows = np.empty(2 * size + OVERREAD, np.uint8)
+        self._rows[2 * size : 2 * size + OVERREAD] = 0
         return self._rows[:size].reshape(shape), self._rows[size : 2 * size].reshape(shape)
 
 
 def _prove(again: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
+    """Raise `VerificationFailed` if the two arrays differ."""
     whole = again.size // 8 * 8
     one, other = again.reshape(-1), predicted.reshape(-1)
-    same = np.array_equal(one[:whole].view("<u8"), other[:whole].view("<u8"))  # fewer comparisons to keep
+    same = np.array_equal(one[:whole].view("<u8"), other[:whole].view("<u8"))  # 8 times fewer results
     if not (same and np.array_equal(one[whole:], other[whole:])):
-        raise VerificationFailed("unpacking it went wrong: what came out does not pack to what went in")
+        raise VerificationFailed(
+            "internal check failed: the decompressed bytes do not compress back to the original data"
+        )
 
 
 SUMMED_WORDS = 1 << 14
-"""Words of 8 bytes that are summed at a time: the work buffers stay in the cache."""
+"""Number of 8-byte words that are summed at a time, so that the work buffers stay in the cache."""
 _BYTES = np.uint64(0x00FF00FF00FF00FF)
 _ONES = np.uint64(0x0001000100010001)
 
 
 class _RunningSums:
-    """`np.add.accumulate` for bytes, 2 to 3 times as fast: that waits for each sum before it begins the next.
+    """Running sums of bytes modulo 256, 2 to 3 times as fast as `np.add.accumulate`.
 
-    The bytes of a word of 8 are dealt out to lanes of 16 bits, the even ones to one word and the odd ones to another;
-    a multiplication by 1, 1, 1, 1 makes the running sums of four lanes, too small to spill into one another.
+    `np.add.accumulate` is slow because each addition must wait for the one before.
+
+    Here each word of 8 bytes is split into two words of four 16-bit fields: one for the bytes with
+    an even index, one for those with an odd index. A multiplication by a word whose fields are all
+    1 replaces the four fields by their running sums, which are too small to overflow a field.
     """
 
     def __init__(self) -> None:
@@ -144,7 +203,7 @@ class _RunningSums:
         self._totals = np.empty(SUMMED_WORDS + 1, np.uint8)
 
     def accumulate(self, data: Bytes) -> None:
-        """Replace each byte by the sum of all up to it, modulo 256."""
+        """Replace each byte by the sum of all bytes up to and including it, modulo 256."""
         whole = len(data) // 8 * 8
         words = data[:whole].view("<u8")
         for start in range(0, len(words), SUMMED_WORDS):
@@ -154,7 +213,7 @@ class _RunningSums:
         np.add.accumulate(rest, out=rest)
 
     def _accumulate_words(self, words: NDArray[np.uint64], before: int) -> None:
-        """`before`: the sum of all bytes in front of these words, modulo 256."""
+        """Do `accumulate` for some words; `before` is the sum of all bytes in front of them."""
         size = len(words)
         even, odd, both = self._even[:size], self._odd[:size], self._both[:size]
         np.bitwise_and(words, _BYTES, out=even)
@@ -162,7 +221,8 @@ class _RunningSums:
         np.bitwise_and(odd, _BYTES, out=odd)
         np.multiply(even, _ONES, out=even)
         np.multiply(odd, _ONES, out=odd)
-        # The last lanes are the sums of whole words; what lies in front of each word is added to all its lanes.
+        # The last fields of both words add up to the sum of 8 bytes. From these sums follows what
+        # comes before each word; it is added to all of its fields.
         np.add(even, odd, out=both)
         np.right_shift(both, 48, out=both)
         totals = self._totals[: size + 1]
@@ -172,7 +232,8 @@ class _RunningSums:
         np.copyto(both, totals[:size])
         np.multiply(both, _ONES, out=both)
         np.add(even, both, out=even)
-        # An even byte's sum lacks the odd byte that follows it; an odd byte's sum has all up to it.
+        # The sum up to an odd byte is even + odd of the same field. The sum up to an even byte must
+        # not include the odd byte after it, so it takes the odd sum of the field before.
         np.add(even, odd, out=both)
         np.left_shift(odd, 16, out=odd)
         np.add(even, odd, out=even)

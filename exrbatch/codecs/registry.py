@@ -1,4 +1,4 @@
-"""Which codec packs which compression."""
+"""The codec of each compression."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,32 @@ from exrbatch.exr.compression import Compression
 
 
 def codecs_for(compressions: Sequence[Compression], effort: Effort) -> list[Codec]:
-    """Make the codec of each part; parts with the same compression share one, as its work buffers are large."""
+    """Make the codecs for the parts of a file.
+
+    Parts with the same compression share a codec, because its work buffers are large.
+
+    Args:
+        compressions: compression of each part.
+        effort: how much time to spend on compression.
+
+    Returns:
+        the codec of each part.
+
+    Raises:
+        UnsupportedFile: the installed OpenEXR is too old for one of the compressions.
+    """
     made = {each: codec_for(each, effort) for each in dict.fromkeys(compressions)}
     return [made[each] for each in compressions]
 
 
 def codec_for(compression: Compression, effort: Effort) -> Codec:
-    """Make a codec; it owns work buffers, so keep it for a whole file.
+    """Make the codec for a compression.
 
-    Raises `UnsupportedFile` if the OpenEXR that is installed is too old for the compression. Each codec is
-    imported when it is first asked for: most files need one or two.
+    Keep the codec for a whole file, because it owns work buffers. Its module is imported when it is
+    first needed, because most files need only one or two codecs.
+
+    Raises:
+        UnsupportedFile: the installed OpenEXR is too old for the compression.
     """
     match compression:
         case Compression.NONE:

@@ -1,7 +1,12 @@
-"""RLE: the predictor, then runs. A signed byte c: c >= 0, the next byte c + 1 times; c < 0, -c bytes as they are.
+"""RLE: the predictor, then run-length encoding.
 
-Source: OpenEXR's `internal_rle.c`. Numpy finds the runs; only the walk from token to token, where each
-says where the next one begins, is a plain loop.
+Run-length encoded data is a sequence of tokens. Each token begins with a signed byte c:
+
+    c >= 0: one byte follows; it stands for c + 1 copies of itself
+    c < 0:  -c literal bytes follow
+
+Source: OpenEXR's `internal_rle.c`. Almost all work is done by numpy. Only the search for the
+beginnings of the tokens is a plain loop, because each token determines where the next one begins.
 """
 
 import numpy as np
@@ -12,36 +17,41 @@ from exrbatch.codecs.predictor import Predictor
 from exrbatch.errors import CorruptChunk
 
 MIN_RUN = 3
+"""Length in bytes of the shortest run that gets a token of its own."""
 MAX_RUN = 128
+"""Length in bytes of the longest run that one token can hold."""
 MAX_LITERALS = 127
-"""-128 would be legal too, but the library never writes it."""
+"""Most literal bytes in one token. 128 (c = -128) would be legal, but OpenEXR never writes it."""
 
 
 class RleCodec(StreamCodec):
-    """Run lengths of the predicted bytes."""
+    """Codec that run-length encodes the predicted bytes."""
 
     def __init__(self) -> None:
         self._predictor = Predictor()
 
     def pack_stream(self, stream: Stream) -> Packed:
-        """Predict and find the runs."""
+        """Predict, then run-length encode."""
         return pack_runs(self._predictor.forward(stream.raw)).data
 
     def unpack_stream(self, packed: memoryview, stream: Stream) -> None:
-        """Expand the runs and undo the prediction."""
+        """Expand the runs, then undo the prediction."""
         self._predictor.inverse(unpack_runs(packed, len(stream.raw)), stream.raw)
 
     def stream_holds(self, packed: memoryview, stream: Stream) -> bool:
-        """Expand the runs and compare with the predicted bytes."""
+        """Expand the runs and compare them with the predicted raw bytes."""
         return bool(np.array_equal(unpack_runs(packed, len(stream.raw)), self._predictor.forward(stream.raw)))
 
 
 def pack_runs(data: Raw) -> Raw:
-    """Encode bytes (at least one). Runs of MIN_RUN and more become runs, all between them literals."""
+    """Run-length encode at least one byte.
+
+    Runs of `MIN_RUN` or more equal bytes become runs. All bytes between them become literals.
+    """
     starts = np.flatnonzero(np.diff(data, prepend=data[0] ^ 1))
     lengths = np.diff(starts, append=len(data))
     is_run = lengths >= MIN_RUN
-    # Neighbouring stretches without a run make one stretch of literals.
+    # Merge neighbouring runs that are too short into one stretch of literals.
     begins = is_run | np.concatenate(([True], is_run[:-1]))
     starts, is_run = starts[begins], is_run[begins]
     starts, lengths, is_run = _split_long(starts, np.diff(starts, append=len(data)), is_run)
@@ -57,14 +67,18 @@ def pack_runs(data: Raw) -> Raw:
 
 
 def unpack_runs(packed: memoryview, size: int) -> Raw:
-    """Decode to exactly `size` bytes, or raise `CorruptChunk`."""
+    """Decode run-length encoded bytes.
+
+    Raises:
+        CorruptChunk: the data is truncated, or does not decode to exactly `size` bytes.
+    """
     data = np.frombuffer(packed, np.uint8)
     heads = np.array(_token_heads(data.view(np.int8).tolist()), np.int64)
     tokens = data.view(np.int8)[heads].astype(np.int64)
     is_run = tokens >= 0
     lengths = np.where(is_run, tokens + 1, -tokens)
     if lengths.sum() != size:
-        raise CorruptChunk(f"the runs hold {lengths.sum()} bytes where {size} belong")
+        raise CorruptChunk(f"the RLE data decompresses to {lengths.sum()} bytes instead of {size}")
     raw = np.repeat(data[heads + 1], lengths)
     literal = ~is_run
     starts = np.cumsum(lengths) - lengths
@@ -73,7 +87,11 @@ def unpack_runs(packed: memoryview, size: int) -> Raw:
 
 
 def _token_heads(signed: list[int]) -> list[int]:
-    """Walk from token to token; the last one must end where the data ends."""
+    """Return the positions at which tokens begin.
+
+    Raises:
+        CorruptChunk: the last token does not end where the data ends.
+    """
     heads = []
     position, end = 0, len(signed)
     while position < end:
@@ -81,14 +99,14 @@ def _token_heads(signed: list[int]) -> list[int]:
         token = signed[position]
         position += 2 if token >= 0 else 1 - token
     if position != end:
-        raise CorruptChunk("the last run is cut short")
+        raise CorruptChunk("the RLE data is truncated")
     return heads
 
 
 def _split_long(
     starts: NDArray[np.int64], lengths: NDArray[np.int64], is_run: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Cut stretches that are longer than one token can say."""
+    """Split runs and stretches of literals that are too long for one token."""
     limit = np.where(is_run, MAX_RUN, MAX_LITERALS)
     pieces = -(-lengths // limit)
     index = np.repeat(np.arange(len(starts)), pieces)
@@ -98,7 +116,7 @@ def _split_long(
 
 
 def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the indices starts[0] .. starts[0] + lengths[0] - 1, then those of the next range, and so on."""
+    """Return the indices starts[0] to starts[0] + lengths[0] - 1, then those of the next range."""
     total = int(lengths.sum())
     shifts: NDArray[np.int64] = starts - (np.cumsum(lengths) - lengths)
     return np.repeat(shifts, lengths) + np.arange(total)

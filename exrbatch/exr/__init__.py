@@ -1,4 +1,4 @@
-"""THE FORMAT: the OpenEXR container, bytes in and bytes out.
+"""The OpenEXR container format: header, parts, offset tables and chunks, as bytes.
 
-No pixel is decoded here and no policy is made. May import `errors` only.
+This package does not decode pixels and makes no policy decisions. May import `errors` only.
 """

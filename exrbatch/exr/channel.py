@@ -1,4 +1,4 @@
-"""Channels and their pixel types."""
+"""Channels and pixel types."""
 
 import enum
 from dataclasses import dataclass
@@ -13,15 +13,21 @@ class PixelType(enum.IntEnum):
 
     @property
     def size(self) -> int:
-        """Bytes of one sample."""
+        """Size of one sample in bytes."""
         return 2 if self is PixelType.HALF else 4
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One channel of a part. A line y holds samples of it where `y % y_sampling == 0`.
+    """One channel of a part.
 
-    `is_perceptually_linear`: the `pLinear` byte, which only lossy packers look at.
+    Attributes:
+        name: full name, including the layer. Bytes that are not UTF-8 are kept as surrogates.
+        pixel_type: type of the samples.
+        x_sampling: horizontal distance of samples in pixels.
+        y_sampling: vertical distance of samples in lines. Line y has samples of this channel only
+            if `y % y_sampling == 0`.
+        is_perceptually_linear: the `pLinear` byte, which only lossy compressions use.
     """
 
     name: str
@@ -32,10 +38,10 @@ class Channel:
 
     @property
     def layer(self) -> str:
-        """The name up to the last dot, empty where there is none."""
+        """The name up to the last dot; empty if the name has no dot."""
         return self.name.rpartition(".")[0]
 
     @property
     def suffix(self) -> str:
-        """The name after the last dot: what it is a channel of."""
+        """The name after the last dot, such as `R`; the whole name if it has no dot."""
         return self.name.rpartition(".")[2]

@@ -1,7 +1,10 @@
-"""The chunk grid of a part: which chunks there are, where they lie in the picture, how large they are raw.
+"""The chunk grid of a part: its chunks, their positions in the image, and their raw sizes.
 
-All answers are arrays over the chunks in offset-table order: increasing y for scan lines; for tiles level
-by level (of a ripmap: y level outer, x level inner), each level row by row. Sizes are in bytes.
+The grid consists of arrays with one entry for each chunk, in the order of the offset table:
+
+- Scan line chunks are ordered by increasing y.
+- Tiles are ordered by level, and row by row within a level. The levels of a ripmap are ordered by
+  y level, then by x level.
 """
 
 import itertools
@@ -15,17 +18,22 @@ from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import Box, LevelMode, Part, TileDescription
 
 INT32_MAX = (1 << 31) - 1
-"""The size field of a flat chunk is an int32."""
+"""Largest size of a flat chunk in bytes: the size field in the file is an int32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChunkGrid:
-    """The chunks of one part under one compression.
+    """The chunks that one part has with a given compression.
 
-    `coordinates`: shape (count, 1), the first line of each scan line chunk; or (count, 4), tile x, tile y,
-    level x, level y. They stand like that in each chunk's leader. `widths` and `heights`: pixels.
-    `raw_sizes`: bytes of the unpacked chunk; for deep parts those of the sample count table only, as the
-    size of the samples depends on the counts.
+    Attributes:
+        part: the part.
+        coordinates: coordinates of each chunk, as in its leader. For scan lines, shape (count, 1):
+            the first line. For tiles, shape (count, 4): tile x, tile y, level x, level y.
+        widths: width of each chunk in pixels, shape (count,).
+        heights: height of each chunk in pixels, shape (count,).
+        raw_sizes: size of each decompressed chunk in bytes, shape (count,). For deep parts this is
+            the size of the sample count table alone, because that of the samples depends on the
+            counts.
     """
 
     part: Part
@@ -41,7 +49,10 @@ class ChunkGrid:
 
 
 def chunk_count(part: Part, compression: Compression) -> int:
-    """Count the chunks of a part without building anything: safe for any header."""
+    """Return the number of chunks that a part has with a given compression.
+
+    This allocates nothing in proportion to the result, so it is safe for any header.
+    """
     window = part.data_window
     if part.tiles is None:
         return -(-window.height // compression.facts.lines_per_chunk)
@@ -52,17 +63,21 @@ def chunk_count(part: Part, compression: Compression) -> int:
 
 
 def chunk_grid(part: Part, compression: Compression) -> ChunkGrid:
-    """Build the grid of a part as if it had that compression.
+    """Build the grid of a part as if it had the given compression.
 
-    The caller has checked `chunk_count` against the size of the file: the arrays take about 60 bytes a chunk.
-    Raises `InvalidFile` when a flat chunk is larger than the format can say.
+    The arrays take about 60 bytes per chunk. Therefore the caller must first check that
+    `chunk_count` is plausible for the size of the file.
+
+    Raises:
+        InvalidFile: a flat chunk would be larger than the format allows.
     """
     if part.tiles is None:
         grid = _scan_line_grid(part, compression.facts.lines_per_chunk)
         worst = int(grid.raw_sizes.argmax())
         _check_raw_size(part, worst, int(grid.raw_sizes[worst]))
         return grid
-    # Before an array is built: the product of a hostile tile's sides and channels may not even fit an int64.
+    # Check the size before any array is built. In a hostile file, width x height x bytes per pixel
+    # of a tile may not even fit an int64.
     window, tiles = part.data_window, part.tiles
     pixels = min(tiles.x_size, window.width) * min(tiles.y_size, window.height)
     _check_raw_size(part, 0, pixels * part.bytes_per_pixel)
@@ -84,14 +99,15 @@ def _scan_line_grid(part: Part, lines_per_chunk: int) -> ChunkGrid:
     else:
         raw_sizes = np.zeros(len(first), np.int64)
         for y_sampling, line_bytes in _line_bytes_by_sampling(part).items():
-            # Lines y with first <= y < first + heights and y % y_sampling == 0; // floors for negative y too.
+            # The number of lines y with first <= y < first + heights and y % y_sampling == 0. This
+            # also works for negative y, because // rounds down.
             lines = (first + heights - 1) // y_sampling - (first - 1) // y_sampling
             raw_sizes += line_bytes * lines
     return ChunkGrid(part, first.astype(np.int32)[:, None], widths, heights, raw_sizes)
 
 
 def _line_bytes_by_sampling(part: Part) -> dict[int, int]:
-    """Bytes that a line y holds, summed over all channels with the same y sampling."""
+    """Return, for each y sampling, the bytes per line of all channels that have it."""
     sizes: dict[int, int] = {}
     for channel in part.channels:
         samples = part.data_window.width // channel.x_sampling
@@ -125,7 +141,7 @@ def _tiles_across(length: int, tile_length: int) -> int:
 
 
 def _levels(tiles: TileDescription, window: Box) -> list[tuple[int, int, int, int]]:
-    """List the levels in table order: level x, level y, width, height."""
+    """Return (level x, level y, width, height) of each level, in the order of the offset table."""
     x_levels = range(_level_count(window.width, tiles.round_up))
     y_levels = range(_level_count(window.height, tiles.round_up))
     if tiles.level_mode is LevelMode.ONE_LEVEL:

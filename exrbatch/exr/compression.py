@@ -1,7 +1,8 @@
-"""The table of OpenEXR compressions: every fact about a compression stands here and nowhere else.
+"""The table of OpenEXR compressions. All facts about compressions are in this module.
 
-Source: OpenEXR 3.5 (`ImfCompression.h`, release notes) and experiments with the 3.5.3 library: what is exact was
-compared bit by bit (a test does it again with the library that is installed), ratios are those of black frames.
+Sources are OpenEXR 3.5 (`ImfCompression.h`, release notes) and experiments with library 3.5.3.
+Whether a compression is exact was found by comparing bit by bit; a test repeats this with the
+installed library. Compression ratios were measured with black frames.
 """
 
 import enum
@@ -31,20 +32,24 @@ class Compression(enum.IntEnum):
 
     @property
     def facts(self) -> "CompressionFacts":
-        """The row of the table for this compression."""
+        """The facts about this compression."""
         return FACTS[self]
 
     def lossy_channels(self, channels: Iterable[Channel]) -> list[str]:
-        """Name the channels of a part that this compression does not keep bit by bit."""
+        """Return the names of the channels that this compression does not preserve bit for bit.
+
+        Args:
+            channels: all channels of a part.
+        """
         listed = list(channels)
         triples = _rgb_layers(listed) if self.facts.lossy_names is Names.RGB_TRIPLE else frozenset()
         return [channel.name for channel in listed if self.facts.is_lossy_for(channel, triples)]
 
     def impossible_channels(self, channels: Iterable[Channel]) -> list[str]:
-        """Name the channels of a part that the library can't pack because of how they are sampled."""
+        """Return the names of the channels whose sampling this compression does not support."""
         if not self.facts.binary_sampling:
             return []
-        most = self.facts.lines_per_chunk  # with more, chunks would have no line of the channel, and can't be read
+        most = self.facts.lines_per_chunk  # a chunk without any line of a channel can't be read
         return [
             c.name
             for c in channels
@@ -56,11 +61,17 @@ class Compression(enum.IntEnum):
 
 
 MAX_BINARY_SAMPLING = 64
-"""With x samplings of millions the library's JPEG 2000 divides by zero, which ends the process."""
+"""Largest x sampling that is passed to JPEG 2000 compressions.
+
+With x samplings of millions, the library divides by zero, which ends the process.
+"""
 
 
 class Names(enum.Enum):
-    """Which channels a lossy compression touches, by name. Case counts; only the suffix after the last dot does."""
+    """Which channels a lossy compression may change, by name.
+
+    Only the suffix after the last dot is compared; upper and lower case differ.
+    """
 
     ANY = "any channel"
     COLOUR = "R, G, B, Y, RY, BY"
@@ -74,16 +85,23 @@ _HALF, _FLOAT = frozenset((PixelType.HALF,)), frozenset((PixelType.FLOAT,))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompressionFacts:
-    """What is known about one compression.
+    """Facts about one compression.
 
-    `lines_per_chunk` holds for scan line parts; a tile is always one chunk. `deep`: legal for deep data.
-    `lossy_types` and `lossy_names`: the channels whose samples it may change; all others are exact.
-    `binary_sampling`: the library packs only channels whose samplings are powers of 2 and, downwards, at most
-    the lines of a chunk (JPEG 2000). `in_library`: packed by the OpenEXR library, not by our own code.
-    `first_release`: of OpenEXR, to read it. `max_ratio`: how many raw bytes one packed byte can stand for at most, 0
-    where that has no bound; a chunk that claims more is damaged, and is refused before anything is allocated for it.
-    `cost`: CPU time to pack at balanced effort, ZIP's being 1 (benchmarks/RESULTS.md: the mean over CG, depth and
-    plate; of those that are rarely exact, by their ratio to PIZ; LJ2K, which is like HTJ2K, is guessed).
+    Attributes:
+        lines_per_chunk: scan lines per chunk. In a tiled part, each tile is one chunk.
+        first_release: oldest OpenEXR release that can read it.
+        cost: CPU time to compress at balanced effort, relative to ZIP. It is the mean over CG,
+            depth and plate (benchmarks/RESULTS.md). Compressions that are rarely exact are scaled
+            by their ratio to PIZ. The value of LJ2K is a guess from HTJ2K, which is similar.
+        max_ratio: most raw bytes that one compressed byte can stand for; 0 if there is no limit. A
+            chunk that claims more is damaged, and is refused before memory is allocated for it.
+        deep: whether it is allowed for deep data.
+        lossy_types: pixel types of the channels that it may change. A channel may change only if
+            `lossy_names` includes it too; all others are exact.
+        lossy_names: names of the channels that it may change.
+        binary_sampling: whether it supports only channels whose samplings are powers of 2 and whose
+            y sampling does not exceed the lines of a chunk (JPEG 2000).
+        in_library: whether the OpenEXR library compresses it, not our own code.
     """
 
     lines_per_chunk: int
@@ -97,7 +115,12 @@ class CompressionFacts:
     in_library: bool = False
 
     def is_lossy_for(self, channel: Channel, rgb_layers: frozenset[str]) -> bool:
-        """Whether this channel may change; `rgb_layers`: the layers of its part that hold a complete R, G, B."""
+        """Return whether this compression may change the samples of a channel.
+
+        Args:
+            channel: the channel.
+            rgb_layers: layers of the part that have all of R, G and B.
+        """
         if channel.pixel_type not in self.lossy_types:
             return False
         if self.lossy_names is Names.COLOUR:
@@ -108,7 +131,10 @@ class CompressionFacts:
 
 
 def _rgb_layers(channels: Iterable[Channel]) -> frozenset[str]:
-    """Name the layers that hold a complete R, G, B. Parts may have thousands of channels: each is looked at once."""
+    """Return the names of the layers that have all of R, G and B.
+
+    Each channel is visited only once, because parts may have thousands of channels.
+    """
     suffixes: dict[str, set[str]] = {}
     for channel in channels:
         if channel.suffix in _RGB:
@@ -116,9 +142,11 @@ def _rgb_layers(channels: Iterable[Channel]) -> frozenset[str]:
     return frozenset(layer for layer, found in suffixes.items() if len(found) == len(_RGB))
 
 
-# max_ratio. RLE: a token of two bytes makes at most 128. Deflate: 1032 to 1 (RFC 1951, a match of 258 bytes in 2 bits);
-# PXR24 stores a float in 3 bytes before it. B44: 14 bytes for 32, B44A 3 for 32. The others have no bound worth the
-# name: a black frame of 24 float channels has 1,000,000 to 1. Memory bounds what they unpack (`file/raw.py`).
+# The values of max_ratio follow from the formats. RLE: a token of two bytes stands for at most 128
+# bytes. ZIP and ZIPS: deflate reaches 1032 to 1, a match of 258 bytes in 2 bits (RFC 1951). PXR24:
+# it stores floats in 3 bytes, then applies deflate. B44: 14 bytes stand for 32. B44A: 3 bytes stand
+# for 32. The others have no useful limit: a black frame with 24 float channels reaches 1,000,000 to
+# 1. What they decompress to is limited by the memory of the job (`recompression/raw_reader.py`).
 _F = CompressionFacts
 FACTS: dict[Compression, CompressionFacts] = {
     Compression.NONE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1, cost=0.05, deep=True),
@@ -168,19 +196,26 @@ FACTS: dict[Compression, CompressionFacts] = {
 NEAREST_DEEP: dict[Compression, Compression] = {
     compression: compression if facts.deep else Compression.ZIPS for compression, facts in FACTS.items()
 }
-"""What a deep part gets: the compression asked for, or else the best one that all readers know."""
+"""The compression that a deep part gets, for each requested compression.
+
+It is the requested one if that is allowed for deep data. Otherwise it is ZIPS, the best compression
+that all readers know.
+"""
 
 OLDEST_NOTABLE_RELEASE = "3.4"
-"""Compressions that need at least this OpenEXR release to be read deserve a word when they are chosen."""
+"""If a compression needs this OpenEXR release or a newer one to be read, users are notified."""
 
 
 def release_number(text: str) -> tuple[int, ...]:
-    """Turn "3.5.3" into (3, 5): what can be read changes with minor releases."""
+    """Return the major and minor number of a release: "3.5.3" gives (3, 5).
+
+    The third number is dropped, because only minor releases change what can be read.
+    """
     return tuple(int(number) for number in text.split(".")[:2])
 
 
 MAX_CHUNKS_PER_PART = 1 << 20
-"""OpenEXR 3.4 and 3.5 refuse to read a part with more chunks."""
+"""Most chunks of a part. OpenEXR 3.4 and 3.5 refuse to read a part with more."""
 
 MAX_CHUNKS = 1 << 21
-"""Of all parts of a file: about 130 bytes of tables each. No real file of many parts comes near."""
+"""Most chunks of a file. Each chunk needs about 130 bytes of tables. Real files have far fewer."""

@@ -1,11 +1,11 @@
-"""Header bytes <-> version field and parts. No I/O: bytes in, values out.
+"""Parse headers, and patch their bytes. This module does no I/O.
 
-A header is never built anew. Its bytes are kept as they are, each attribute remembers where its value
-lies, and `Header.recompressed` patches the two values that a recompression changes: `compression` and
-`chunkCount`. So every attribute survives, known or not, in its order and spelling.
+A header is never rebuilt. Its bytes are kept, and each attribute knows the offset of its value.
+`Header.recompressed` patches the only two values that a recompression changes: `compression` and
+`chunkCount`. Thus every attribute, known or unknown, keeps its position and spelling.
 
-Source: "OpenEXR File Layout" and "Technical Introduction to OpenEXR"; where the library is more
-lenient than the text, files that the 3.5.3 library reads were the judge.
+Sources are "OpenEXR File Layout" and "Technical Introduction to OpenEXR". The library is more
+lenient than these texts in places; there, this parser follows library 3.5.3.
 """
 
 import struct
@@ -34,17 +34,24 @@ KNOWN_FLAGS = FLAG_TILED | FLAG_LONG_NAMES | FLAG_DEEP | FLAG_MULTI_PART
 
 MAX_NAME = 255
 MAX_ATTRIBUTES = 100_000
-"""No real file comes near; keeps a hostile one from filling memory with tiny attributes."""
+"""Most attributes of a file. Real files have far fewer; a hostile file might try to fill memory."""
 MAX_HEADER = 64 << 20
-"""Bytes of all headers. They are held in memory a few times over; real ones have some MB of manifests and previews."""
+"""Most bytes that all headers of a file may have together. Memory needs room for several copies.
+
+Real headers have a few MB of manifests and previews.
+"""
 MAX_CHANNELS = 32767
-"""Of one part; OpenEXR refuses more. So no sum of sizes over all channels of a line overflows."""
+"""Most channels of a part; OpenEXR refuses more. Thus no sum of sizes over channels overflows."""
 COORDINATE_LIMIT = 1 << 30
-"""OpenEXR refuses windows beyond it, so that no sum of coordinates overflows an int32."""
+"""OpenEXR refuses windows beyond this limit, so that no sum of coordinates overflows an int32."""
 
 
 class MoreBytesNeeded(Exception):
-    """The header goes on beyond the bytes given, and the file has more. `size`: bytes to try with."""
+    """The header is longer than the given bytes, and the file has more.
+
+    Attributes:
+        size: number of bytes, from the beginning of the file, to try next.
+    """
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
@@ -53,7 +60,13 @@ class MoreBytesNeeded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The version field and all headers of a file; `raw` is the file from its first byte to the last header byte."""
+    """The version field and the headers of all parts.
+
+    Attributes:
+        raw: bytes of the file from the magic number to the end of the last header.
+        flags: flags of the version field.
+        parts: the parts in the order of the file.
+    """
 
     raw: bytes
     flags: int
@@ -61,11 +74,19 @@ class Header:
 
     @property
     def is_multi_part(self) -> bool:
-        """Whether chunk leaders begin with a part number (also true for one part with the flag set)."""
+        """Whether the multi-part flag is set, so that chunk leaders begin with a part number.
+
+        A file with a single part may have the flag, too.
+        """
         return bool(self.flags & FLAG_MULTI_PART)
 
     def recompressed(self, compressions: Sequence[Compression], chunk_counts: Sequence[int]) -> bytes:
-        """Return `raw` with each part's `compression` and, where there is one, `chunkCount` replaced."""
+        """Return a copy of `raw` with new values of `compression` and `chunkCount` in each part.
+
+        Args:
+            compressions: new compression of each part.
+            chunk_counts: new number of chunks of each part; ignored for parts without `chunkCount`.
+        """
         patched = bytearray(self.raw)
         for part, compression, count in zip(self.parts, compressions, chunk_counts, strict=True):
             attribute = part.find("compression")
@@ -78,10 +99,16 @@ class Header:
 
 
 def parse_header(data: bytes, file_size: int) -> Header:
-    """Parse the beginning of a file.
+    """Parse the header of a file.
 
-    `data` is the file's first bytes, `file_size` its whole length. Raises `MoreBytesNeeded` when `data` ends
-    before the headers do but the file does not, and `InvalidFile` for everything that no EXR file holds.
+    Args:
+        data: first bytes of the file.
+        file_size: size of the whole file in bytes.
+
+    Raises:
+        MoreBytesNeeded: `data` ends within the headers, but the file has more bytes.
+        InvalidFile: the file is not a valid EXR file.
+        UnsupportedFile: the headers or the number of channels exceed a limit.
     """
     cursor = _Cursor(data, file_size)
     flags = _parse_version(cursor)
@@ -101,7 +128,10 @@ def parse_header(data: bytes, file_size: int) -> Header:
 
 
 class _Cursor:
-    """Reads forward through the header and tells a short buffer from a short file."""
+    """Reads forward through the header.
+
+    It raises `MoreBytesNeeded` if the buffer is too short, but `InvalidFile` if the file is.
+    """
 
     def __init__(self, data: bytes, file_size: int) -> None:
         self.data = data
@@ -113,7 +143,7 @@ class _Cursor:
         if end > self.file_size:
             raise InvalidFile(
                 f"truncated header: {what} at byte {self.position} needs {size} bytes,"
-                f" the file has {self.file_size - self.position} more"
+                f" but only {self.file_size - self.position} are left"
             )
         if end > MAX_HEADER:
             raise UnsupportedFile(f"{what} ends at byte {end}; headers of more than {MAX_HEADER} bytes are not read")
@@ -124,7 +154,7 @@ class _Cursor:
         return taken
 
     def text(self, what: str) -> str:
-        """Take bytes up to a NUL; bytes that are not UTF-8 survive as surrogates."""
+        """Read a NUL-terminated string; bytes that are not UTF-8 become surrogates."""
         end = self.data.find(b"\0", self.position, self.position + MAX_NAME + 1)
         if end < 0:
             limit = self.position + MAX_NAME + 1
@@ -155,7 +185,11 @@ def _parse_version(cursor: _Cursor) -> int:
 
 
 def _parse_attributes(cursor: _Cursor, part: int, budget: int) -> list[Attribute]:
-    """Take one header, its closing NUL included; an empty list where a NUL stands at once."""
+    """Parse the attributes of one header, up to and including the NUL that ends it.
+
+    Return an empty list if the header consists of the NUL alone. The header may have at most
+    `budget` attributes.
+    """
     attributes: list[Attribute] = []
     while name := cursor.text(f"part {part}: an attribute name"):
         if len(attributes) >= budget:
@@ -170,7 +204,7 @@ def _parse_attributes(cursor: _Cursor, part: int, budget: int) -> list[Attribute
     return attributes
 
 
-# The attributes that the layout of the chunks depends on: type and size (None: any).
+# Type and size in bytes (None: any) of the attributes that determine the layout of the file.
 _LAYOUT: dict[str, tuple[str, int | None]] = {
     "channels": ("chlist", None),
     "compression": ("compression", 1),
@@ -192,11 +226,13 @@ def _build_part(index: int, attributes: list[Attribute], flags: int) -> Part:
             continue
         kind, size = expected
         if attribute.name in layout:
-            raise InvalidFile(f"part {index}: two attributes {attribute.name!r}; readers disagree which one counts")
+            raise InvalidFile(
+                f"part {index}: two attributes {attribute.name!r}; readers disagree about which one counts"
+            )
         if attribute.type != kind or size not in (None, len(attribute.value)):
             raise InvalidFile(
-                f"part {index}: attribute {attribute.name!r} is {attribute.type!r} of"
-                f" {len(attribute.value)} bytes, not {kind!r}" + (f" of {size}" if size else "")
+                f"part {index}: attribute {attribute.name!r} has type {attribute.type!r} and"
+                f" {len(attribute.value)} bytes instead of type {kind!r}" + (f" and {size} bytes" if size else "")
             )
         layout[attribute.name] = attribute.value
     required = ["channels", "compression", "dataWindow"]
@@ -230,7 +266,7 @@ def _member(
 
 
 def _storage(index: int, flags: int, type_value: bytes | None) -> Storage:
-    """Decide the kind of a part; a `type` that says something else than the version flags is refused."""
+    """Return how a part stores its pixels; refuse a `type` that contradicts the version flags."""
     by_flag = Storage.TILED if flags & FLAG_TILED else Storage.SCAN_LINE
     if type_value is None:
         return by_flag
@@ -264,21 +300,21 @@ def _channels(index: int, value: bytes, storage: Storage, window: Box) -> tuple[
     while value[position : position + 1] != b"\0":
         end = value.find(b"\0", position)
         if end < 0 or end + 17 > len(value):
-            raise InvalidFile(f"part {index}: the channel list is cut short")
+            raise InvalidFile(f"part {index}: the channel list is truncated")
         raw_name = value[position:end]
         name = raw_name.decode("utf-8", "surrogateescape")
         pixel_type, linear, x_sampling, y_sampling = struct.unpack_from("<iB3x2i", value, end + 1)
         if raw_name in channels:
             raise InvalidFile(f"part {index}: two channels are named {name!r}")
         kind = PixelType(_member(index, f"pixel type of channel {name!r}", PixelType, pixel_type))
-        if linear > 1:  # OpenEXR refuses the whole file, too
-            raise InvalidFile(f"part {index}: channel {name!r} has the pLinear value {linear}, which can be 0 or 1")
+        if linear > 1:  # OpenEXR refuses such a file, too
+            raise InvalidFile(f"part {index}: channel {name!r} has the pLinear value {linear}, which must be 0 or 1")
         channel = Channel(name, kind, x_sampling, y_sampling, bool(linear))
         _check_sampling(index, channel, storage, window)
         channels[raw_name] = channel
         position = end + 17
     if position != len(value) - 1:
-        raise InvalidFile(f"part {index}: bytes after the end of the channel list")
+        raise InvalidFile(f"part {index}: extra bytes after the end of the channel list")
     if not channels:
         raise InvalidFile(f"part {index}: no channels")
     if len(channels) > MAX_CHANNELS:
@@ -290,7 +326,7 @@ def _check_sampling(index: int, channel: Channel, storage: Storage, window: Box)
     x, y = channel.x_sampling, channel.y_sampling
     what = f"part {index}: channel {channel.name!r} has the sampling {x} x {y}"
     if x < 1 or y < 1:
-        raise InvalidFile(what)
+        raise InvalidFile(f"{what}, which must be at least 1 x 1")
     if (x, y) != (1, 1) and storage is not Storage.SCAN_LINE:
         raise InvalidFile(f"{what}, which only flat scan line parts may have")
     if window.x_min % x or window.width % x or window.y_min % y or window.height % y:
@@ -299,10 +335,10 @@ def _check_sampling(index: int, channel: Channel, storage: Storage, window: Box)
 
 def _tiles(index: int, value: bytes | None) -> TileDescription:
     if value is None:
-        raise InvalidFile(f"part {index}: tiled, but without the attribute 'tiles'")
+        raise InvalidFile(f"part {index}: the part is tiled, but the header has no attribute 'tiles'")
     x_size, y_size, mode = struct.unpack("<IIB", value)
     if not (1 <= x_size < COORDINATE_LIMIT and 1 <= y_size < COORDINATE_LIMIT):
-        raise InvalidFile(f"part {index}: tiles of {x_size} x {y_size} pixels")
+        raise InvalidFile(f"part {index}: invalid tile size {x_size} x {y_size} pixels")
     if mode >> 4 > 1:
         raise InvalidFile(f"part {index}: unknown level rounding mode {mode >> 4}")
     level_mode = LevelMode(_member(index, "level mode", LevelMode, mode & 0xF))

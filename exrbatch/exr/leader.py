@@ -1,8 +1,13 @@
-"""The few integers in front of each chunk's payload: one layout, used by reader and writer.
+"""The leader: the integers in front of the payload of each chunk.
 
-A leader holds: the part number (multi-part files only); the chunk's coordinates (first line; or tile x,
-tile y, level x, level y); then for flat data the payload size (int32), for deep data three uint64: packed
-size of the sample count table, packed and raw size of the samples.
+A leader consists of:
+
+1. the part number, in multi-part files only;
+2. the coordinates of the chunk: the first line, or tile x, tile y, level x, level y;
+3. the sizes in bytes. Flat data has one int32, the payload size. Deep data has three uint64: the
+   compressed size of the sample count table, then the compressed and the raw size of the samples.
+
+Reader and writer share this module.
 """
 
 import struct
@@ -13,7 +18,13 @@ from exrbatch.exr.part import Part
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LeaderLayout:
-    """How the leaders of one part look. `size`: bytes of one leader."""
+    """Layout of the leaders of one part.
+
+    Attributes:
+        part_number: the part number in a tuple; empty if the file is not multi-part.
+        is_deep: whether the part is deep.
+        structure: binary layout of a leader.
+    """
 
     part_number: tuple[int, ...]
     is_deep: bool
@@ -21,7 +32,7 @@ class LeaderLayout:
 
     @classmethod
     def of(cls, part: Part, is_multi_part: bool) -> "LeaderLayout":
-        """Return the layout for a part."""
+        """Return the layout of the leaders of a part."""
         prefix = 4 if part.storage.is_tiled else 1
         sizes = "QQQ" if part.storage.is_deep else "i"
         structure = struct.Struct(f"<{'i' * (prefix + is_multi_part)}{sizes}")
@@ -29,15 +40,24 @@ class LeaderLayout:
 
     @property
     def size(self) -> int:
-        """Bytes of one leader."""
+        """Size of one leader in bytes."""
         return self.structure.size
 
     def pack(self, coordinates: list[int], sizes: tuple[int, ...]) -> bytes:
-        """Make the leader of the chunk at these coordinates; `sizes` as in the module's docstring."""
+        """Return the bytes of a leader.
+
+        Args:
+            coordinates: coordinates of the chunk.
+            sizes: its sizes in bytes (see the module's description).
+        """
         return self.structure.pack(*self.part_number, *coordinates, *sizes)
 
     def unpack(self, data: bytearray | bytes, offset: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return (part number if there is one + coordinates, sizes) of the leader at `offset`."""
+        """Parse the leader at an offset of `data`.
+
+        Returns:
+            two tuples: the part number (multi-part files only) and the coordinates; the sizes.
+        """
         fields = self.structure.unpack_from(data, offset)
         split = len(fields) - (3 if self.is_deep else 1)
         return fields[:split], fields[split:]

@@ -1,8 +1,9 @@
-"""The offset tables: where each chunk lies, and how much room it has. No I/O.
+"""Parse and check the offset tables, which say where each chunk begins. This module does no I/O.
 
-The chunks must tile the file from the end of the tables to its last byte. So the room of each chunk is
-known from the offsets alone, before a leader is read or anything is allocated: a gap, an overlap, a stray
-byte or a cut shows as a leader that disagrees with its room.
+The chunks must fill the file without gaps, from the end of the tables to its last byte. Therefore
+the offsets alone determine the extent of each chunk, that is its size with its leader, before any
+leader is read or memory allocated. A gap, an overlap, an extra byte or a truncation is found
+because the sizes in a leader disagree with the extent of its chunk.
 """
 
 from collections.abc import Sequence
@@ -18,14 +19,23 @@ from exrbatch.exr.header import Header
 from exrbatch.exr.leader import LeaderLayout
 
 MAX_RAW_CHUNK = 512 * 1000 * 1000
-"""Bytes. A worker holds a few times this at most; the largest tiles seen in real files are far below."""
+"""Largest raw size of a chunk in bytes. A worker needs a few times this at most.
+
+The largest tiles seen in real files are far smaller.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PartChunks:
-    """Where the chunks of one part lie, in table order.
+    """Where the chunks of one part are in the file, in offset table order.
 
-    `offsets`, `extents` (leader included) and `file_size`: bytes.
+    Attributes:
+        grid: the chunks.
+        leader: layout of their leaders.
+        offsets: byte offset of each chunk's leader, shape (count,).
+        extents: bytes from each chunk's offset to the next offset or the end of the file, shape
+            (count,). This includes the leader.
+        file_size: size of the file in bytes.
     """
 
     grid: ChunkGrid
@@ -35,11 +45,15 @@ class PartChunks:
     file_size: int
 
     def where(self, chunk: int) -> str:
-        """Name a chunk for a message."""
+        """Return a description of a chunk's position for messages."""
         return f"part {self.grid.part.index}, chunk {chunk} at byte {self.offsets[chunk]}"
 
     def first_misfit(self) -> int | None:
-        """Find a flat chunk whose room can't hold it, or any chunk whose room is too small for its raw size."""
+        """Return the first chunk whose extent can't be right, or None.
+
+        An extent is too small if the leader does not fit, or if the payload can't decompress to the
+        raw size of the grid. It is too large if the payload of a flat chunk exceeds its raw size.
+        """
         room = self.extents - self.leader.size
         raw = self.grid.raw_sizes
         max_ratio = self.grid.part.compression.facts.max_ratio
@@ -51,9 +65,17 @@ class PartChunks:
         return int(bad.argmax()) if bad.any() else None
 
     def check_flat_leaders(self, chunks: Sequence[int], leaders: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Check the leaders of flat chunks, shape (chunks, `leader.size`), all at once; return their payload sizes.
+        """Check the leaders of several flat chunks at once.
 
-        Raises `CorruptChunk` as `check_leader` does, for the first that is wrong.
+        Args:
+            chunks: indices of the chunks.
+            leaders: their leaders, shape (chunks, `leader.size`).
+
+        Returns:
+            the payload sizes in bytes, shape (chunks,).
+
+        Raises:
+            CorruptChunk: a leader is wrong; the message is that of `check_leader` for the first.
         """
         indices = np.asarray(chunks, np.int64)
         fields = leaders.view("<i4")
@@ -69,9 +91,18 @@ class PartChunks:
         return expected[:, -1]
 
     def check_leader(self, chunk: int, data: bytes | bytearray, start: int) -> tuple[int, ...]:
-        """Check the leader at data[start] against the chunk's place and room; return its size fields.
+        """Check a leader against the coordinates and the extent of its chunk.
 
-        Raises `CorruptChunk`, naming the chunk and what is wrong.
+        Args:
+            chunk: index of the chunk.
+            data: bytes that contain the leader.
+            start: position of the leader in `data`.
+
+        Returns:
+            the sizes in the leader.
+
+        Raises:
+            CorruptChunk: the leader is wrong; the message names the chunk and the error.
         """
         where = self.where(chunk)
         room = int(self.extents[chunk]) - self.leader.size
@@ -80,8 +111,8 @@ class PartChunks:
         place, sizes = self.leader.unpack(data, start)
         expected = (*self.leader.part_number, *self.grid.coordinates[chunk].tolist())
         if place != expected:
-            raise CorruptChunk(f"{where}: its leader says {place}, its place in the offset table {expected}")
-        claimed = sum(sizes[:2])  # deep: sample count table and samples; flat: there is only one
+            raise CorruptChunk(f"{where}: its leader says {place}, but the offset table says {expected}")
+        claimed = sum(sizes[:2])  # deep: sample count table and samples; flat: the only size
         if min(sizes) < 0:
             raise CorruptChunk(f"{where}: its leader claims {min(sizes)} bytes")
         if claimed < room:
@@ -93,21 +124,39 @@ class PartChunks:
         return sizes
 
     def check_deep_sizes(self, chunk: int, table_size: int, data_size: int, raw_size: int) -> None:
-        """Check what a deep leader says of its counts and samples before anything is allocated for them."""
+        """Check the sizes in a deep leader before memory is allocated for counts and samples.
+
+        Args:
+            chunk: index of the chunk.
+            table_size: compressed size of the sample count table in bytes.
+            data_size: compressed size of the samples in bytes.
+            raw_size: raw size of the samples in bytes.
+
+        Raises:
+            CorruptChunk: the samples can't have this raw size.
+            UnsupportedFile: they exceed `MAX_RAW_CHUNK`.
+        """
         compression = self.grid.part.compression
         if data_size > raw_size or (compression.facts.max_ratio and raw_size > compression.facts.max_ratio * data_size):
             raise CorruptChunk(
-                f"{self.where(chunk)}: {data_size} bytes can't be {raw_size} raw bytes of samples as {compression.name}"
+                f"{self.where(chunk)}: {data_size} bytes of samples"
+                f" can't decompress to {raw_size} bytes with {compression.name}"
             )
         if (most := max(table_size, raw_size)) > MAX_RAW_CHUNK:
             raise UnsupportedFile(f"{self.where(chunk)}: {most} raw bytes, more than {MAX_RAW_CHUNK}")
 
 
 def table_counts(header: Header, file_size: int) -> list[int]:
-    """Count the chunks of each part; refuse tables that can't be in the file, before they are read."""
+    """Return the number of chunks of each part.
+
+    Raises:
+        InvalidFile: the file is too small for its offset tables, or a part has a compression that
+            is not allowed for it.
+        UnsupportedFile: there are too many chunks.
+    """
     for part in header.parts:
         if part.storage.is_deep and not part.compression.facts.deep:
-            raise InvalidFile(f"part {part.index}: {part.compression.name} is no compression for deep data")
+            raise InvalidFile(f"part {part.index}: {part.compression.name} is not allowed for deep data")
     counts = [chunk_count(part, part.compression) for part in header.parts]
     for part, count in zip(header.parts, counts, strict=True):
         if count > MAX_CHUNKS_PER_PART:
@@ -117,13 +166,24 @@ def table_counts(header: Header, file_size: int) -> list[int]:
     end = len(header.raw) + 8 * sum(counts)
     if end > file_size:
         raise InvalidFile(
-            f"truncated: the offset tables of {sum(counts)} chunks end at byte {end}, the file at {file_size}"
+            f"truncated: the offset tables of {sum(counts)} chunks end at byte {end}, but the file ends at {file_size}"
         )
     return counts
 
 
 def parse_tables(header: Header, counts: list[int], data: bytes, file_size: int) -> tuple[PartChunks, ...]:
-    """Turn the bytes of all offset tables into checked offsets and extents."""
+    """Parse and check the offset tables of all parts.
+
+    Args:
+        header: header of the file.
+        counts: number of chunks of each part, from `table_counts`.
+        data: bytes of all offset tables.
+        file_size: size of the file in bytes.
+
+    Raises:
+        InvalidFile: an offset is wrong.
+        UnsupportedFile: a chunk exceeds `MAX_RAW_CHUNK`.
+    """
     start = len(header.raw) + len(data)
     stored = np.frombuffer(data, "<u8")
     bounds = np.cumsum([0, *counts])
@@ -145,7 +205,16 @@ def parse_tables(header: Header, counts: list[int], data: bytes, file_size: int)
 
 
 def _check_offsets(stored: NDArray[np.uint64], bounds: NDArray[np.int64], start: int, file_size: int) -> None:
-    """Check one by one what an offset can be wrong about: empty, outside, repeated, or a gap before the first."""
+    """Raise `InvalidFile` if an offset is wrong.
+
+    It may be 0, outside the chunks, or repeated, or there may be a gap before the first chunk.
+
+    Args:
+        stored: offsets of all parts.
+        bounds: index in `stored` at which each part begins, and the end of the last.
+        start: byte at which the first chunk must begin.
+        file_size: size of the file in bytes.
+    """
 
     def where(index: int) -> str:
         part = int(np.searchsorted(bounds, index, side="right")) - 1
@@ -168,6 +237,6 @@ def _check_offsets(stored: NDArray[np.uint64], bounds: NDArray[np.int64], start:
     repeated = np.flatnonzero(np.diff(stored[order]) == 0)
     if len(repeated):
         one, other = (int(order[repeated[0] + step]) for step in (0, 1))
-        raise InvalidFile(f"{where(other)}: the same offset {stored[other]} as {where(one)}")
+        raise InvalidFile(f"{where(other)} has the same offset {stored[other]} as {where(one)}")
     if stored[order[0]] != start:
         raise InvalidFile(f"{stored[order[0]] - start} bytes before the first chunk (byte {start}) belong to no chunk")

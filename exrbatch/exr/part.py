@@ -1,4 +1,4 @@
-"""What a header says about one part, as plain frozen values."""
+"""The header of one part as frozen values."""
 
 import enum
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from exrbatch.exr.compression import Compression
 
 
 class LineOrder(enum.IntEnum):
-    """The order in which a part's chunks lie in the file."""
+    """The order of a part's chunks in the file."""
 
     INCREASING_Y = 0
     DECREASING_Y = 1
@@ -16,7 +16,7 @@ class LineOrder(enum.IntEnum):
 
 
 class Storage(enum.Enum):
-    """How a part stores its pixels; the values are those of the `type` attribute."""
+    """How a part stores its pixels. The values are those of the `type` attribute."""
 
     SCAN_LINE = "scanlineimage"
     TILED = "tiledimage"
@@ -25,17 +25,17 @@ class Storage(enum.Enum):
 
     @property
     def is_deep(self) -> bool:
-        """Whether a pixel holds any number of samples."""
+        """Whether the number of samples may differ from pixel to pixel."""
         return self in (Storage.DEEP_SCAN_LINE, Storage.DEEP_TILED)
 
     @property
     def is_tiled(self) -> bool:
-        """Whether a chunk is a tile (else it is a run of scan lines)."""
+        """Whether a chunk is a tile. Otherwise it is a run of scan lines."""
         return self in (Storage.TILED, Storage.DEEP_TILED)
 
 
 class LevelMode(enum.IntEnum):
-    """Which resolution levels a tiled part holds."""
+    """Which resolution levels a tiled part has."""
 
     ONE_LEVEL = 0
     MIPMAP_LEVELS = 1
@@ -44,7 +44,7 @@ class LevelMode(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle of pixels; both corners belong to it."""
+    """A rectangle of pixels. Its minimum and maximum are part of it."""
 
     x_min: int
     y_min: int
@@ -53,18 +53,25 @@ class Box:
 
     @property
     def width(self) -> int:
-        """Pixels from left to right."""
+        """Width in pixels."""
         return self.x_max - self.x_min + 1
 
     @property
     def height(self) -> int:
-        """Pixels from top to bottom."""
+        """Height in pixels."""
         return self.y_max - self.y_min + 1
 
 
 @dataclass(frozen=True, slots=True)
 class TileDescription:
-    """The `tiles` attribute: tile size in pixels and which levels there are."""
+    """The `tiles` attribute.
+
+    Attributes:
+        x_size: width of a tile in pixels.
+        y_size: height of a tile in pixels.
+        level_mode: which levels the part has.
+        round_up: whether the sizes of levels are rounded up, not down.
+    """
 
     x_size: int
     y_size: int
@@ -74,7 +81,14 @@ class TileDescription:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute of a header; `offset` is where its value begins in the file."""
+    """One attribute of a header.
+
+    Attributes:
+        name: its name.
+        type: name of its type.
+        offset: byte offset of its value in the file.
+        value: bytes of its value.
+    """
 
     name: str
     type: str
@@ -86,8 +100,16 @@ class Attribute:
 class Part:
     """One part of a file.
 
-    `channels` are in the order of their name bytes, which is the order of the samples in a chunk, whatever
-    the order in the header. `attributes` are in the header's order.
+    Attributes:
+        index: number of the part in the file, from 0.
+        storage: how it stores its pixels.
+        channels: channels in the order of their name bytes. The samples in a chunk have this order,
+            whatever the order of the channels in the header.
+        data_window: rectangle of the pixels that it has.
+        line_order: order of its chunks in the file.
+        compression: compression of its chunks.
+        tiles: size of its tiles and its levels, or None if it has scan lines.
+        attributes: all attributes in the order of the header.
     """
 
     index: int
@@ -100,10 +122,16 @@ class Part:
     attributes: tuple[Attribute, ...]
 
     def find(self, name: str) -> Attribute | None:
-        """Return the attribute of that name; of several, the last one (as OpenEXR does)."""
+        """Return the attribute with the given name, or None.
+
+        If several attributes have this name, return the last one, as OpenEXR does.
+        """
         return next((a for a in reversed(self.attributes) if a.name == name), None)
 
     @property
     def bytes_per_pixel(self) -> int:
-        """Bytes of one sample of every channel (of one pixel where nothing is subsampled)."""
+        """Size in bytes of one sample of every channel.
+
+        Without subsampling this is the size of a flat pixel.
+        """
         return sum(channel.pixel_type.size for channel in self.channels)

@@ -1,4 +1,4 @@
-"""The packed bytes of chunks, read from an open file into a buffer that is used again."""
+"""Read the payloads of chunks, their compressed bytes, from an open file into a reused buffer."""
 
 import itertools
 import operator
@@ -12,18 +12,24 @@ from exrbatch.exr.offset_tables import PartChunks
 from exrbatch.exr.reader import ExrFile
 
 UNCHECKED_DEEP = 16 << 20
-"""Bytes of deep chunks that are read together with their leaders. Before more, the leaders are looked at: nothing
-but they say how large a deep chunk should be, and the room in a file that is mostly a hole has no bounds."""
+"""Most bytes of deep chunks that are read before their leaders are checked.
+
+For larger reads, the leaders are checked first. Only they say how large a deep chunk should be. Its
+extent in the file is no limit, because a sparse file may be huge.
+"""
 
 _IOV_MAX = 1024
-"""Buffers that one scattered read may fill, on Linux and macOS alike."""
+"""Most buffers that one call of `preadv` may fill, on Linux and on macOS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The packed bytes of one chunk.
+    """The payload of one chunk.
 
-    Flat: `data`. Deep: `table` (sample counts) and `data` (samples, `raw_size` bytes when unpacked).
+    Attributes:
+        data: compressed pixels of a flat chunk, or compressed samples of a deep chunk.
+        table: compressed sample count table of a deep chunk; None for a flat chunk.
+        raw_size: raw size in bytes of the samples of a deep chunk; 0 for a flat chunk.
     """
 
     data: memoryview
@@ -32,17 +38,28 @@ class Payload:
 
 
 class PayloadReader:
-    """Reads chunks of one open file; each thread that does needs a reader of its own."""
+    """Reads payloads of one open file. Each thread needs its own reader."""
 
     def __init__(self, file: ExrFile) -> None:
         self._file = file
         self._buffer = bytearray()
 
     def read(self, part: int, chunks: Sequence[int]) -> list[Payload]:
-        """Read the payloads of some chunks of a part (indices in table order).
+        """Read the payloads of some chunks.
 
-        The views are good until the next call. One read serves chunks that lie side by side. Raises
-        `CorruptChunk` where a leader does not say what the chunk's place in the file says.
+        If the chunks are adjacent in the file, they are read with a single call.
+
+        Args:
+            part: index of the part.
+            chunks: indices of the chunks in offset table order.
+
+        Returns:
+            the payloads. They are views of a buffer that the next call overwrites.
+
+        Raises:
+            CorruptChunk: a leader disagrees with the offset table.
+            InvalidFile: the file has become shorter.
+            UnsupportedFile: a deep chunk exceeds `MAX_RAW_CHUNK`.
         """
         table = self._file.parts[part]
         indices = list(chunks)
@@ -70,10 +87,20 @@ class PayloadReader:
         return [Payload(view[begin : begin + size]) for begin, size in zip(begins, sizes, strict=True)]
 
     def read_uncompressed(self, part: int, chunks: Sequence[int], raw: memoryview) -> bool:
-        """Read chunks that are stored raw and lie side by side straight into `raw`, without a copy in between.
+        """Read flat, uncompressed chunks directly into `raw`, without an intermediate copy.
 
-        Returns False, with nothing promised about `raw`, where that can't be done: the chunks lie apart, or
-        this system has no scattered read.
+        Args:
+            part: index of the part.
+            chunks: indices of the chunks in offset table order.
+            raw: buffer that is filled with their raw bytes.
+
+        Returns:
+            True if `raw` was filled. False if the chunks are not adjacent in the file, if they do
+            not fill `raw` exactly, or if the system has no `preadv`. Then the content of `raw` is
+            undefined.
+
+        Raises:
+            CorruptChunk: a leader disagrees with the offset table.
         """
         table = self._file.parts[part]
         indices = list(chunks)

@@ -1,4 +1,4 @@
-"""open_exr(path) -> ExrFile: header, offset tables and bytes, every bound checked on the way."""
+"""Open an EXR file and read its header, offset tables and bytes, with every bound checked."""
 
 import io
 import os
@@ -11,25 +11,35 @@ from exrbatch.exr.header import Header, MoreBytesNeeded, parse_header
 from exrbatch.exr.offset_tables import PartChunks, parse_tables, table_counts
 
 FIRST_READ = 8192
-"""Most headers fit; a preview or a long list of attributes takes more reads, each 4 times as large."""
+"""Size of the first read in bytes.
+
+Most headers fit. A preview or a long list of attributes takes more reads, each 4 times as large.
+"""
 
 
 SMALL = 64 * 1000 * 1000
-"""Raw bytes that any file may ask for at once. Who has more memory to give says so (`ExrFile.raw_limit`)."""
+"""Raw bytes of a file that may be decompressed at once, unless the caller allows more.
+
+A caller that can spare more memory sets a higher `ExrFile.raw_limit`.
+"""
 
 
 class _Closer:
-    """Closes files on a thread, one at a time.
+    """Closes files in a background thread, one at a time.
 
-    The last close of a file whose name is gone frees its blocks. Where the disk is told of that (mount option
-    `discard`) the close of a 400 MB frame waits half a second and computes nothing: time for the next frame.
+    The last close of a file without a name frees its blocks. On a file system that reports freed
+    blocks to the disk (mount option `discard`), closing a 400 MB frame waits for half a second
+    without using the CPU. In this time the next frame can be processed.
     """
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
 
     def close(self, file: io.FileIO) -> None:
-        """Close a file behind the caller's back; waits for the one before, so that at most one takes space."""
+        """Close a file in the background.
+
+        First wait for the previous close, so that at most one closed file still takes disk space.
+        """
         if self._thread is not None:
             self._thread.join()
         self._thread = threading.Thread(target=file.close, name="exrbatch-close")
@@ -40,22 +50,32 @@ _closer = _Closer()
 
 
 class ExrFile:
-    """An open file. It holds its descriptor to the end: the inode that was opened is the one that is read.
+    """An open EXR file.
+
+    It keeps its descriptor until it is closed. Thus all reads are from the inode that was opened,
+    even if the path is replaced.
 
     Attributes:
-        path: as it was given.
-        raw_limit: raw bytes that may be unpacked at once.
-        stat: its state when it was opened.
-        header: its header.
-        was_replaced: whether nothing but this descriptor holds the file any more.
+        path: path as given by the caller.
+        raw_limit: most raw bytes that may be decompressed at once.
+        stat: result of `os.fstat` when the file was opened.
+        header: parsed header.
+        was_replaced: whether the file was replaced under its name, so that closing it may free its
+            blocks. A caller that replaces the file sets this; it is then closed in the background.
     """
 
     def __init__(self, path: str, raw_limit: int, fd: int | None = None) -> None:
-        """Open the file, parse its header and compare that with the file size.
+        """Open the file, parse its header, and check it against the file size.
 
-        `fd`: a descriptor of the file, if it is open already; it stays open, and is the caller's.
+        Args:
+            path: path of the file.
+            raw_limit: most raw bytes that may be decompressed at once.
+            fd: descriptor of the file if it is already open. The caller keeps it and closes it.
 
-        Raises `InvalidFile`, `UnsupportedFile` or `OSError`.
+        Raises:
+            InvalidFile: it is not a valid EXR file.
+            UnsupportedFile: it is not a regular file, or exceeds a limit.
+            OSError: it can't be opened or read.
         """
         self.path = path
         self.raw_limit = raw_limit
@@ -86,20 +106,25 @@ class ExrFile:
 
     @property
     def fd(self) -> int:
-        """The descriptor, for `os.fstat` and the like."""
+        """The descriptor of the file, for example for `os.fstat`."""
         return self._file.fileno()
 
     @property
     def parts(self) -> tuple[PartChunks, ...]:
-        """The chunk tables, read and checked when first asked for: a finished file needs its header only."""
+        """The chunk tables of all parts.
+
+        They are read and checked at first use, because a file that needs no work needs only its
+        header.
+        """
         if self._parts is None:
             self._parts = self._read_tables()
         return self._parts
 
     def read_into(self, view: memoryview, offset: int) -> None:
-        """Fill a view with the bytes at an offset; any number of threads may do that at once.
+        """Fill a view with the bytes at an offset. Several threads may call this at the same time.
 
-        Raises `InvalidFile` where the file has become too short.
+        Raises:
+            InvalidFile: the file has become too short.
         """
         while view:
             count = self._read_some(view, offset)
@@ -115,7 +140,14 @@ class ExrFile:
             return self._file.readinto(view) or 0
 
     def check_leader_now(self, table: PartChunks, chunk: int) -> tuple[int, ...]:
-        """Read and check the leader of one chunk; return its size fields. Raises `CorruptChunk`."""
+        """Read and check the leader of one chunk.
+
+        Returns:
+            the sizes in the leader.
+
+        Raises:
+            CorruptChunk: the leader is wrong.
+        """
         size = min(table.leader.size, int(table.extents[chunk]))
         return table.check_leader(chunk, self._read_new(int(table.offsets[chunk]), size), 0)
 
@@ -133,13 +165,16 @@ class ExrFile:
         for table in tables:
             misfit = table.first_misfit()
             if misfit is not None:
-                # Its leader tells best what is wrong with it: a cut, a gap, an overlap or a lie about the picture.
+                # Checking the leader gives the most specific error: a truncation, a gap, an overlap
+                # or wrong coordinates.
                 self.check_leader_now(table, misfit)
                 raw = int(table.grid.raw_sizes[misfit])
                 room = int(table.extents[misfit]) - table.leader.size
                 compression = table.grid.part.compression.name
-                raise CorruptChunk(f"{table.where(misfit)}: {room} bytes can't be {raw} raw bytes as {compression}")
-            # The last chunk of the file tells at once whether it was cut or something was put behind it.
+                raise CorruptChunk(
+                    f"{table.where(misfit)}: {room} bytes can't decompress to {raw} bytes with {compression}"
+                )
+            # The last chunk of the file shows whether the file was truncated or extended.
             last = int(table.offsets.argmax())
             if table.offsets[last] + table.extents[last] == self.stat.st_size:
                 self.check_leader_now(table, last)
@@ -152,13 +187,21 @@ class ExrFile:
 
 
 def _open(path: str, flags: int) -> int:
-    """Open without waiting: a pipe by that name would otherwise wait for its writer."""
+    """Open a file without blocking; opening a named pipe would otherwise wait for its writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def open_exr(path: str, raw_limit: int = SMALL, fd: int | None = None) -> ExrFile:
-    """Open a file; close it with `with`. Raises `InvalidFile`, `UnsupportedFile` or `OSError`.
+    """Open an EXR file; use the result in a `with` statement.
 
-    `fd`: a descriptor of the file, if it is open already; it stays open, and is the caller's.
+    Args:
+        path: path of the file.
+        raw_limit: most raw bytes that may be decompressed at once.
+        fd: descriptor of the file if it is already open. The caller keeps it and closes it.
+
+    Raises:
+        InvalidFile: it is not a valid EXR file.
+        UnsupportedFile: it is not a regular file, or exceeds a limit.
+        OSError: it can't be opened or read.
     """
     return ExrFile(path, raw_limit, fd)

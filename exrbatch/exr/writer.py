@@ -1,7 +1,7 @@
-"""Writes an EXR file front to back: header bytes, room for the offset tables, chunks, then the tables.
+"""Write an EXR file from front to back: header, space for the offset tables, chunks, tables.
 
-It takes the header as finished bytes and the chunks as packed payloads: nothing is decided here but
-where each chunk lies.
+The caller passes the finished bytes of the header and the compressed payloads. This module only
+decides where each chunk is written.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,50 +14,75 @@ from exrbatch.exr.leader import LeaderLayout
 
 Buffer = bytes | bytearray | memoryview
 Write = Callable[[memoryview, int], None]
-"""Writes all of some bytes at an offset of the file, or raises."""
+"""Function (data, offset) that writes all of `data` at an offset of the file, or raises."""
 
 
 class ExrWriter:
-    """Writes one file, which is empty, through a function."""
+    """Writes one EXR file through a function.
+
+    Attributes:
+        position: size in bytes of what has been written or is pending.
+    """
 
     def __init__(self, write: Write, header: Header, header_bytes: bytes, grids: Sequence[ChunkGrid]) -> None:
-        """`header`: the source's; `header_bytes`: the new file's, of the same length; `grids`: the new file's."""
+        """Begin a file.
+
+        Args:
+            write: writes to the file, which must be empty.
+            header: header of the source.
+            header_bytes: header of the new file; its length is that of the source.
+            grids: chunks of each part in the new file.
+        """
         self._write = write
         self._leaders = [LeaderLayout.of(part, header.is_multi_part) for part in header.parts]
         self._grids = grids
         self._offsets = [np.zeros(grid.count, "<u8") for grid in grids]
         self._table_start = len(header_bytes)
         self._pending: list[Buffer] = []
-        self._first: bytearray | None = None  # what was flushed first, until it is known whether that is all
+        self._first: bytearray | None = None  # the first flush, kept until there is a second
         self.position = 0
         self._put(header_bytes)
         self._put(bytes(8 * sum(grid.count for grid in grids)))
 
     def write_flat(self, part: int, chunk: int, payload: Buffer) -> None:
-        """Append a flat chunk; the payload is not copied before the next `flush`."""
+        """Append a flat chunk. The payload is not copied, so keep it unchanged until `flush`.
+
+        Args:
+            part: index of the part.
+            chunk: index of the chunk in offset table order.
+            payload: its compressed bytes.
+        """
         self._begin(part, chunk, (len(payload),))
         self._put(payload)
 
     def write_deep(self, part: int, chunk: int, table: Buffer, data: Buffer, raw_size: int) -> None:
-        """Append a deep chunk; `raw_size`: bytes of the unpacked samples."""
+        """Append a deep chunk. The payload is not copied, so keep it unchanged until `flush`.
+
+        Args:
+            part: index of the part.
+            chunk: index of the chunk in offset table order.
+            table: compressed sample count table.
+            data: compressed samples.
+            raw_size: raw size of the samples in bytes.
+        """
         self._begin(part, chunk, (len(table), len(data), raw_size))
         self._put(table)
         self._put(data)
 
     def finish(self) -> None:
-        """Write what is pending and the offset tables; every chunk must have been written by now."""
+        """Write pending chunks and the offset tables. All chunks must have been appended before."""
         self.flush()
         tables = np.concatenate(self._offsets)
         assert tables.all(), "a chunk was never written"
         data = memoryview(tables.tobytes())
         if self._first is None:
             self._write(data, self._table_start)
-        else:  # a small file takes one write, which is a round trip less
+        else:  # write a small file at once, which saves a round trip
             self._first[self._table_start : self._table_start + len(data)] = data
             self._write(memoryview(self._first), 0)
 
     def flush(self) -> None:
-        """Write what is pending; from now on the buffers given are the caller's again."""
+        """Write pending chunks. Afterwards the caller may reuse their buffers."""
         data = bytearray().join(self._pending)
         start = self.position - len(data)
         self._pending.clear()

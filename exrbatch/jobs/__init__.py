@@ -1,1 +1,1 @@
-"""What is done with one file, as a job that any executor can run: a plan in, a report out."""
+"""Jobs: what to do with one file. Any executor can run a job, and each job returns a report."""

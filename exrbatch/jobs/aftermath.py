@@ -1,4 +1,4 @@
-"""After a worker has died: had it put its new file in place?"""
+"""Find out whether a worker that died had already put its new file in place."""
 
 import contextlib
 from typing import TYPE_CHECKING
@@ -13,16 +13,22 @@ if TYPE_CHECKING:
 
 
 def find_result(job: "RecompressJob", pid: int, size: int) -> FileReport | None:
-    """Look for the new file of a job whose worker has died; None if it is not in place, or that can't be proved.
+    """Return the report of a job whose worker died after it had put the new file in place.
 
-    The proof is what the worker left: the original under a name that tells which new file it was exchanged for. So this
-    comes before any sweep. Where more than the frame is to be looked after (outputs, backups, other names), the job is
-    done again instead: it finds out.
+    The proof is the original that the worker left behind: its temp name says which new file it was
+    exchanged for. So call this before leftover temp files are removed.
+
+    If the job has an output, a backup or hard links, the frame alone does not show whether all of
+    the job is done. Then this returns None, and the job must be run again: it recognizes what is
+    already done.
 
     Args:
-        job: what the worker was to do.
-        pid: process number of the worker.
-        size: bytes of the source, as the scan saw it.
+        job: the worker's job.
+        pid: process ID of the worker.
+        size: size of the source in bytes, as the scan saw it.
+
+    Returns:
+        The report, or None if the new file is not in place or that can't be proved.
     """
     if job.destination is not None or job.place.backup is not None or job.place.hard_links:
         return None
@@ -30,7 +36,7 @@ def find_result(job: "RecompressJob", pid: int, size: int) -> FileReport | None:
         if not was_exchanged(job.source, pid):
             return None
         with open_exr(job.source) as file:
-            file.parts  # noqa: B018  reads and checks the chunk tables
+            file.parts  # noqa: B018  this reads and checks the offset tables
             return FileReport(
                 path=job.source,
                 status=Status.RECOMPRESSED,

@@ -1,4 +1,4 @@
-"""The kind of job behind `exrbatch verify`: a file compared with another one. Neither is changed."""
+"""The job of `exrbatch verify`: compare one file with another. Neither file is changed."""
 
 import os
 from dataclasses import dataclass, replace
@@ -12,11 +12,11 @@ from exrbatch.recompression.progress import Progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareRules(Rules):
-    """How every file of a run is compared.
+    """The rules for comparing the files of a run.
 
     Attributes:
-        verify: which decoder reads the other file; the first is always read by our own code.
-        other: what the files are compared with, for the dashboard.
+        verify: decoder for the other file; the first file is always read by our own code.
+        other: what the files are compared with, as shown on the dashboard.
     """
 
     must_do_all: ClassVar[bool] = True
@@ -25,24 +25,24 @@ class CompareRules(Rules):
 
     @property
     def title(self) -> str:
-        """Say what is being done."""
+        """What the run does, for the dashboard."""
         return f"comparing with {self.other}"
 
     def job(self, place: Place, share: Share) -> "CompareJob":
-        """Make the job of one file."""
+        """Return the job for one file."""
         assert place.other is not None, "a comparison needs two files"
         return CompareJob(source=place.source, other=place.other, verify=self.verify, memory=share.memory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareJob(Job):
-    """Two files to be compared.
+    """A job that compares two files.
 
     Attributes:
-        source: path of the first.
-        other: path of the second.
-        verify: which decoder reads the second.
-        memory: bytes of memory that may be taken.
+        source: path of the first file.
+        other: path of the second file.
+        verify: decoder for the second file.
+        memory: bytes of memory that the job may use; 0 for the minimum that every file may use.
     """
 
     source: str
@@ -52,12 +52,12 @@ class CompareJob(Job):
 
     @property
     def destination(self) -> str | None:
-        """Path of the other file, which the report names."""
+        """Path of the other file, for the report."""
         return self.other
 
     def do(self, progress: Progress) -> FileReport:
-        """Compare them."""
-        from exrbatch.exr.reader import open_exr  # heavy: the parent, which makes jobs, starts sooner
+        """Compare the two files, and return the report."""
+        from exrbatch.exr.reader import open_exr  # imported late: the parent process starts sooner without it
         from exrbatch.recompression.comparison import compare
         from exrbatch.recompression.lanes import Walk
         from exrbatch.recompression.raw_reader import raw_limit
@@ -67,7 +67,7 @@ class CompareJob(Job):
         if os.path.islink(self.other):
             return failed(self, "the other file is a symbolic link", size_of(self.source))
         with open_exr(self.source, raw_limit(self.memory)) as source:
-            source.parts  # noqa: B018  reads and checks the chunk tables
+            source.parts  # noqa: B018  this reads and checks the offset tables
             size = source.stat.st_size
             difference = compare(Walk(source, progress), self.other, self.verify)
         if difference is not None:
@@ -77,6 +77,9 @@ class CompareJob(Job):
         )
 
     def outcome(self, error: Exception) -> FileReport:
-        """Make the report of a job that ended with an error: what was not compared is not equal."""
+        """Return the report of a job that ended with an error.
+
+        The status is FAILED in any case: a file that was not compared is not known to be equal.
+        """
         report = Job.outcome(self, error)
         return replace(report, status=Status.FAILED) if report.status is Status.SKIPPED else report

@@ -1,11 +1,14 @@
-"""Is a file a complete OpenEXR file? Safe replacement asks before it removes what such a file has replaced."""
+"""Check whether a file is a complete OpenEXR file.
+
+The sweep of leftover temp files makes this check before it removes an original that was replaced.
+"""
 
 from exrbatch.errors import ExrbatchError
 
 
 def is_complete(path: str) -> bool:
-    """Whether a file is an OpenEXR file with all its chunks in place."""
-    from exrbatch.exr.reader import open_exr  # seldom needed, and it takes numpy with it: a run starts sooner
+    """Return whether a file is an OpenEXR file with all its chunks in place."""
+    from exrbatch.exr.reader import open_exr  # imported late: rarely needed, and it imports numpy
 
     try:
         with open_exr(path) as file:

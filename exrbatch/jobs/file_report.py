@@ -1,4 +1,7 @@
-"""FileReport: how one file ended. Plain values only, so that it can cross from any process."""
+"""`FileReport`: the result for one file.
+
+It has plain values only, so that any process can send it.
+"""
 
 import base64
 import enum
@@ -11,10 +14,17 @@ from exrbatch.text import path_bytes, safe_text
 
 
 class Status(enum.StrEnum):
-    """A file ends as exactly one of these.
+    """The status of a file at the end. Each file has exactly one.
 
-    PLANNED occurs in a dry run only: it would be recompressed. EQUAL occurs in a comparison only, MEASURED in a
-    benchmark only.
+    Attributes:
+        RECOMPRESSED: a new file is in place.
+        ALREADY: the file has the compression already, or its output is already there.
+        NO_GAIN: the new file was not smaller, and was not kept.
+        SKIPPED: the file was left alone; the report has a reason.
+        FAILED: there was an error; the report has a reason.
+        PLANNED: the file would be recompressed; in a dry run only.
+        EQUAL: both files have the same content; in a comparison only.
+        MEASURED: the file was measured; in a benchmark only.
     """
 
     RECOMPRESSED = "recompressed"
@@ -29,15 +39,27 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReport:
-    """How one file ended.
+    """The result for one file.
 
-    `reason`: one line, for SKIPPED and FAILED always. `size_before`, `size_after`: bytes on disk of the
-    source and of what now stands for it (equal unless RECOMPRESSED); `tried_size`: bytes of the new file
-    that was not kept, for NO_GAIN. `compressions_before`, `compressions_after`: names, one a part; empty
-    where the header could not be read. `lossy_channels`: those whose samples changed, as was allowed. `trials`:
-    for an automatic choice, by part, packed over raw bytes of the sample. `seconds`: wall time in the worker;
-    `cpu_seconds`: of its process. `disk_is_full`: it failed for want of space, as the next one would.
-    `retry_alone`: it may be possible when no other file is in progress. `measurement`: of MEASURED.
+    Attributes:
+        path: path of the file.
+        status: how the file ended.
+        destination: path of the output, or of the file that it was compared with, if there is one.
+        reason: one line; always set for SKIPPED and FAILED.
+        notes: further facts that the user should know, one line each.
+        size_before: size of the source in bytes.
+        size_after: size of the resulting file in bytes; equal to `size_before` unless RECOMPRESSED.
+        tried_size: size in bytes of the new file that was not kept; for NO_GAIN only.
+        compressions_before: name of each part's compression; empty if the header was not read.
+        compressions_after: the same for the result.
+        lossy_channels: names of channels whose samples changed, which the user had allowed.
+        trials: for an automatic choice: for each part and each compression tried, the compressed
+            size divided by the raw size of the sample.
+        seconds: wall time in the worker.
+        cpu_seconds: CPU time of the worker process.
+        disk_is_full: whether it failed because the disk is full, so that the next file would, too.
+        retry_alone: whether the file may succeed when no other file is in progress.
+        measurement: the result of a benchmark; for MEASURED only.
     """
 
     path: str
@@ -59,7 +81,7 @@ class FileReport:
     measurement: Measurement | None = None
 
     def __post_init__(self) -> None:
-        """Make what a person reads safe to print, whoever wrote it."""
+        """Make all texts safe to print, because parts of them may come from the file."""
         if self.reason is not None:
             object.__setattr__(self, "reason", safe_text(self.reason))
         if self.notes:
@@ -67,16 +89,20 @@ class FileReport:
 
     @property
     def saved(self) -> int:
-        """Bytes saved; negative where a forced recompression made the file larger."""
+        """Bytes saved; negative if a forced recompression made the file larger."""
         return self.size_before - self.size_after if self.status is Status.RECOMPRESSED else 0
 
     @property
     def ok(self) -> bool:
-        """False for FAILED only."""
+        """Whether the status is not FAILED."""
         return self.status is not Status.FAILED
 
     def to_json(self) -> dict[str, object]:
-        """Return the record of `--report` and `--json`; a path that is not UTF-8 comes with `path_b64`."""
+        """Return the record for `--report` and `--json`.
+
+        If a path is not valid UTF-8, the record also has its bytes in base64, as `path_b64` or
+        `destination_b64`.
+        """
         record: dict[str, object] = {"path": printable(self.path), "status": str(self.status)}
         for key, path in (("path", self.path), ("destination", self.destination)):
             if path is None:
@@ -95,7 +121,7 @@ class FileReport:
 
 
 class Located(Protocol):
-    """What a report names of a job."""
+    """The paths of a job that its report needs."""
 
     @property
     def source(self) -> str:
@@ -109,7 +135,13 @@ class Located(Protocol):
 
 
 def failed(job: Located, reason: str, size: int = 0) -> FileReport:
-    """Make the report of a file that failed, with a reason of one line."""
+    """Return the report of a file that failed.
+
+    Args:
+        job: the job of the file.
+        reason: what went wrong; line breaks become blanks.
+        size: size of the file in bytes.
+    """
     return FileReport(
         path=job.source,
         status=Status.FAILED,
@@ -121,7 +153,7 @@ def failed(job: Located, reason: str, size: int = 0) -> FileReport:
 
 
 def size_of(path: str) -> int:
-    """Return the bytes of a file, 0 where that can't be told."""
+    """Return the size of a file in bytes, or 0 if it is unknown."""
     try:
         return os.stat(path).st_size
     except OSError:
@@ -129,5 +161,5 @@ def size_of(path: str) -> int:
 
 
 def printable(path: str) -> str:
-    """Show a path whose bytes are not UTF-8 with the replacement character."""
+    """Return a path as valid Unicode: bytes that are not UTF-8 become replacement characters."""
     return path_bytes(path).decode("utf-8", "replace")

@@ -1,8 +1,11 @@
-"""What a job is: something to do with one file, made in the parent, run in any process. Light to import.
+"""Jobs: what to do with one file. A job is made in the parent process and can run in any process.
 
-Each kind of job has a module of its own (`recompress_job`, `compare_job`, `measure_job`) with two frozen dataclasses:
-the rules, which hold for all files of a run, and the job, which is about one of them. What a run needs to know of a
-kind it asks its rules; what it needs to know of a file it asks its job. So a new kind needs no change elsewhere.
+Each kind of job has a module of its own (`recompress_job`, `compare_job`, `measure_job`) with two
+frozen dataclasses: the rules, which apply to all files of a run, and the job, which is about one
+file. A run asks the rules about the kind of job, and the job about its file. So a new kind of job
+needs no change elsewhere.
+
+This module is light to import.
 """
 
 import time
@@ -16,16 +19,16 @@ from exrbatch.recompression.progress import Progress, ignore_progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a file is, and what belongs to it.
+    """The path of a file, and the paths that belong to it.
 
     Attributes:
-        source: its path.
-        destination: path of its output; None to replace it in place.
-        backup: where the original is kept meanwhile, or for good.
-        other: the file that it is compared with.
-        hard_links: its other names, which are to get the new file, too.
-        like: the path that destination or backup mirror, where that is not `source`.
-        root: the folder that must hold them, whatever links are on the way.
+        source: path of the file.
+        destination: path of its output; None to replace the file in place.
+        backup: path of its backup; None for no backup.
+        other: path of the file that it is compared with.
+        hard_links: its other names, which must get the new file, too.
+        like: the path that the destination or backup mirrors, if that is not `source`.
+        root: the folder that must contain the destination or backup after links are resolved.
     """
 
     source: str
@@ -39,12 +42,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """What a job may take while others are in progress.
+    """The resources that a job may use while other jobs are in progress.
 
     Attributes:
-        memory: bytes of memory; 0 stands for what every file may take.
-        threads: how many may work on the file.
-        reserved: bytes of disk that other files in progress may still need.
+        memory: bytes of memory; 0 for the minimum that every file may use.
+        threads: number of threads that may work on the file.
+        reserved: bytes of disk space that other files in progress may still need.
     """
 
     memory: int = 0
@@ -53,13 +56,16 @@ class Share:
 
 
 class Job(ABC):
-    """One file and what to do with it; plain values only, so that it can cross to any process."""
+    """One file and what to do with it.
+
+    A job has plain values only, so that any process can receive it.
+    """
 
     __slots__ = ()
     measures_memory: ClassVar[bool] = False
-    """Whether the worker's peak memory belongs to its report."""
+    """Whether the report includes the worker's peak memory."""
 
-    if TYPE_CHECKING:  # a property in here would be taken for the default of a subclass's attribute
+    if TYPE_CHECKING:  # at run time, a dataclass would take this property for a field's default value
 
         @property
         def source(self) -> str:
@@ -73,35 +79,54 @@ class Job(ABC):
 
     @abstractmethod
     def do(self, progress: Progress) -> FileReport:
-        """Do it, or raise what `outcome` understands."""
+        """Do the job and return its report.
+
+        Args:
+            progress: called with the fraction of the file that is done, from 0 to 1.
+
+        Raises:
+            Exception: Any error; `outcome` turns it into a report.
+        """
 
     def outcome(self, error: Exception) -> FileReport:
-        """Make the report of a job that ended with an error."""
-        from exrbatch.jobs.outcomes import outcome_of  # it takes numpy with it, which the parent can do without
+        """Return the report of a job that ended with an error."""
+        from exrbatch.jobs.outcomes import outcome_of  # imports numpy, which the parent does not need
 
         return outcome_of(error, self)
 
     def folders(self) -> dict[str, str | None]:
-        """Tell in which folders temp files may lie; for those of backups, in which folder the frames lie."""
+        """Return the folders in which the job may leave temp files.
+
+        Returns:
+            Each folder; for a folder of backups with the folder of their frames, else with None.
+        """
         return {}
 
     def find_result(self, _pid: int, _size: int) -> FileReport | None:
-        """Find out whether a worker that died, given its process number, had done the job all the same."""
+        """Return the report of a job that was finished although its worker died, or None.
+
+        Args:
+            _pid: process ID of the worker.
+            _size: size of the source in bytes before the job.
+        """
         return None
 
 
 class Rules(ABC):
-    """What holds for every file of a run, whatever kind of job it is."""
+    """What applies to every file of a run. Each kind of job has a subclass."""
 
     __slots__ = ()
     replaces_files: ClassVar[bool] = False
-    """Whether files are replaced in place, unless they have a place in an output tree."""
+    """Whether files without a place in an output tree are replaced in place."""
     must_do_all: ClassVar[bool] = False
-    """Whether a file that is passed over has failed, as one that was not compared is not known to be equal."""
+    """Whether a skipped file counts as failed.
+
+    It does in a comparison: a file that was not compared is not known to be equal.
+    """
 
     @property
     def seconds_per_megabyte(self) -> float:
-        """How long a file may take for each MB: a tenth of the speed of the slowest codec measured."""
+        """Time limit in seconds per MB: ten times as long as the slowest codec measured takes."""
         return 10.0
 
     @property
@@ -111,7 +136,7 @@ class Rules(ABC):
 
     @property
     def relinks(self) -> bool:
-        """Whether all hard links of a file are to be found before it is done."""
+        """Whether all hard links of a file must be found before the file is processed."""
         return False
 
     @property
@@ -122,23 +147,26 @@ class Rules(ABC):
     @property
     @abstractmethod
     def title(self) -> str:
-        """Say what is being done, for the dashboard."""
+        """What the run does, for the dashboard."""
 
     @abstractmethod
     def job(self, place: Place, share: Share) -> Job:
-        """Make the job of one file."""
+        """Return the job for one file."""
 
 
 def run(job: Job, progress: Progress = ignore_progress) -> FileReport:
-    """Do a job. Never raises an `Exception`: what goes wrong with the file is in the report.
+    """Do a job and return its report. Any error is in the report: this never raises an `Exception`.
 
-    It depends on nothing but its arguments and the file system, and can be run again at any time: on a finished file
-    the answer is ALREADY. So any `concurrent.futures.Executor` can call it. `progress` is called with the part of the
-    file that is done, 0 to 1.
+    It depends only on its arguments and the file system, so any `concurrent.futures.Executor` can
+    call it. It can be run again at any time: for a finished file, the status is then ALREADY.
+
+    Args:
+        job: what to do.
+        progress: called with the fraction of the file that is done, from 0 to 1.
     """
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         report = job.do(progress)
-    except Exception as error:  # noqa: BLE001  even a bug of ours must not cost the other files of the batch
+    except Exception as error:  # noqa: BLE001  even a bug in exrbatch must not stop the other files
         report = job.outcome(error)
     return replace(report, seconds=time.perf_counter() - wall, cpu_seconds=time.process_time() - cpu)

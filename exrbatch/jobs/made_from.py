@@ -1,8 +1,8 @@
-"""Is the file at an output's place the one that this source would give? Equal times or headers never prove it.
+"""Find out whether an existing output was made from this source, and is what a run would make now.
 
-Frames that come out of an archive have equal times, and renumbered frames have the names of others. So either the
-contents are compared, or the note is trusted that exrbatch wrote on the output when it made it
-(`replacing/origin_notes.py`).
+Equal times or headers never prove that: frames from one archive can have equal times, and
+renumbered frames have the names of other frames. So either the contents are compared, or the proof
+is the note that exrbatch wrote on the output when it made it (`replacing/origin_notes.py`).
 """
 
 import contextlib
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 
 
 class Made(enum.Enum):
-    """What an output is.
+    """What is at the path of an output.
 
-    NOTHING: there is none.
-    COPY: the source as it is; whether that is right depends on whether a recompressed file would be smaller.
+    Attributes:
+        NOTHING: there is no file.
+        AS_WANTED: the file that a run would make now.
+        COPY: an unchanged copy of the source. That is right only if a recompressed file would not
+            be smaller.
+        OTHER: something else.
     """
 
     NOTHING = "nothing"
@@ -37,17 +41,25 @@ class Made(enum.Enum):
 
 
 def check_is_no_link(source: ExrFile, destination: str) -> None:
-    """Raise `UnsupportedFile` if the destination is the source itself, by whatever path, or a link to it."""
+    """Check that an output is not the source itself, under any path, or a link to it.
+
+    Raises:
+        UnsupportedFile: The destination is the source or a link to it.
+    """
     with contextlib.suppress(OSError):
         if os.path.samestat(os.stat(destination), source.stat):
             raise UnsupportedFile("the output is the source itself or a link to it; move it away")
 
 
 def is_made_from(source: ExrFile, job: "RecompressJob", targets: Targets) -> Made:
-    """Tell what the destination is: what a run would put there, a copy of the source, or something else."""
+    """Return what is at the destination of a job, where something exists.
+
+    If the contents had to be compared and agree, this writes a note on the output, so that the next
+    run need not compare them again. In a dry run, or if the output has several names, it does not.
+    """
     assert job.destination is not None, "only outputs are asked about"
     with contextlib.suppress(ExrbatchError, OSError):
-        # A link is no output of ours, and times and sizes that differ rule a file out before anything is read.
+        # An output of ours is never a link. A different time rules a file out before it is read.
         found = disk.DISK.look(job.destination)
         if not stat.S_ISREG(found.st_mode) or not is_same_time(found.st_mtime_ns, source.stat.st_mtime_ns):
             return Made.OTHER
@@ -73,7 +85,11 @@ def is_made_from(source: ExrFile, job: "RecompressJob", targets: Targets) -> Mad
 
 
 def wish(job: "RecompressJob", targets: Targets) -> str:
-    """Say for a copy what was asked for when it was made: with another wish the file might have become smaller."""
+    """Return the compressions and effort of a job as a text for the note on a copy.
+
+    A copy was made because the new file would not have been smaller. With other compressions or
+    another effort, it might be.
+    """
     return ",".join(f"{target.name}:{job.rules.effort}" for target in targets.compressions)
 
 

@@ -1,4 +1,4 @@
-"""The kind of job behind `exrbatch bench`: a file compressed and decompressed in memory. Nothing is written."""
+"""The job of `exrbatch bench`: compress and decompress a file in memory. Nothing is written."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,12 +13,12 @@ from exrbatch.recompression.progress import Progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureRules(Rules):
-    """How every file of a run is measured.
+    """The rules for measuring the files of a run.
 
     Attributes:
-        compression: which one.
-        effort: how hard to try.
-        permissions: what may be lost, and which files may be taken.
+        compression: the compression to measure.
+        effort: compression strength.
+        permissions: what the user has allowed: lossy targets, lossy sources, ACES files.
     """
 
     compression: Compression
@@ -27,27 +27,27 @@ class MeasureRules(Rules):
 
     @property
     def seconds_per_megabyte(self) -> float:
-        """How long a file may take for each MB: a tenth of the speed of the slowest codec measured."""
+        """Time limit in seconds per MB: ten times as long as the slowest codec measured takes."""
         return 40.0 if self.effort is Effort.MAX else 10.0
 
     @property
     def title(self) -> str:
-        """Say what is being done."""
+        """What the run does, for the dashboard."""
         return f"measuring {self.compression.name}, effort {self.effort}"
 
     def job(self, place: Place, share: Share) -> "MeasureJob":
-        """Make the job of one file."""
+        """Return the job for one file."""
         return MeasureJob(source=place.source, rules=self, memory=share.memory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureJob(Job):
-    """One file to be measured.
+    """A job that measures one file.
 
     Attributes:
-        source: its path.
-        rules: how.
-        memory: bytes of memory that may be taken.
+        source: path of the file.
+        rules: how to measure it.
+        memory: bytes of memory that the job may use; 0 for the minimum that every file may use.
     """
 
     measures_memory: ClassVar[bool] = True
@@ -56,8 +56,8 @@ class MeasureJob(Job):
     memory: int = 0
 
     def do(self, progress: Progress) -> FileReport:
-        """Measure it."""
-        from exrbatch.exr.reader import open_exr  # heavy: the parent, which makes jobs, starts sooner
+        """Measure the file, and return the report."""
+        from exrbatch.exr.reader import open_exr  # imported late: the parent process starts sooner without it
         from exrbatch.recompression.measuring import measure
         from exrbatch.recompression.raw_reader import raw_limit
         from exrbatch.recompression.targets import check_source, check_targets, choose_targets

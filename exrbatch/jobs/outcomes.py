@@ -1,4 +1,8 @@
-"""From the error that ended a file to its report: the one place that decides what is skipped and what has failed."""
+"""Turn the error that ended a job into a report.
+
+The table in this module decides which errors mean SKIPPED and which mean FAILED. A kind of job may
+deviate from it in its method `outcome`.
+"""
 
 import errno
 from dataclasses import replace
@@ -18,7 +22,8 @@ if TYPE_CHECKING:
     from exrbatch.jobs.job import Job
 
 _SKIPPED = {"status": Status.SKIPPED}
-# By class of the error, the first that fits: what the report has besides the reason. FAILED is the default.
+# Fields of the report for each class of errors. The first class that matches applies. Without a
+# status in the fields, it is FAILED.
 _OUTCOMES: tuple[tuple[type[BaseException], dict[str, Any]], ...] = (
     (NeedsMemory, _SKIPPED | {"retry_alone": True}),
     (UnsupportedFile, _SKIPPED),
@@ -30,7 +35,10 @@ _OUTCOMES: tuple[tuple[type[BaseException], dict[str, Any]], ...] = (
 
 
 def outcome_of(error: Exception, job: "Job") -> FileReport:
-    """Make the report of a file that ended with an error. An error that nobody expected is a bug of ours."""
+    """Return the report of a job that ended with an error.
+
+    An unexpected error is a bug in exrbatch. It is reported as an internal error.
+    """
     report = failed(job, _reason(error, job), size_of(job.source))
     report = replace(report, **next(fields for kind, fields in _OUTCOMES if isinstance(error, kind)))
     if isinstance(error, ReplaceFailed) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -39,10 +47,14 @@ def outcome_of(error: Exception, job: "Job") -> FileReport:
 
 
 def _operation(error: OSError, job: "Job") -> str:
-    """Name what failed: calls that are given a path, but for opening the source, look at something."""
+    """Return what failed, in words.
+
+    An error without a path comes from reading. An error with the path of the source comes from
+    opening it. Any other path comes from a stat or a similar call.
+    """
     if error.filename is None:
         return "can't read it"
-    return "can't open it" if error.filename == job.source else f"can't look at {error.filename}"
+    return "can't open it" if error.filename == job.source else f"can't access {error.filename}"
 
 
 def _reason(error: Exception, job: "Job") -> str:

@@ -1,4 +1,7 @@
-"""May this file be replaced? What is asked of the file and its folder before work begins; nothing of its pixels."""
+"""Check before work begins whether a file may be replaced or its output written.
+
+The checks look at the file and its folder only, never at pixels.
+"""
 
 import errno
 import os
@@ -18,15 +21,26 @@ if TYPE_CHECKING:
     from exrbatch.jobs.recompress_job import RecompressJob
 
 BEING_WRITTEN = "another program has it open for writing"
-TOO_YOUNG = "written less than {:.0f} s ago, and its storage can't tell whether it still is; run again later"
+TOO_YOUNG = (
+    "written less than {:.0f} s ago, and its storage can't show whether it is still being written; run again later"
+)
 MAX_RESERVE = 64 * 1000 * 1000
-"""Bytes that are left free for others, at most; on small file systems a hundredth."""
+"""Bytes that a run leaves free on a disk for other programs; 1 % of the disk if that is less."""
 
 
 def check_replaceable(source: ExrFile, job: "RecompressJob", made: Made) -> None:
-    """Refuse what a replacement in place would break, and an output that would be written over.
+    """Check that a file may be replaced, or that its output would not overwrite another file.
 
-    `made`: what the output is now; a copy of the source may turn out to be right.
+    Args:
+        source: the open file.
+        job: its job.
+        made: what is at the destination now. A copy of the source is accepted here, because it may
+            turn out to be the right output.
+
+    Raises:
+        UnsupportedFile: The file must be left alone.
+        ReplaceFailed: Its storage can't replace files safely, or can't be probed.
+        OSError: Its folder can't be accessed.
     """
     _check_storage(source, job)
     if job.destination is not None:
@@ -39,14 +53,14 @@ def check_replaceable(source: ExrFile, job: "RecompressJob", made: Made) -> None
     if not job.rules.force:
         if _is_write_protected(source.stat):
             raise UnsupportedFile("it is write-protected; --force replaces it all the same")
-        if job.rules.dry_run and not _may_own(source.stat):  # else the new file is asked (`Replacement`)
+        if job.rules.dry_run and not _may_own(source.stat):  # a real run finds out by trying (`Replacement`)
             raise UnsupportedFile(
                 "it belongs to another user or group, and the new file could not; --force replaces it all the same"
             )
 
 
 def _check_storage(source: ExrFile, job: "RecompressJob") -> None:
-    """Refuse what may still be written, and to replace a file where that would lose it."""
+    """Check that the storage can't lose the file, and that no program is still writing it."""
     in_place = job.destination is None
     folder = os.path.dirname(job.source) or "."
     storage = file_system_at(folder, source.stat.st_dev, may_write=in_place and not job.rules.dry_run)
@@ -64,13 +78,16 @@ def _check_links(source: ExrFile, job: "RecompressJob") -> None:
     if names > 1 and job.place.backup is not None:
         names -= own_names(job.place.backup, source.stat)
     if names > 1 and job.rules.hardlinks is Hardlinks.SKIP:
-        raise UnsupportedFile(f"it has {names} hard links, of which only one would be replaced (--hardlinks)")
+        raise UnsupportedFile(f"it has {names} hard links, and only one would be replaced; see --hardlinks")
     if names != 1 + len(job.place.hard_links) and job.rules.hardlinks is Hardlinks.RELINK:
-        raise UnsupportedFile(f"it has {names} hard links, and not all of them were found below the paths given")
+        raise UnsupportedFile(f"it has {names} hard links, but not all of them were found below the given paths")
 
 
 def is_being_written(path: str) -> bool:
-    """Whether another program has a file open for writing that can't be read yet, as its writer has just begun."""
+    """Return whether another program has a file open for writing.
+
+    Call this for an invalid file: its writer may just have begun.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError:
@@ -82,7 +99,10 @@ def is_being_written(path: str) -> bool:
 
 
 def _is_write_protected(status: os.stat_result) -> bool:
-    """Whether the mode keeps this process from writing to a file; to ask the system would be a round trip."""
+    """Return whether the mode of a file forbids this process to write to it.
+
+    Asking the system instead would cost a round trip.
+    """
     if not hasattr(os, "geteuid"):
         return not status.st_mode & stat.S_IWUSR
     if os.geteuid() == 0:
@@ -94,32 +114,40 @@ def _is_write_protected(status: os.stat_result) -> bool:
 
 
 def _may_own(status: os.stat_result) -> bool:
-    """Whether this process can give a new file the same owner and group."""
+    """Return whether this process can give a new file the same owner and group."""
     if not hasattr(os, "geteuid") or os.geteuid() == 0:
         return True
     return status.st_uid == os.geteuid() and status.st_gid in {os.getegid(), *os.getgroups()}
 
 
 def check_room(job: "RecompressJob", size: int) -> None:
-    """Raise `ReplaceFailed` if nothing can be written there, and `NoSpace` if the new file might fill the disk.
+    """Check that the new file has room on its disk.
 
-    It may become as large as the old one, and other files in progress may be on the same disk, and need as much as
-    they are large, too.
+    The new file may become as large as the old one. Other files in progress may be on the same
+    disk, and each of them may need as much as its own size.
+
+    Args:
+        job: the job, with the bytes that other files in progress may need.
+        size: size of the old file in bytes.
+
+    Raises:
+        ReplaceFailed: The disk is read-only, or its free space can't be determined.
+        NoSpace: The new file might fill the disk.
     """
     folder = os.path.dirname(job.destination or job.source) or "."
     if hasattr(os, "statvfs"):
         try:
             status = os.statvfs(folder)
         except OSError as error:
-            raise ReplaceFailed(f"can't ask for the free space of its disk: {error.strerror}", error.errno) from error
+            raise ReplaceFailed(f"can't determine the free space of its disk: {error.strerror}", error.errno) from error
         if status.f_flag & os.ST_RDONLY:
             raise ReplaceFailed(READ_ONLY, errno.EROFS)
         total, free = status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
     else:
         total, _, free = shutil.disk_usage(folder)
-    # Some FUSE mounts say 0 in total for "unknown".
+    # A total of 0 means "unknown" on some FUSE mounts.
     if total and free < size + job.share.reserved + min(MAX_RESERVE, total // 100):
-        others = f", other files in progress {format_size(job.share.reserved)}" if job.share.reserved else ""
+        others = f", and other files in progress {format_size(job.share.reserved)}" if job.share.reserved else ""
         raise NoSpace(
-            f"only {format_size(free)} are free on its disk; the new file may take {format_size(size)}{others}"
+            f"only {format_size(free)} is free on its disk; the new file may need {format_size(size)}{others}"
         )

@@ -1,4 +1,7 @@
-"""The main kind of job: a file recompressed, in place or to an output. `recompress_steps` does it."""
+"""The main kind of job: recompress a file in place or to an output.
+
+The work itself is in `recompress_steps`.
+"""
 
 import os
 from dataclasses import dataclass, replace
@@ -15,21 +18,23 @@ from exrbatch.recompression.progress import Progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecompressRules(Rules):
-    """How every file of a run is recompressed.
+    """The rules for recompressing the files of a run.
 
     Attributes:
-        compression: None for an automatic choice.
-        prefer: what the automatic choice goes by.
-        readers: the OpenEXR release that must be able to read what it chooses.
-        effort: how hard to try.
-        force: keep the new file even if it is not smaller, and write over an existing output.
-        dry_run: decide, but write nothing.
-        permissions: what may be lost, and which files may be taken.
-        verify: which decoder verifies the new file.
-        verify_cold: read the new file from the disk, not from the page cache, to verify it.
+        compression: the new compression; None for an automatic choice.
+        prefer: goal of the automatic choice.
+        readers: the oldest OpenEXR release that must be able to read the chosen compression.
+        effort: compression strength.
+        force: keep the new file even if it is not smaller, overwrite an existing output, replace
+            a write-protected file, and accept the loss of metadata that can't be kept.
+        dry_run: make all decisions, but write nothing.
+        permissions: what the user has allowed: lossy targets, lossy sources, ACES files.
+        verify: decoder used to verify the new file.
+        verify_cold: read the new file from disk, not from the page cache, to verify it.
         hardlinks: what to do with files that have several names.
-        keep_backups: keep backups for good.
-        min_age: seconds since a frame was last written, on storage that can't tell whether it still is.
+        keep_backups: keep backups permanently.
+        min_age: seconds that must have passed since a file was written, on storage that can't show
+            whether it is still being written.
     """
 
     replaces_files: ClassVar[bool] = True
@@ -53,7 +58,7 @@ class RecompressRules(Rules):
 
     @property
     def relinks(self) -> bool:
-        """Whether all hard links of a file are to be found before it is done."""
+        """Whether all hard links of a file must be found before the file is processed."""
         return self.hardlinks is Hardlinks.RELINK
 
     @property
@@ -63,29 +68,29 @@ class RecompressRules(Rules):
 
     @property
     def seconds_per_megabyte(self) -> float:
-        """How long a file may take for each MB: a tenth of the speed of the slowest codec measured."""
+        """Time limit in seconds per MB: ten times as long as the slowest codec measured takes."""
         return 40.0 if self.effort is Effort.MAX else 10.0
 
     @property
     def title(self) -> str:
-        """Say what is being done."""
-        verb = "planning" if self.dry_run else "recompressing"
-        target = self.compression.name if self.compression is not None else f"the best for {self.prefer}"
+        """What the run does, for the dashboard."""
+        verb = "planning recompression" if self.dry_run else "recompressing"
+        target = self.compression.name if self.compression is not None else f"the best compression for {self.prefer}"
         return f"{verb} to {target}, effort {self.effort}"
 
     def job(self, place: Place, share: Share) -> "RecompressJob":
-        """Make the job of one file."""
+        """Return the job for one file."""
         return RecompressJob(rules=self, place=place, share=share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecompressJob(Job):
-    """One file to be recompressed.
+    """A job that recompresses one file.
 
     Attributes:
-        rules: how.
-        place: where it is, and where the new file and a backup go.
-        share: what it may take.
+        place: where the file is, and where the new file and a backup go.
+        rules: how to recompress it.
+        share: the resources that the job may use.
     """
 
     place: Place
@@ -99,17 +104,21 @@ class RecompressJob(Job):
 
     @property
     def destination(self) -> str | None:
-        """Path of its output; None to replace it in place."""
+        """Path of its output; None to replace the file in place."""
         return self.place.destination
 
     def do(self, progress: Progress) -> FileReport:
-        """Recompress it."""
-        from exrbatch.jobs.recompress_steps import recompress_file  # heavy: the parent, which makes jobs, starts sooner
+        """Recompress the file, and return the report."""
+        from exrbatch.jobs.recompress_steps import recompress_file  # imported late: the parent starts sooner
 
         return recompress_file(self, progress)
 
     def outcome(self, error: Exception) -> FileReport:
-        """Make the report of a job that ended with an error: a file that its writer has just begun can't be read."""
+        """Return the report of a job that ended with an error.
+
+        An invalid file that another program has open for writing is SKIPPED, because it may just
+        be incomplete.
+        """
         from exrbatch.jobs.preconditions import BEING_WRITTEN, is_being_written
 
         report = Job.outcome(self, error)
@@ -118,7 +127,11 @@ class RecompressJob(Job):
         return report
 
     def folders(self) -> dict[str, str | None]:
-        """Tell in which folders temp files may lie; for those of backups, in which folder the frames lie."""
+        """Return the folders in which the job may leave temp files.
+
+        Returns:
+            Each folder; for a folder of backups with the folder of their frames, else with None.
+        """
         own = os.path.dirname(self.source) or "."
         folders: dict[str, str | None] = {os.path.dirname(path) or ".": None for path in self.place.hard_links}
         folders[own if self.destination is None else os.path.dirname(self.destination) or "."] = None
@@ -127,7 +140,12 @@ class RecompressJob(Job):
         return folders
 
     def find_result(self, pid: int, size: int) -> FileReport | None:
-        """Find out whether a worker that died had put the new file in place."""
+        """Return the report if a worker that died had put the new file in place, else None.
+
+        Args:
+            pid: process ID of the worker.
+            size: size of the source in bytes before the job.
+        """
         from exrbatch.jobs.aftermath import find_result
 
         return find_result(self, pid, size)

@@ -1,4 +1,7 @@
-"""The steps of a recompression: choose, check, compress, verify, put in place. Only this module knows their order."""
+"""The steps of a recompression: choose, check, compress, verify, put in place.
+
+Only this module knows their order.
+"""
 
 import os
 from dataclasses import replace
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from exrbatch.jobs.recompress_job import RecompressJob
 
 PACK_SHARE = 0.75
-"""About the part of a file's time that goes into packing; the rest goes into verification."""
+"""Approximate share of a file's time that compression takes; verification takes the rest."""
 
 
 def _targets(source: ExrFile, job: "RecompressJob") -> Targets:
@@ -36,7 +39,16 @@ def _targets(source: ExrFile, job: "RecompressJob") -> Targets:
 
 
 def recompress_file(job: "RecompressJob", progress: Progress) -> FileReport:
-    """Recompress one file, or raise what ended it."""
+    """Recompress one file, and return its report.
+
+    Args:
+        job: what to do with the file.
+        progress: called with the fraction of the file that is done, from 0 to 1.
+
+    Raises:
+        ExrbatchError: The file is skipped or has failed (see `outcomes`).
+        OSError: The file can't be accessed.
+    """
     with open_exr(job.source, raw_limit(job.share.memory)) as source:
         targets = _targets(source, job)
         before = tuple(part.compression.name for part in source.header.parts)
@@ -58,7 +70,7 @@ def recompress_file(job: "RecompressJob", progress: Progress) -> FileReport:
             check_is_no_link(source, job.destination)
             made = Made.OTHER if job.rules.force else is_made_from(source, job, targets)
             if made is Made.AS_WANTED:
-                return replace(report, reason="the output is there already")
+                return replace(report, reason="the output is already up to date")
         if before == after and not job.rules.force:
             return _finished(source, job, targets, report, made)
         check_source(source.header, job.rules.permissions)
@@ -79,7 +91,7 @@ def _recompress(
     try:
         return _replace(source, original, job, targets, report, progress, made)
     except (InvalidFile, VerificationFailed):
-        original.check_in_place()  # a source that changed while it was read explains that better
+        original.check_in_place()  # if the source changed while it was read, report that instead
         raise
 
 
@@ -106,7 +118,9 @@ def _replace(
             if job.rules.verify is not Verify.NONE:
                 verify(Walk(source, second, threads), (temp.path, temp.fd), targets, job.rules.verify, digests)
             if made is Made.COPY:
-                raise UnsupportedFile("the output holds the file as it is; --force writes over it")
+                raise UnsupportedFile(
+                    "the output is a copy of the file with its old compression; --force writes over it"
+                )
             notes = _commit(temp, original, job)
             source.was_replaced = job.destination is None
             lossy = tuple(name for names in targets.lossy_channels for name in names)
@@ -128,14 +142,20 @@ def _replace(
 
 
 def _threads(source: ExrFile, job: "RecompressJob") -> int:
-    """Use no more threads than there is memory for: each has a span of its own, and one more waits to be written."""
+    """Return the number of threads for which the job has enough memory.
+
+    Each thread works on a span of its own, and one more span waits to be written.
+    """
     largest = max(int(table.grid.raw_sizes.max()) for table in source.parts)
     spans = max(job.share.memory // MEMORY_PER_RAW_BYTE, SMALL) // max(1, largest)
     return max(1, min(job.share.threads, spans - 1))
 
 
 def _commit(temp: Replacement, original: Original, job: "RecompressJob") -> list[str]:
-    """Put the new file in place, with a backup of the original where one is asked for. Returns notes for the user."""
+    """Put the new file in place, with a backup of the original if the job asks for one.
+
+    Return notes for the user.
+    """
     if (place := job.place).backup is None:
         notes = temp.commit(overwrite=job.rules.force, hard_links=place.hard_links)
         if job.destination is not None:
@@ -148,12 +168,16 @@ def _commit(temp: Replacement, original: Original, job: "RecompressJob") -> list
 
 
 def _part(progress: Progress, start: float, end: float) -> Progress:
-    """Make the progress of one step, which goes from 0 to 1, that of a part of the whole."""
+    """Return the progress function of one step, which covers the range from `start` to `end`."""
     return lambda done: progress(start + (end - start) * done)
 
 
 def _finished(source: ExrFile, job: "RecompressJob", targets: Targets, report: FileReport, made: Made) -> FileReport:
-    """A file that has its compression already: it may have a place in an output tree, or a killed run's backup."""
+    """Finish a file that already has its compression, and return its report.
+
+    With an output tree, the file is copied there. If a killed run left a backup of the file, that
+    backup is completed or removed.
+    """
     notes = _copy_to_output(source, job, targets, made)
     if job.place.backup is not None and not job.rules.dry_run:
         end_orphan(_original(source, job), job.place.backup, is_same_picture, keep=job.rules.keep_backups)
@@ -161,7 +185,10 @@ def _finished(source: ExrFile, job: "RecompressJob", targets: Targets, report: F
 
 
 def _copy_to_output(source: ExrFile, job: "RecompressJob", targets: Targets, made: Made) -> list[str]:
-    """Copy a file that stays as it is to the output tree, so that the tree is whole. Returns notes for the user."""
+    """Copy a file that is not recompressed to the output tree, so that the tree is complete.
+
+    Return notes for the user.
+    """
     if job.destination is None or job.rules.dry_run:
         return []
     check_replaceable(source, job, made)
@@ -172,13 +199,13 @@ def _copy_to_output(source: ExrFile, job: "RecompressJob", targets: Targets, mad
 
 
 def _corrections(source: ExrFile) -> list[str]:
-    """Name what a recompression corrects: a wrong `chunkCount`, which no reader believes."""
+    """Return a note for each wrong `chunkCount`, which is corrected. Readers ignore its value."""
     notes = []
     for table in source.parts:
         part = table.grid.part
         attribute = part.find("chunkCount")
         if attribute is not None and (said := int.from_bytes(attribute.value, "little")) != table.grid.count:
-            notes.append(f"part {part.index}: chunkCount said {said} instead of {table.grid.count}, and was corrected")
+            notes.append(f"part {part.index}: wrong chunkCount corrected from {said} to {table.grid.count}")
     return notes
 
 

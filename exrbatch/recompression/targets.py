@@ -100,7 +100,7 @@ def beyond_library(part: Part, compression: Compression) -> str | None:
     """Say why the OpenEXR library, or its module for Python, can't be given a part; None if it can."""
     strange = [channel.name for channel in part.channels if not channel.name.isprintable()]
     if strange:
-        return f"{_listed(strange)} not named in UTF-8, which its module for Python can't handle"
+        return f"{_listed(strange)}: names that are not printable UTF-8 are not passed to OpenEXR's Python module"
     is_sampled = any((channel.x_sampling, channel.y_sampling) != (1, 1) for channel in part.channels)
     if is_sampled and part.data_window.width > MAX_SAMPLED_WIDTH:
         width = part.data_window.width

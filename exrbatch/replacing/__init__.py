@@ -1,9 +1,10 @@
-"""Replace files safely: a name on disk stands for the complete old file or the complete new one, at every instant.
+"""Replace files safely: a name always refers to the complete old file or the complete new one.
 
-This package knows nothing about EXR and imports nothing of exrbatch but errors and text. The rest of exrbatch imports
-the names below and no module of the package, except for `examine`, which explains to people what a file system can do.
+This package knows nothing about EXR. From the rest of exrbatch it imports only `errors`. The rest
+of exrbatch imports the names below and none of the modules, except for `examine`, which explains to
+users what a file system can do.
 
-To replace a file, open it, and write its successor to a `Replacement`:
+To replace a file, open it and write the new version to a `Replacement`:
 
     fd = os.open(path, os.O_RDONLY)
     original = Original(path, fd, os.fstat(fd))
@@ -12,7 +13,8 @@ To replace a file, open it, and write its successor to a `Replacement`:
         new.sync()
         notes = new.commit()
 
-Without `commit`, or if it raises, the original keeps its name, and the temporary file is removed.
+If `commit` is not called, or raises, the original keeps its name and the temporary file is removed,
+unless the message says otherwise. After `RenameUncertain`, nothing is removed.
 """
 
 from exrbatch.replacing import disk

@@ -1,33 +1,42 @@
-"""A backup: the original under another name while its frame is replaced, for good or until the new file is in place.
+"""Keep the original as a backup while its frame is replaced, temporarily or for good.
 
-A run removes only a backup that it made itself, and it can prove that. Whatever else lies at a backup's place is
-looked at with lstat, never trusted and never removed. P is the place of the backup. R, its record, and U, the file
-that is to be put in place, are temp names in the same folder (`temps`), and all three are names of one file: a hard
-link of the original, or a verified copy of it. So its inode number can't be used again while R is there.
+A run removes a backup only if it made that backup itself and can prove it. Anything else at the
+backup path is only examined with lstat. It is never trusted and never removed.
 
-    state          on disk      what happens next
-    0  nothing     -            U is made, then R; both are made durable
-    1  recorded    R, U         U is renamed to P, which fails if anything has that name
-    2  in place    R, P         P is made durable; the frame is replaced
-    3  replaced    R, P         kept: R is removed, if P still is the backup. Else: P is moved to a temp name, looked at
-                                there, removed; then R
-    4  kept        P            final; no run ever removes it
+The table below uses three names in one folder. P is the backup path. R is the record of the backup.
+U is the backup before it is renamed to P. R and U are temp names (see `temp_files`). All three
+names refer to one file: a hard link of the original, or a verified copy of it. So the inode number
+of the backup can't be reused while R exists.
 
-Where a run ends early:
+    state          on disk   what happens next
+    0  nothing     -         create U, then R; make both durable
+    1  recorded    R, U      rename U to P, which fails if P exists
+    2  in place    R, P      make P durable; replace the frame
+    3  replaced    R, P      to keep the backup: remove R if P still is the backup
+                             to remove it: rename P to a temp name, check it there, remove it and R
+    4  kept        P         final: no run ever removes P
 
-    killed in 1    the next sweep removes R, then U, as the frame still is the original
-    killed in 2    the next run adopts the backup: it renames R to a record of its own, which only one run can do
-    killed in 3    the next run finds the frame done, compares its pixels with P's, and ends state 3 in the same way
-    source changed P and R are removed if the frame's name still stands for the original, or for another run's new file
-                   with the same pixels; else, as a renderer may have written it, both stay, and the message says where
-    failed         both stay, the message says where, and the next run adopts the backup; but after a rename over the
-                   frame that failed, P stays for good
+What happens if a run ends early:
 
-A backup is adopted only if U is gone, P and R are the same file, R's owner was a process of this host that has ended,
-and P is the original or holds the same bytes. So a backup without a record is never adopted: not one that was kept, not
-one that an older version left, not the user's own snapshot. File systems without hard links can't have R beside P:
-there a backup has no record once it is in place, and a run that is killed leaves one that the next run says it will not
-touch. So it is where a rename can't be asked to spare what has the name (NFS) and the run is killed in between.
+    killed in 1      The next sweep removes R, then U, because the frame is still the original.
+    killed in 2      The next run adopts the backup: it renames R to a record of its own. Only one
+                     run can succeed in this.
+    killed in 3      The next run finds that the frame is done, compares its pixels with those of P,
+                     and completes state 3 in the same way.
+    source changed   P and R are removed if the frame's name refers to the original, or to another
+                     run's new file with the same pixels. Otherwise a renderer may have written
+                     the frame. Then P and R stay, and the message names P.
+    failed           P and R stay, the message names P, and the next run adopts the backup. But if
+                     the rename over the frame failed, R is removed and P stays for good.
+
+A backup is adopted only if U is gone, P and R are the same file, the process that made R ran on
+this host and has ended, and P is the original or holds the same bytes. So a backup without a record
+is never adopted, whether it was kept, left by an older version, or made by the user.
+
+Two kinds of file system can leave a backup without a record when a run is killed. The next run
+reports such a backup and does not touch it. Without hard links, R can't exist beside P, so there is
+no record once the backup is in place. Where a rename can't refuse to overwrite (NFS), the run may
+be killed after P was linked and before U was removed.
 """
 
 import contextlib
@@ -56,23 +65,28 @@ from exrbatch.replacing.temp_files import (
 )
 
 IsSamePicture = Callable[[str, str], bool]
-"""Whether the files at two paths, neither of which may be a link, hold the same; the caller knows their format."""
+"""Whether the files at two paths (no links) hold the same picture. Only callers know the format."""
 
 _EXISTS = "a backup exists: {}; move it away or use another --backup-dir"
 _BUSY = "another run is replacing it: its backup is at {}"
 
 
 def find_orphan(path: str, original: os.stat_result) -> Record | None:
-    """Find the record of a backup of this file that a killed run left, or None if there is none. Changes nothing.
+    """Return the record of a backup of this file that a killed run left, or None. Change nothing.
 
-    Raises `UnsupportedFile` if something else has the backup's place.
+    Args:
+        path: the backup path.
+        original: the state of the file that is to be replaced.
+
+    Raises:
+        UnsupportedFile: if anything else is at the backup path, or another run uses the backup.
     """
     try:
         found = disk.DISK.look(path)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UnsupportedFile(f"can't look at the place of its backup, {path}: {error.strerror}") from None
+        raise UnsupportedFile(f"can't check for an existing backup at {path}: {error.strerror}") from None
     mine = [record for record in records_of(path) if record.file == identity(found)]
     if any(not record.is_orphan for record in mine):
         raise UnsupportedFile(_BUSY.format(path))
@@ -82,17 +96,17 @@ def find_orphan(path: str, original: os.stat_result) -> Record | None:
 
 
 def own_names(path: str, original: os.stat_result) -> int:
-    """Count the names of the original that backups of killed runs gave it: they are no hard links of the user's."""
+    """Count the hard links of the original that killed runs made for backups, not the user's."""
     file = identity(original)
     in_place = any(record.is_orphan and record.file == file for record in records_of(path))
     return left_names(path, file) + (in_place and identity_at(path) == file)
 
 
 class Backup:
-    """A backup of one file, as a context manager around the replacement.
+    """Backup of one file, as a context manager around the replacement.
 
     Attributes:
-        notes: what the user should know: what a copy could not keep.
+        notes: messages for the user, such as what a copy could not preserve.
     """
 
     def __init__(
@@ -105,15 +119,15 @@ class Backup:
         like: str | None = None,
         root: str | None = None,
     ) -> None:
-        """Prepare; nothing is made yet.
+        """Prepare the backup without creating anything.
 
         Args:
             original: the open file.
-            path: the backup's place.
-            is_same_picture: whether the frame and its backup, at two paths, hold the same.
-            keep: whether it stays for good.
-            like: the path that its place mirrors, if that is not the original's.
-            root: the folder that must hold its place, whatever links are on the way.
+            path: the backup path.
+            is_same_picture: compares the frame and its backup, given two paths.
+            keep: whether the backup stays for good.
+            like: the path that the backup path mirrors, if that is not the original's.
+            root: the folder that must contain the backup path after all links are resolved.
         """
         self._is_same_picture = is_same_picture
         self._like, self._root = like or original.path, root
@@ -123,7 +137,7 @@ class Backup:
         self._folder = os.path.dirname(path) or "."
         self._keep = keep
         self._record: str | None = None
-        self._file: Identity | None = None  # which file the backup is, once it is in place
+        self._file: Identity | None = None  # identity of the backup, once it is in place
 
     def __enter__(self) -> "Backup":
         orphan = find_orphan(self._path, self._original.status)
@@ -133,7 +147,7 @@ class Backup:
             else:
                 self._make()
         except OSError as error:
-            raise ReplaceFailed(f"can't make its backup {self._path}: {error.strerror}", error.errno) from error
+            raise ReplaceFailed(f"can't create its backup {self._path}: {error.strerror}", error.errno) from error
         return self
 
     def __exit__(
@@ -147,17 +161,17 @@ class Backup:
             raise type(error)(f"{error}; its backup is kept at {self._path}", error.errno) from error
         elif isinstance(error, SourceChanged):
             if not self._has_frame():
-                raise SourceChanged(f"{error}; what was read before is kept at {self._path}") from error
+                raise SourceChanged(f"{error}; the version that was read is kept at {self._path}") from error
             self._withdraw()
-        # Whatever else it is, a bug or the end of this process: both names stay, as if it had been killed.
+        # Any other error is a bug or the end of this process: P and R stay, as after a kill.
 
     @property
     def second_name(self) -> str | None:
-        """A name of ours that the original has besides its own; None if the backup is a copy."""
+        """Our own second name of the original (the record), or None if the backup is a copy."""
         return self._record if self._file == identity(self._original.status) else None
 
     def _has_frame(self) -> bool:
-        """Whether the frame's name stands for the original, or for what another run has made of it meanwhile."""
+        """Return whether the frame is still the original, or another run's new version of it."""
         with contextlib.suppress(OSError):
             if identity_at(self._original.path) == identity(self._original.status):
                 return True
@@ -176,7 +190,7 @@ class Backup:
                 self.notes += copy_whole(self._original, unplaced)[1]
             file = identity(disk.DISK.look(unplaced))
             with self._own_change(is_link):
-                # Without hard links there is no record; whoever finds one without the other file knows it is in place.
+                # Without hard links there is no record. A record without U means: P is in place.
                 self._record = record if self._is_linked(unplaced, record, file) else None
             disk.DISK.sync_directory(self._folder)
             with self._own_change(is_link):
@@ -188,7 +202,7 @@ class Backup:
             raise
 
     def _own_change(self, is_link: bool) -> contextlib.AbstractContextManager[None]:
-        """Around a call that changes the ctime of the original if the backup is a link of it."""
+        """Wrap a call that changes the original's ctime if the backup is a hard link of it."""
         return self._original.own_change() if is_link else contextlib.nullcontext()
 
     def _new_record(self) -> str:
@@ -196,40 +210,44 @@ class Backup:
         return os.path.join(self._folder, name)
 
     def _is_linked(self, path: str, name: str, file: Identity) -> bool:
-        """Give a file a temp name; False where that can't be, as on another file system."""
+        """Link a file to a temp name. Return False if the file system can't do that."""
         if not file_system_at(self._folder, file[0]).has_links:
             return False
         look = identity_at
-        with contextlib.suppress(OSError):  # what it has done is seen by looking
+        with contextlib.suppress(OSError):  # a failed call may have been carried out: check below
             disk.DISK.link(path, name)
             look = identity_shown
         found = look(name)
         if found == file:
             return True
-        if found is not None:  # on file systems whose links look like other files (sshfs) they prove nothing
+        if found is not None:  # where a link looks like another file (sshfs), it proves nothing
             self._remove(name)
             if path == self._original.path:
                 self._original.note_own_change()
         return False
 
     def _place(self, unplaced: str, file: Identity) -> None:
-        """Give the backup its place, which nothing may have."""
+        """Rename the backup to its path, where nothing may exist."""
         try:
             rename_new(unplaced, self._path, file, has_other_names=self._record is not None)
         except FileExistsError:
-            raise UnsupportedFile(f"a backup exists: {self._path}; another program has just put it there") from None
+            raise UnsupportedFile(f"a backup exists: {self._path}; another program has just created it") from None
         except OSError as error:
             if identity_at(self._path) != file:
                 raise
-            # By a link that reports an error it may be ours or somebody's: that can't be known, so it stays.
-            message = f"can't make its backup: {error.strerror}; what lies at {self._path} was left there"
+            # P may be our link, despite the error, or another program's. So it stays.
+            message = f"can't create its backup: {error.strerror}; the file at {self._path} was left there"
             raise ReplaceFailed(message, error.errno) from error
         self._file = file
         if identity_shown(self._path) != file:
             raise ReplaceFailed(f"its backup {self._path} was replaced by another program")
 
     def _adopt(self, orphan: Record) -> None:
-        """Take over the backup of a killed run. Raises `UnsupportedFile` if it is none of this file."""
+        """Adopt the backup of a killed run.
+
+        Raises:
+            UnsupportedFile: if it is not a backup of this file.
+        """
         is_link = orphan.file == identity(self._original.status)
         if not is_link and not same_bytes(self._original.fd, self._path):
             raise UnsupportedFile(_EXISTS.format(self._path))
@@ -242,7 +260,11 @@ class Backup:
         disk.DISK.sync_directory(self._folder)
 
     def take_over(self, orphan: Record) -> "Backup":
-        """Make the record of a killed run our own. Raises `UnsupportedFile` if another run was faster."""
+        """Make the record of a killed run our own.
+
+        Raises:
+            UnsupportedFile: if another run has already taken it.
+        """
         self._keep = self._keep or orphan.is_kept
         record = self._new_record()
         try:
@@ -254,7 +276,7 @@ class Backup:
         return self
 
     def end(self) -> None:
-        """The new file is in place, durably: keep the backup for good, or remove it."""
+        """Keep the backup for good or remove it, now that the new file is durably in place."""
         if not self._keep:
             self._withdraw()
         elif self._is_in_place():
@@ -265,7 +287,7 @@ class Backup:
             self.notes.append(f"its backup {self._path} was removed or replaced by another program")
 
     def _is_in_place(self) -> bool:
-        """Whether the backup is still what was put there; put it back if nothing has its name."""
+        """Return whether the backup is still at its path. Put it back first if nothing is there."""
         with contextlib.suppress(OSError):
             found = identity_at(self._path)
             if found is None and self._record is not None:
@@ -276,7 +298,7 @@ class Backup:
         return False
 
     def _keep_for_good(self) -> None:
-        """Nothing is certain after a rename that failed: no later run may take this backup away."""
+        """Keep the backup for good, because nothing is certain after a rename that failed."""
         if self._is_in_place():
             self._forget_record()
 
@@ -288,7 +310,10 @@ class Backup:
             self._forget_record()
 
     def _is_removed(self, file: Identity) -> bool:
-        """Remove the backup under a temp name, so that what another program puts at its place is never removed."""
+        """Rename the backup to a temp name, then remove it. Return whether it has left its path.
+
+        The rename ensures that a file of another program at the backup path is never removed.
+        """
         away = old_name(self._original.temp_in(self._folder, os.path.basename(self._path)), file)
         with contextlib.suppress(OSError):
             disk.DISK.rename(self._path, away)
@@ -303,19 +328,19 @@ class Backup:
         return True
 
     def _forget_record(self) -> None:
-        """Remove the record, which this object has made: no other run makes the same name."""
+        """Remove the record. It is certainly ours, because no other run makes the same name."""
         if self._record is not None:
             self._remove(self._record)
             self._record = None
 
     def _remove(self, path: str) -> None:
-        """Remove a name of our own making."""
+        """Remove a name that this object made."""
         with contextlib.suppress(OSError):
             disk.DISK.remove(path)
 
 
 def end_orphan(original: Original, path: str, is_same_picture: IsSamePicture, *, keep: bool) -> None:
-    """End what a killed run left of the backup of a frame that is done: only what is provably that run's goes."""
+    """Finish the backup of a killed run whose frame is done. Remove only what that run made."""
     with contextlib.suppress(OSError, UnsupportedFile):
         found = disk.DISK.look(path)
         orphans = [each for each in records_of(path) if each.file == identity(found) and each.is_orphan]

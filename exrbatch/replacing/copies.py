@@ -1,4 +1,4 @@
-"""Whole files copied as they are: what stays as it is in a mirrored tree, and backups on other file systems."""
+"""Copy whole files unchanged, for a mirrored tree or for backups on other file systems."""
 
 import os
 
@@ -12,9 +12,21 @@ _PIECE = 1 << 20
 
 
 def copy_whole(original: Original, destination: str, *, overwrite: bool = False) -> tuple[Identity, list[str]]:
-    """Copy a file as it is: synced, compared, then put in place. Returns which file it is, and notes for the user.
+    """Copy a file unchanged: sync the copy, compare it with the original, then put it in place.
 
-    Raises `SourceChanged`, `ReplaceFailed`, or `UnsupportedFile` if something has the destination's name already.
+    Args:
+        original: the open file.
+        destination: the path of the copy.
+        overwrite: replace a file that exists at the destination.
+
+    Returns:
+        The identity of the copy, and notes for the user.
+
+    Raises:
+        SourceChanged: if the original changed while it was copied.
+        ReplaceFailed: if the copy could not be written or put in place.
+        VerificationFailed: if the copy differs from the original.
+        UnsupportedFile: if the destination exists and may not be overwritten.
     """
     with Replacement(original, destination) as temp:
         offset = 0
@@ -23,14 +35,22 @@ def copy_whole(original: Original, destination: str, *, overwrite: bool = False)
             offset += len(data)
         temp.sync()
         if not same_bytes(original.fd, temp.path):
-            raise VerificationFailed("the copy of the file holds other bytes")
+            raise VerificationFailed("the copy differs from the original file")
         return temp.file, [*temp.notes, *temp.commit(overwrite=overwrite)]
 
 
 def same_bytes(fd: int, other: str) -> bool:
-    """Whether an open file and the one at a path, which must be no link, hold the same bytes. Raises `OSError`.
+    """Return whether an open file and the file at a path hold the same bytes.
 
-    A source is never opened a second time by its name: somebody may have put a link to another file there.
+    A source is never opened again by its name, because another program may have put a link to
+    another file there.
+
+    Args:
+        fd: descriptor of the first file.
+        other: path of the second file, which must not be a link.
+
+    Raises:
+        OSError: if either can't be read.
     """
     other_fd = os.open(other, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
     try:

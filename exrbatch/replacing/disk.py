@@ -1,7 +1,8 @@
-"""Every system call by which a new file comes to be and takes the place of an old one.
+"""Every system call that creates a new file and puts it in the place of an old one.
 
-One seam, so that a test can let any single call fail, or the process die there. No policy: what an error means is
-for the callers to decide, and they decide by looking at the disk, not by the error's number.
+All these calls are in one module, so that a test can make any single call fail or kill the process
+there. The module has no policy. Callers decide what an error means, and they decide by looking at
+the disk, not by the error number.
 """
 
 import errno
@@ -15,10 +16,12 @@ if os.name == "posix":
 
 
 class _OpenFolders:
-    """The folders that were synced last: to open and close one for each file costs three round trips to a server.
+    """Descriptors of the folders that were synced last.
+
+    Opening and closing a folder for each file would cost three round trips to a file server.
 
     Attributes:
-        most: how many may stay open.
+        most: the number of folders that may stay open.
     """
 
     def __init__(self) -> None:
@@ -26,30 +29,33 @@ class _OpenFolders:
         self._open: dict[str, tuple[int, str]] = {}
 
     def descriptor(self, path: str) -> int:
-        """Return a descriptor of the folder at this path."""
+        """Return an open descriptor of the folder at a path."""
         fd, place = self._open.pop(path, (-1, ""))
-        if fd >= 0 and not (place and self._place(fd) == place):  # it was moved or removed, or nobody can tell
+        if fd >= 0 and not (place and self._place(fd) == place):  # moved, removed, or its place is unknown
             os.close(fd)
             fd = -1
         if fd < 0:
             fd = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
             place = self._place(fd)
-        self._open[path] = fd, place  # the last one used is the last one to be closed
+        self._open[path] = fd, place  # inserted at the end: the least recently used folder is closed first
         return fd
 
     def forget(self, path: str) -> None:
-        """Close one, so that it is opened anew."""
+        """Close the descriptor of a path, so that the next use opens the folder again."""
         fd, _ = self._open.pop(path, (-1, ""))
         if fd >= 0:
             os.close(fd)
 
     def close(self) -> None:
-        """Close those that were not used for the longest time."""
+        """Close the least recently used folders until only `most` are open."""
         while len(self._open) > self.most:
             os.close(self._open.pop(next(iter(self._open)))[0])
 
     def _place(self, fd: int) -> str:
-        """Ask the kernel where an open folder is; to look at its path would be a round trip as well."""
+        """Return the path that the kernel knows for an open folder, or "" if it is unknown.
+
+        This needs no request to a file server, but a stat of the folder's path would need one.
+        """
         try:
             return os.readlink(f"/proc/self/fd/{fd}")
         except OSError:
@@ -60,30 +66,33 @@ _open_folders = _OpenFolders()
 
 
 class Disk:
-    """The system's own calls. `DISK` is the one in use."""
+    """The real system calls. All code calls them through `DISK`, which tests replace."""
 
     def create(self, path: str) -> int:
-        """Make a file that must not exist yet, readable by nobody else, and open it to read and write."""
+        """Create a file that must not exist yet, and open it for reading and writing.
+
+        Only its owner has access to it (mode 0600).
+        """
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         return os.open(path, flags, 0o600)
 
     def make_folder(self, path: str, mode: int) -> None:
-        """Make a folder that must not exist yet; the umask takes its share of the mode."""
+        """Create a folder that must not exist yet. The umask is applied to the mode."""
         os.mkdir(path, mode)
 
     def write(self, fd: int, data: memoryview, offset: int) -> int:
-        """Write at an offset; returns the bytes written, which may be fewer than asked."""
+        """Write at an offset, and return the number of bytes written: it may be less than all."""
         if hasattr(os, "pwrite"):
             return os.pwrite(fd, data, offset)
         os.lseek(fd, offset, os.SEEK_SET)
         return os.write(fd, data)
 
     def change_owner(self, fd: int, uid: int, gid: int) -> None:
-        """Give the file away; -1 leaves one as it is."""
+        """Change the owner and group of an open file; -1 leaves that ID unchanged."""
         os.fchown(fd, uid, gid)
 
     def set_xattr(self, file: int | str, name: str, value: bytes) -> None:
-        """Set an extended attribute; access control lists are some of them."""
+        """Set an extended attribute. Access control lists are extended attributes, too."""
         os.setxattr(file, name, value)
 
     def remove_xattr(self, fd: int, name: str) -> None:
@@ -95,52 +104,70 @@ class Disk:
         os.fchmod(fd, mode)
 
     def set_times(self, fd: int, path: str, accessed: int, modified: int) -> None:
-        """Set both times, in nanoseconds; by `path` where the system can't by descriptor."""
+        """Set the access and modification time of an open file, in nanoseconds.
+
+        `path` is used where the system can't set times by descriptor.
+        """
         os.utime(fd if os.utime in os.supports_fd else path, ns=(accessed, modified))
 
     def sync(self, fd: int) -> None:
-        """Bring a file to the disk. Never try again after an error: the kernel may have dropped the data."""
+        """Sync a file to disk.
+
+        Never retry this after an error: the kernel may have dropped the data.
+        """
         os.fsync(fd)
 
     def drop_cache(self, fd: int) -> None:
-        """Let who reads the file next read from the disk, where the system can do that (Linux)."""
+        """Drop the file from the page cache (Linux only), so that the next read comes from disk."""
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def close(self, fd: int) -> None:
-        """Close; network file systems report a full disk only here. After an error too it is closed."""
+        """Close a file. It is closed even if this raises.
+
+        Network file systems may report a full disk only here.
+        """
         os.close(fd)
 
     def look(self, path: str) -> os.stat_result:
-        """Look at what a name stands for, a link itself if it is one."""
+        """Return the status of the file with this name. A symbolic link is not followed."""
         return os.lstat(path)
 
     def look_now(self, file: str | int) -> os.stat_result:
-        """Look at what a name stands for, or at an open file, and let no client answer from its cache (Linux).
+        """Return the status of a path or descriptor, bypassing a network client's cache (Linux).
 
-        A file server is asked anew: what somebody else did a second ago is seen, and what a call of ours has done whose
-        reply was lost.
+        The file server is asked again. So the result shows what another program did a second ago,
+        and what a call of ours did if its reply was lost.
         """
         return linux.stat_now(file)
 
     def look_open(self, fd: int) -> os.stat_result:
-        """Look at an open file."""
+        """Return the status of an open file."""
         return os.fstat(fd)
 
     def rename(self, path: str, target: str) -> None:
-        """Rename, over what is there."""
+        """Rename a file, and overwrite what is at the target."""
         os.replace(path, target)
 
     def rename_new(self, path: str, target: str) -> None:
-        """Rename, but never over anything: then `FileExistsError`; ENOSYS and others where that can't be asked for."""
+        """Rename a file without ever overwriting anything.
+
+        Raises:
+            FileExistsError: The target exists.
+            OSError: With ENOSYS and others, the kernel or file system has no such rename.
+        """
         linux.rename(path, target, linux.RENAME_NOREPLACE)
 
     def exchange(self, path: str, target: str) -> None:
-        """Let two names change places at once; ENOSYS, EINVAL and others where kernel or file system can't."""
+        """Exchange two names in one atomic step.
+
+        Raises:
+            OSError: With ENOSYS, EINVAL and others, the kernel or file system has no exchange.
+        """
         linux.rename(path, target, linux.RENAME_EXCHANGE)
 
     def link(self, path: str, target: str) -> None:
-        """Give a file a second name."""
+        """Create a hard link: give the file at `path` the second name `target`."""
         os.link(path, target, follow_symlinks=False)
 
     def remove(self, path: str) -> None:
@@ -148,7 +175,7 @@ class Disk:
         os.unlink(path)
 
     def sync_directory(self, path: str) -> None:
-        """Make a rename in this directory durable; where directories can't be synced, do nothing."""
+        """Make the renames in a folder durable. Do nothing where folders can't be synced."""
         if os.name == "nt":
             return
         try:
@@ -157,7 +184,7 @@ class Disk:
             except OSError as error:
                 if error.errno != errno.ESTALE:
                     raise
-                _open_folders.forget(path)  # another client has replaced the folder: the new one is meant
+                _open_folders.forget(path)  # another client has replaced the folder: sync the new one
                 os.fsync(_open_folders.descriptor(path))
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):
@@ -166,15 +193,22 @@ class Disk:
             _open_folders.close()
 
     def has_writer(self, fd: int) -> bool:
-        """Whether anybody has this file, which is open for reading, open for writing; False where nobody can tell.
+        """Return whether any process has a file open for writing.
 
-        Asked of the kernel by a read lease, which it refuses while there is a writer. Local file systems
-        of Linux only, and only for one's own files.
+        The kernel refuses a read lease on a file while a process has it open for writing. This
+        works only on local file systems of Linux, and only for files that this user owns.
+
+        Args:
+            fd: a descriptor of the file, opened for reading only.
+
+        Returns:
+            True if there is a writer; False if there is none, or if that can't be found out.
         """
         if os.name != "posix" or not hasattr(fcntl, "F_SETLEASE"):
             return False
         try:
-            # Whoever opens it in the instant between would have SIGIO sent to us, which kills; SIGURG is ignored.
+            # If another program opens the file while we have the lease, the kernel sends us a
+            # signal. The default, SIGIO, would kill this process; SIGURG is ignored.
             fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
             fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
             fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
@@ -187,15 +221,19 @@ DISK = Disk()
 
 
 def keep_folders_open() -> None:
-    """Keep the two folders open that were synced last: that of the frames, and that of their backups or outputs.
+    """Keep the last two synced folders open: that of the frames, and that of backups or outputs.
 
-    For processes that do nothing but this: a folder that is open keeps its file system from being unmounted.
+    Call this only in worker processes, which do nothing else: an open folder keeps its file system
+    from being unmounted.
     """
     _open_folders.most = 2
 
 
 def read_at(fd: int, size: int, offset: int) -> bytes:
-    """Read at an offset: fewer bytes than asked, none at the end. It changes nothing, so no test lets it fail."""
+    """Read up to `size` bytes at an offset. The result may be shorter, and is empty at the end.
+
+    This is not a method of `Disk`, because it changes nothing and no test makes it fail.
+    """
     if hasattr(os, "pread"):
         return os.pread(fd, size, offset)
     os.lseek(fd, offset, os.SEEK_SET)

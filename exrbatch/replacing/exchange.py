@@ -1,13 +1,17 @@
-"""The commit: a new file and an old one change places, and what comes out is looked at.
+"""The commit: put a new file in the place of an old one, and undo that if the old one was changed.
 
-Between the last look at a source and its replacement a renderer may write to it, replace it or remove it. So
-the names are exchanged, not overwritten: if what comes out is not the file that was read, or if a writer
-has it open, it goes back. Where the file system can't exchange (NFS, FUSE), the old file gets a second
-name before it is renamed over; where it has no second names either (exFAT), nothing is left but to look before
-and after. What a failed call has done is found out by looking: the reply to a call that was done can be lost.
+Between the last check of a source and its replacement, a renderer may write to it, replace it or
+remove it. So the two names are exchanged and nothing is overwritten. The file that came out is then
+checked. If it is not the file that was read, or if a writer has it open, the exchange is undone.
 
-But a look may lie, too: an SMB client that is refused a rename has removed the target already, and goes on showing it.
-So after a rename over an existing file has failed nothing is removed any more (`RenameUncertain`).
+Some file systems can't exchange names (NFS, FUSE). There the old file gets a second name (the
+spare) before the new file is renamed over it. Where hard links don't exist either (exFAT), the only
+protection is to check before and after the rename.
+
+The reply to a call that was carried out can be lost. So after a failed call, the disk is examined
+to find out what the call did. Even this can be wrong: if an SMB server refuses a rename, the client
+has already removed the target and still shows it. So after a failed rename over an existing file,
+nothing is removed any more (`RenameUncertain`).
 """
 
 import contextlib
@@ -26,29 +30,33 @@ _CANT_LINK = {errno.ENOSYS, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.
 
 
 class Exchange:
-    """Puts a new file in the place of an original beside it."""
+    """Replacement of an original by a new file that lies beside it."""
 
     def __init__(self, temp: str, new: Identity, original: Original, spare: str | None = None) -> None:
-        """Prepare; nothing is done yet.
+        """Prepare the exchange without doing anything.
 
         Args:
-            temp: the path of the new file, a temp name.
-            new: which file that is.
+            temp: the temp path of the new file. The attribute changes when that file is renamed.
+            new: identity of the new file.
             original: the file to be replaced.
-            spare: another name of the original that nobody else uses; without it one is made where needed.
+            spare: a second name of the original for our use only; if None, one is made if needed.
         """
         self.temp = temp
         self.new = new
         self._original = original
         self._path = original.path
         self._lent = spare
-        self._spare: str | None = None  # what the original is called while its place is taken
+        self._spare: str | None = None  # path of the original while the new file has its name
 
     def run(self) -> str | None:
-        """Do it. Returns None, or the path where the original lies because it could not be removed.
+        """Put the new file in place. Return the original's path if it can't be removed, else None.
 
-        Raises `SourceChanged` or `ReplaceFailed`; the name then stands for what it stood for before, unless the
-        message says otherwise.
+        Raises:
+            SourceChanged: if the original is not as it was read.
+            ReplaceFailed: if a call failed; `RenameUncertain` if it was a rename over the original.
+
+        After an error, the name refers to the same file as before, unless the message says
+        otherwise.
         """
         try:
             storage = file_system_at(self._original.directory, self.new[0])
@@ -62,14 +70,14 @@ class Exchange:
         return self._drop_spare()
 
     def _rename_for_commit(self) -> None:
-        """Let the new file's temp name tell which file it is: that name may come to stand for the original."""
+        """Add the new file's inode number to its temp name, which the original may get later."""
         old = old_name(self.temp, self.new)
         if not self.temp.endswith(".old"):
             _rename(self.temp, old, self.new)
             self.temp = old
 
     def _exchange(self) -> bool:
-        """Exchange the names; False if this file system can't."""
+        """Exchange the names. Return False if this file system can't."""
         self._rename_for_commit()
         self._original.check_in_place()
         try:
@@ -87,7 +95,7 @@ class Exchange:
         return True
 
     def _check_exchange(self) -> None:
-        """Notice if a mount has done a plain rename instead, as parts of it may that were not probed."""
+        """Notice a plain rename in place of an exchange: unprobed parts of a mount may do that."""
         with contextlib.suppress(OSError):
             if self._spare is not None and identity_at(self._spare) is None:
                 self._spare = None
@@ -106,12 +114,12 @@ class Exchange:
             if is_linked:
                 self._original.note_own_change(self._spare)
             if self._spare is None:
-                self._rename_for_commit()  # else the spare is what a later run needs
-            self._original.check_in_place()  # a file that is renamed over it after this look is lost
+                self._rename_for_commit()  # a later run needs that name only if there is no spare
+            self._original.check_in_place()  # a file that is renamed over it after this check is lost
         except (OSError, SourceChanged) as error:
-            # The name itself still has that file, or something newer.
+            # Without the spare, the name still refers to the original or to a newer file.
             if (left := self._drop_spare()) is not None and isinstance(error, OSError):
-                reason = f"can't replace it: {error.strerror}; it is left with a second name, {os.path.basename(left)}"
+                reason = f"can't replace it: {error.strerror}; it also has the temporary name {os.path.basename(left)}"
                 raise ReplaceFailed(reason, error.errno) from error
             raise
         try:
@@ -120,10 +128,7 @@ class Exchange:
             self._rescue(error)
 
     def _link_spare(self, spare: str) -> bool:
-        """Give the original a second name; take it back where links look like other files, as they do on sshfs.
-
-        Returns whether that has changed the original's ctime.
-        """
+        """Link the original to a spare; undo it where links look like other files (sshfs)."""
         failed: OSError | None = None
         try:
             disk.DISK.link(self._path, spare)
@@ -136,12 +141,13 @@ class Exchange:
             self._spare = spare
         elif failed is None:
             disk.DISK.remove(spare)
-        return True
+        return True  # the original's ctime has changed in both cases
 
     def _rescue(self, error: OSError) -> None:
-        """A rename over the original failed. Return if it was done all the same; else make sure that nothing is lost.
+        """Make sure that nothing is lost after a rename over the original failed.
 
-        Raises `RenameUncertain`, after putting the original back if nothing has its name any more.
+        Return if the rename was done despite the error. Otherwise raise `RenameUncertain`, after
+        putting the original back if its name is gone.
         """
         at_name: Identity | None = (0, 0)
         with contextlib.suppress(OSError):
@@ -149,22 +155,22 @@ class Exchange:
         if at_name == self.new:
             return
         with contextlib.suppress(OSError):
-            self._rename_for_commit()  # no sweep may take it
+            self._rename_for_commit()  # so that no sweep removes it
         kept = [f"the new file as {os.path.basename(self.temp)}"]
         happened = ""
         if at_name is None:
             try:
                 self._put_back()
-                happened = " after its name was gone; the original was put back"
+                happened = "; its name was gone, and the original was put back"
             except OSError as second:
-                happened = f" and its name is gone; the original can't be put back ({second.strerror})"
+                happened = f"; its name is gone, and the original can't be put back ({second.strerror})"
         if self._spare is not None and self._spare != self._lent:
             kept.insert(0, f"the original as {os.path.basename(self._spare)}")
         message = f"can't replace it: {error.strerror}{happened}; kept: {' and '.join(kept)}"
         raise RenameUncertain(message, error.errno) from error
 
     def _put_back(self) -> None:
-        """Give the original its name again, which nothing has; it keeps its other name."""
+        """Link the original to its old name, where nothing is now. Keep its spare if possible."""
         if self._spare is None:
             self._write_again()
         assert self._spare is not None, "it has just been written"
@@ -175,11 +181,11 @@ class Exchange:
                 raise
             rename_new(self._spare, self._path, identity(disk.DISK.look(self._spare)))
             self._spare = None
-        with contextlib.suppress(OSError):  # it is in place all the same
+        with contextlib.suppress(OSError):  # it is in place even if this fails
             disk.DISK.sync_directory(self._original.directory)
 
     def _settle(self) -> None:
-        """Look at what came out and make the exchange durable; else undo it."""
+        """Check the file that came out, and make the exchange durable. Undo it if either fails."""
         try:
             if self._spare is None:
                 self._original.check_open()
@@ -190,18 +196,18 @@ class Exchange:
             try:
                 self._give_back()
             except OSError as second:
-                kept = os.path.basename(self._spare) if self._spare else "no file"
-                reason = f"the original can't be put back ({second.strerror}) and is kept as {kept}"
+                kept = f"is kept as {os.path.basename(self._spare)}" if self._spare else "no copy is kept"
+                reason = f"the original can't be put back ({second.strerror}) and {kept}"
                 raise ReplaceFailed(f"{error}; {reason}") from error
             raise
 
     def _give_back(self) -> None:
-        """Give the name back what came out, unless somebody has put something newer there meanwhile."""
+        """Put the original back at its name, unless another program has put a newer file there."""
         if identity_at(self._path) not in (self.new, None):
             return
         if self._spare is None:
             self._write_again()
-            if self._spare is not None and identity_at(self._path) in (self.new, None):  # it has taken a while
+            if self._spare is not None and identity_at(self._path) in (self.new, None):  # copying took a while
                 disk.DISK.rename(self._spare, self._path)
         elif self._spare != self.temp:
             disk.DISK.rename(self._own_spare(self._spare), self._path)
@@ -209,7 +215,7 @@ class Exchange:
             self._exchange_back(self._spare)
 
     def _own_spare(self, spare: str) -> str:
-        """Make sure that the original's other name may be used up."""
+        """Return a spare that a rename may use up. A lent one must stay, so link another."""
         if spare == self._lent:
             self._spare = old_name(self._original.new_temp(), self.new)
             disk.DISK.link(spare, self._spare)
@@ -219,23 +225,23 @@ class Exchange:
         try:
             disk.DISK.exchange(spare, self._path)
         except OSError:
-            # Done, but the reply was lost? Or nothing to exchange with, as somebody has removed our new file?
+            # Either it was done and the reply lost, or another program removed our new file.
             if identity_at(spare) != self.new:
                 disk.DISK.rename(spare, self._path)
         if identity_at(spare) not in (self.new, None):
-            disk.DISK.exchange(spare, self._path)  # something newer had come between: it is what the name should have
+            disk.DISK.exchange(spare, self._path)  # a newer file came between: it keeps the name
 
     def _write_again(self) -> None:
-        """Make the original, which has no name any more, anew from its descriptor, as its spare."""
-        # The only copy of what was written: no sweep may take it, so its name is that of no file of ours.
+        """Copy the original, which has no name left, from its descriptor to a new spare."""
+        # The only copy of the original: no sweep removes it, as no new file has inode number 0.
         path = old_name(self._original.new_temp(), (0, 0))
         fd = disk.DISK.create(path)
         try:
             offset = 0
             while data := disk.read_at(self._original.fd, 1 << 20, offset):
                 offset += disk.DISK.write(fd, memoryview(data), offset)
-            self._spare = path  # whole: whatever fails now, this is the original
-            with contextlib.suppress(OSError):  # better with other metadata than without a name
+            self._spare = path  # complete: whatever fails now, this is the original
+            with contextlib.suppress(OSError):  # wrong metadata is better than no name
                 metadata = Metadata(self._original.fd, self._original.status)
                 metadata.give_owner_and_attributes(fd)
                 metadata.give_mode(fd)
@@ -247,7 +253,7 @@ class Exchange:
                 disk.DISK.close(fd)
 
     def _drop_spare(self) -> str | None:
-        """Remove the original's other name; return it if it is still there. A later run then removes it."""
+        """Remove the spare. Return it if it is still there; a later run then removes it."""
         if self._spare is None or self._spare == self._lent:
             return None
         with contextlib.suppress(OSError):
@@ -259,9 +265,12 @@ class Exchange:
 
 
 def place_new(temp: str, new: Identity, target: str, original: Original, *, overwrite: bool) -> None:
-    """Give a new file a place of its own. Raises `FileExistsError` if there is something, unless it may `overwrite`.
+    """Rename the new file from `temp` to `target`, if the original is still as it was read.
 
-    Raises `RenameUncertain` if writing over what is there failed: then the new file stays under its temp name.
+    Raises:
+        FileExistsError: if `target` exists and `overwrite` is False.
+        RenameUncertain: if overwriting failed. The new file keeps its temp name.
+        SourceChanged: if the original has changed.
     """
     original.check_in_place()
     if overwrite:
@@ -272,7 +281,7 @@ def place_new(temp: str, new: Identity, target: str, original: Original, *, over
             if not existed:
                 raise
             kept = os.path.basename(temp)
-            reason = f"can't write over {target}: {error.strerror}; the new file is kept as {kept}"
+            reason = f"can't overwrite {target}: {error.strerror}; the new file is kept as {kept}"
             raise RenameUncertain(reason, error.errno) from error
     else:
         rename_new(temp, target, new)
@@ -288,14 +297,19 @@ def _rename(temp: str, target: str, new: Identity) -> None:
 
 
 def rename_new(temp: str, target: str, new: Identity, *, has_other_names: bool = False) -> None:
-    """Rename the file `new` to a name that nothing may have: then `FileExistsError`.
+    """Rename the file `new` from `temp` to `target`, where nothing may exist.
 
-    Where such a rename can't be asked for, a hard link does not write over anything either; where there are none,
-    looking before a plain rename must do. `has_other_names`: then that the target is this file proves nothing, as
-    somebody else may have linked it there.
+    Where rename can't refuse to overwrite, a hard link is used, which never overwrites. Without
+    hard links, `target` is checked before a plain rename.
+
+    If the file `has_other_names`, another program may link one of them to `target`. Then finding
+    the file there after an error does not prove that our call succeeded.
+
+    Raises:
+        FileExistsError: if `target` exists.
     """
     storage = file_system_at(os.path.dirname(target) or ".", new[0])
-    # Without links it is always asked for: the kernel then looks the target up anew, which a plain look may not do.
+    # Without hard links, always try it: the kernel looks up the target again, a stat may not.
     if (storage.can_rename_new or not storage.has_links) and _is_renamed(temp, target, new):
         return
     if storage.has_links and _is_linked(temp, target, None if has_other_names else new):
@@ -308,7 +322,7 @@ def rename_new(temp: str, target: str, new: Identity, *, has_other_names: bool =
 
 
 def _is_renamed(temp: str, target: str, new: Identity) -> bool:
-    """Rename without overwriting; False if the file system does not know such a rename."""
+    """Rename without overwriting. Return False if the file system does not support that."""
     try:
         disk.DISK.rename_new(temp, target)
     except OSError as error:
@@ -320,7 +334,10 @@ def _is_renamed(temp: str, target: str, new: Identity) -> bool:
 
 
 def _is_linked(temp: str, target: str, proof: Identity | None) -> bool:
-    """Link without overwriting; False if the file system has no links. `proof`: what can only be there by this call."""
+    """Link without overwriting. Return False if the file system has no hard links.
+
+    Despite an error, the link was made if the file `proof` is at `target`.
+    """
     try:
         disk.DISK.link(temp, target)
     except OSError as error:

@@ -1,8 +1,12 @@
-"""What the file system under a folder does, where a replacement depends on it: told by its type, or found by a probe.
+"""What the file system of a folder can do, as far as safe replacement depends on it.
 
-Local file systems of Linux answer truthfully whether a file is open for writing, and let a file be renamed over one
-that is open. Others may not. An SMB client that renames over a file which it holds open is refused by the server, and
-has removed the target by then; an NFSv4 client says that a file has a writer when it only lacks a delegation.
+The answer comes from the type of the file system, or from a probe. Local file systems of Linux
+report correctly whether a file is open for writing, and they allow a rename over an open file.
+Others may do neither:
+
+- When an SMB client renames a file over one that it has open, the server refuses. By then the
+  client has already removed the target.
+- An NFSv4 client reports that a file has a writer when the client only lacks a delegation.
 """
 
 import os
@@ -23,12 +27,13 @@ class FileSystem:
     """One file system, as this process sees it.
 
     Attributes:
-        kind: its type, as the mount table calls it; empty where that is not known.
-        loses_targets: whether a rename over a file that is held open fails; the file may be gone after that.
+        kind: its type, as in the mount table; empty if it is unknown.
+        loses_targets: whether a rename over an open file fails. After such a failure, the file at
+            the target may be gone.
         clock_offset: seconds by which its clock is ahead of this machine's.
-        can_exchange: whether two names can change places at once.
-        can_rename_new: whether a rename can be asked to spare what has the new name.
-        has_links: whether there are hard links that show one inode number.
+        can_exchange: whether two names can be exchanged in one step.
+        can_rename_new: whether there is a rename that never overwrites.
+        has_links: whether there are hard links, and all of a file show the same inode number.
     """
 
     kind: str
@@ -40,18 +45,26 @@ class FileSystem:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is known to be served by this kernel alone."""
+        """Whether it is known that only this machine's kernel serves it."""
         return self.kind in mounts.LOCAL
 
 
 def file_system_at(folder: str, device: int | None = None, *, may_write: bool = True) -> FileSystem:
-    """Tell what the file system at a folder does. Raises `OSError`, and `ReplaceFailed` if it can't be probed.
+    """Return what the file system of a folder can do.
 
-    A file system that is not local is probed, once for each device and process, with two files of our own; unless we
-    may not write there: then it is judged by its type alone. Of a local one everything is expected: where it refuses a
-    call (exFAT has no links), trying again costs nothing.
+    If the file system is not local, it is probed with two temporary files, once per device and
+    process. A local one is not probed: it is assumed to support everything. If it refuses a call
+    (exFAT has no hard links), a repeated attempt costs nothing.
 
-    `device`: its number, where that is known: to look costs a round trip.
+    Args:
+        folder: path of the folder.
+        device: device number of the folder, if it is known. Looking it up costs a round trip.
+        may_write: whether temporary files may be created there. If not, a file system that is not
+            local is judged by its type alone, unless it was probed before.
+
+    Raises:
+        OSError: The folder can't be accessed.
+        ReplaceFailed: The file system can't be probed.
     """
     if device is None:
         device = os.stat(folder).st_dev
@@ -69,7 +82,7 @@ def file_system_at(folder: str, device: int | None = None, *, may_write: bool = 
 
 
 def _forget_after_mounts() -> None:
-    """Forget devices whose mounts are others than when they were probed: device numbers are used again."""
+    """Forget devices whose mounts have changed since the probe: device numbers are reused."""
     global _seen_changes
     if (now := mounts.changes()) == _seen_changes:
         return
@@ -81,26 +94,39 @@ def _forget_after_mounts() -> None:
 
 
 def _mark(device: int, folder: str) -> tuple[int, frozenset[bytes]]:
-    """Return what changes when another file system is mounted there."""
+    """Return a value that changes when another file system is mounted there."""
     return linux.mount_id(folder), mounts.lines_of(device)
 
 
 def is_read_only(folder: str) -> bool:
-    """Whether the file system at a folder is mounted read-only. Raises `OSError`."""
+    """Return whether the file system of a folder is mounted read-only.
+
+    Raises:
+        OSError: The folder can't be accessed.
+    """
     return hasattr(os, "statvfs") and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def is_open_for_writing(fd: int, path: str, device: int) -> bool:
-    """Whether anybody has this file, which is open for reading, open for writing; False where nobody can tell.
+    """Return whether any process has a file open for writing.
 
-    Believed on local file systems only: NFSv4 and SMB clients say so whenever they lack a delegation or an oplock.
+    Leases are believed on local file systems only. NFSv4 and SMB clients report a writer whenever
+    they lack a delegation or an oplock.
+
+    Args:
+        fd: a descriptor of the file, opened for reading only.
+        path: path of the file.
+        device: device number of the file.
+
+    Returns:
+        True if there is a writer; False if there is none, or if that can't be found out.
     """
     return file_system_at(os.path.dirname(path) or ".", device, may_write=False).is_local and disk.DISK.has_writer(fd)
 
 
 _known: dict[int, FileSystem] = {}
 _failures: dict[tuple[int, str], ReplaceFailed] = {}
-_marks: dict[int, tuple[str, tuple[int, frozenset[bytes]]]] = {}  # by device: the folder that was probed, and its mark
+_marks: dict[int, tuple[str, tuple[int, frozenset[bytes]]]] = {}  # per device: the folder asked about, and its mark
 _seen_changes = 0
 
 
@@ -116,15 +142,15 @@ def _probe(folder: str, device: int, kind: str) -> FileSystem:
                 has_links=probes.links() is Links.SAME_FILE,
             )
             can_replace = probes.can_replace_open()
-        if not can_replace:  # once may be a lost reply
+        if not can_replace:  # try once more: the failure may have been a lost reply
             probes = Probes(folder)
             with probes:
                 can_replace = probes.can_replace_open()
         return replace(found, loses_targets=not can_replace or kind in SMB)
     except OSError as error:
-        reason = f"can't try out with temporary files what its storage can do: {error.strerror}"
+        reason = f"can't test its storage with temporary files: {error.strerror}"
         if not probes.left:
             raise ReplaceFailed(reason, error.errno) from error
-        failure = ReplaceFailed(f"{reason}; left behind in {folder}: {', '.join(probes.left)}", error.errno)
-        _failures[device, folder] = failure  # to try again for each frame would leave more of them each time
+        failure = ReplaceFailed(f"{reason}; remove these from {folder}: {', '.join(probes.left)}", error.errno)
+        _failures[device, folder] = failure  # a new probe for each frame would leave more files each time
         raise failure from error

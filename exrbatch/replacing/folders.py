@@ -1,4 +1,4 @@
-"""Folders of a mirrored tree: made as needed, and no more open than those that they mirror."""
+"""Make the folders of a mirrored tree, never with more permissions than those they mirror."""
 
 import os
 
@@ -8,11 +8,21 @@ from exrbatch.replacing.metadata import Metadata
 
 
 def make_folder_of(path: str, source: str, root: str | None) -> None:
-    """Make the folder of a file in a mirrored tree, and those above it that are missing. Raises `ReplaceFailed`.
+    """Make the folder of a file in a mirrored tree, and all missing folders above it.
 
-    Each takes over mode, owner, group and attributes from its counterpart: the folder of `source`, then the folders
-    above that as long as the names below them agree. Folders above the mirrored tree get the user's umask. `root`: the
-    folder that must hold the new one; a link may lead out of it that was not there when the tree was planned.
+    Each new folder gets the mode, owner, group and attributes of its counterpart. The counterpart
+    of the last folder is the folder of `source`. Above that, folders are counterparts as long as
+    the names below them agree. Folders above the mirrored tree get the default mode, as cut by the
+    user's umask.
+
+    Args:
+        path: the file in the mirrored tree.
+        source: its counterpart.
+        root: the folder that must contain the new one. This is checked, because a link that leads
+            out of it may have appeared since the tree was planned. If None, nothing is checked.
+
+    Raises:
+        ReplaceFailed: if the folder can't be made, or is outside `root`.
     """
     folder = os.path.dirname(os.path.abspath(path))
     try:
@@ -21,7 +31,7 @@ def make_folder_of(path: str, source: str, root: str | None) -> None:
         if not os.path.isdir(folder):
             _make(folder, os.path.realpath(os.path.dirname(source) or "."))
     except OSError as error:
-        raise ReplaceFailed(f"can't make the folder for {path}: {error.strerror}", error.errno) from error
+        raise ReplaceFailed(f"can't create the folder for {path}: {error.strerror}", error.errno) from error
 
 
 def _make(folder: str, like: str | None) -> None:
@@ -33,7 +43,7 @@ def _make(folder: str, like: str | None) -> None:
     is_mirror = like is not None and os.name == "posix"
     try:
         disk.DISK.make_folder(folder, 0o700 if is_mirror else 0o777)
-    except FileExistsError:  # by another worker, a moment ago: it gives the folder its mode, too
+    except FileExistsError:  # another worker has just made it, and sets its mode
         if os.path.isdir(folder):
             return
         raise
@@ -43,7 +53,10 @@ def _make(folder: str, like: str | None) -> None:
 
 
 def _open_up(folder: str, like: str) -> None:
-    """Give a folder that we have just made, and nobody else can enter, the metadata of its counterpart."""
+    """Give a folder the metadata of its counterpart.
+
+    We have just made the folder, and no other user can enter it yet.
+    """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         like_fd = os.open(like, os.O_RDONLY | os.O_DIRECTORY)
@@ -52,6 +65,6 @@ def _open_up(folder: str, like: str) -> None:
         finally:
             os.close(like_fd)
         metadata.give_owner_and_attributes(fd)
-        metadata.give_mode(fd, at_least=0o700)  # as we write files there
+        metadata.give_mode(fd, at_least=0o700)  # because we write files there
     finally:
         os.close(fd)

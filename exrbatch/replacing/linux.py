@@ -1,4 +1,7 @@
-"""System calls of Linux that Python 3.11 does not offer. On other systems they are missing, and others take over."""
+"""System calls of Linux that Python 3.11 does not offer.
+
+On other systems `rename` raises ENOSYS, `stat_now` is an ordinary stat, and `mount_id` returns 0.
+"""
 
 import ctypes
 import errno
@@ -15,7 +18,7 @@ _STATX_BASIC_STATS, _STATX_MNT_ID_UNIQUE = 0x7FF, 0x4000
 
 @functools.cache
 def _renameat2() -> Callable[..., int] | None:
-    """Find the system call behind both flags (Linux 3.15, glibc 2.28)."""
+    """Return the C function renameat2, or None if there is none (Linux 3.15, glibc 2.28)."""
     if os.name != "posix":
         return None
     function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
@@ -23,7 +26,16 @@ def _renameat2() -> Callable[..., int] | None:
 
 
 def rename(path: str, target: str, flag: int) -> None:
-    """Rename with one of the flags; ENOSYS where the system has no such call."""
+    """Rename a file with a flag of renameat2(2).
+
+    Args:
+        path: the old name.
+        target: the new name.
+        flag: `RENAME_NOREPLACE`, to refuse to overwrite, or `RENAME_EXCHANGE`, to exchange names.
+
+    Raises:
+        OSError: The system refused; with ENOSYS, it has no such call.
+    """
     function = _renameat2()
     if function is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
@@ -37,7 +49,7 @@ class _Time(ctypes.Structure):
 
 
 class _Statx(ctypes.Structure):
-    """What statx(2) fills in."""
+    """The structure that statx(2) fills in."""
 
     _fields_ = (
         *((name, ctypes.c_uint32) for name in ("mask", "blksize")),
@@ -54,7 +66,7 @@ class _Statx(ctypes.Structure):
 
 @functools.cache
 def _statx_call() -> Callable[..., int] | None:
-    """Find the system call (Linux 4.11, glibc 2.28)."""
+    """Return the C function statx, or None if there is none (Linux 4.11, glibc 2.28)."""
     if os.name != "posix":
         return None
     function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "statx", None)
@@ -62,9 +74,12 @@ def _statx_call() -> Callable[..., int] | None:
 
 
 def stat_now(file: str | int) -> os.stat_result:
-    """Like `os.lstat`, or `os.fstat` for a descriptor, but past the caches of a file server's client.
+    """Return the status of a file, bypassing the cache of a network client.
 
-    Where there is no such call, or a container forbids it, an ordinary look must do.
+    Where the system has no such call, or a container forbids it, this is an ordinary stat.
+
+    Args:
+        file: a path, as for `os.lstat`, or a descriptor, as for `os.fstat`.
     """
     function = _statx_call()
     if function is None:
@@ -74,7 +89,8 @@ def stat_now(file: str | int) -> os.stat_result:
     flags = _AT_STATX_FORCE_SYNC | (_AT_EMPTY_PATH if isinstance(file, int) else _AT_SYMLINK_NOFOLLOW)
     if function(folder, path, flags, _STATX_BASIC_STATS, ctypes.byref(found)) != 0:
         number = ctypes.get_errno()
-        if number in (errno.ENOSYS, errno.EINVAL, errno.EPERM):  # never about the file; EINVAL: glibc's own substitute
+        # These errors are never about the file. EINVAL comes from glibc's substitute for the call.
+        if number in (errno.ENOSYS, errno.EINVAL, errno.EPERM):
             return _look(file)
         raise OSError(number, os.strerror(number), file)
     device = os.makedev(found.dev_major, found.dev_minor)
@@ -89,7 +105,10 @@ def _look(file: str | int) -> os.stat_result:
 
 
 def mount_id(path: str) -> int:
-    """Return a number that no other mount ever has (Linux 6.8), without asking any server; 0 where there is none."""
+    """Return a number that no other mount ever has (Linux 6.8), or 0 if the system has none.
+
+    No file server is asked.
+    """
     function = _statx_call()
     found = _Statx()
     if function is None:

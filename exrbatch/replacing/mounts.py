@@ -1,4 +1,4 @@
-"""The mount table: which file system a path lies on, and where that comes from."""
+"""The mount table of Linux: the file system that a path lies on, and its device or server."""
 
 import functools
 import os
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 _TABLE = "/proc/self/mountinfo"
 _FIXED = 6
-"""Fields of a line before those whose number varies, which a single "-" ends (proc_pid_mountinfo(5))."""
+"""Number of fixed fields at the start of a line (proc_pid_mountinfo(5)).
+
+A varying number of optional fields follows them, and then a single "-".
+"""
 
 LOCAL = frozenset(
     (
@@ -16,16 +19,16 @@ LOCAL = frozenset(
         *("ramfs", "reiserfs", "tmpfs", "vfat", "xfs", "zfs"),
     )
 )
-"""Types that this kernel alone serves, from its own disks or memory."""
+"""Types of file systems that only this machine's kernel serves, from its own disks or memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A line of the mount table.
+    """An entry of the mount table.
 
     Attributes:
-        kind: type of the file system, such as ext4, nfs4 or cifs; empty where the system does not tell.
-        source: the device, or the server and what it exports.
+        kind: type of the file system, such as ext4, nfs4 or cifs; empty if it is unknown.
+        source: the device, or the server and its export; empty if it is unknown.
     """
 
     kind: str
@@ -33,29 +36,36 @@ class Mount:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is known to be served by this kernel alone."""
+        """Whether it is known that only this machine's kernel serves it."""
         return self.kind in LOCAL
 
 
 class _Changes:
-    """Notices when anything is mounted or unmounted: a device number may then belong to another file system."""
+    """Counter of changes to the mount table.
+
+    After a change, a device number may belong to another file system.
+    """
 
     def __init__(self) -> None:
         self._poll: select.poll | None = None
         self.count = 0
 
     def look(self) -> int:
-        """Count the changes that were noticed; one more than before says that what is remembered may be wrong."""
+        """Check for a change, and return the number of changes noticed so far.
+
+        If the number is higher than before, remembered facts about mounts may be wrong. On systems
+        without this mount table, the number stays 0.
+        """
         try:
             if self._poll is None:
                 poll = select.poll()
-                # It stays open, as the kernel marks it at each change.
+                # The descriptor stays open, because the kernel reports each change on it.
                 poll.register(os.open(_TABLE, os.O_RDONLY), select.POLLPRI | select.POLLERR)
                 self._poll = poll
                 self.count += 1
             elif self._poll.poll(0):
                 self.count += 1
-        except (OSError, AttributeError):  # another system
+        except (OSError, AttributeError):  # not Linux
             pass
         return self.count
 
@@ -64,17 +74,29 @@ _changes = _Changes()
 
 
 def changes() -> int:
-    """Count how often the mount table is known to have changed; what was learned before may be wrong."""
+    """Return the number of known changes to the mount table.
+
+    If it is higher than before, facts about mounts that were learned before may be wrong.
+    """
     return _changes.look()
 
 
 def mount_of(device: int, path: str) -> Mount:
-    """Look a device up by its number, or where that is hidden (btrfs) by the real path of something on it."""
+    """Return the mount of a device.
+
+    Args:
+        device: the device number of a file (`st_dev`).
+        path: real path of the file. It is used if the mount table does not show the device number,
+            as with btrfs.
+    """
     return _mount_of(device, path, changes())
 
 
 def lines_of(device: int) -> frozenset[bytes]:
-    """Return what the mount table says of a device number: as long as that stays, so does the file system."""
+    """Return the lines of the mount table for a device number.
+
+    While they stay the same, the number belongs to the same file system.
+    """
     return frozenset(b" ".join(fields) for fields in _of_device(_read_table(), device))
 
 
@@ -93,7 +115,10 @@ def _of_device(mounts: list[list[bytes]], device: int) -> list[list[bytes]]:
 
 
 def _read_table() -> list[list[bytes]]:
-    """Read the fields of each line. Only blanks and line feeds separate: paths hold everything else as it is."""
+    """Return the fields of each line.
+
+    Only blanks and line feeds are separators; all other characters can occur in paths unescaped.
+    """
     try:
         with open(_TABLE, "rb") as file:
             lines = [line.split(b" ") for line in file.read().split(b"\n")]

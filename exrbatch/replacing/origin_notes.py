@@ -1,7 +1,8 @@
-"""Notes on outputs: an extended attribute that says which file an output was made from.
+"""Notes on outputs: an extended attribute that names the file that an output was made from.
 
-A note names both files by inode, size and times, and holds as long as both are as they were. The times include the
-ctimes, which no program can set, so a program that writes to an output, or sets an old time again, is noticed.
+A note identifies both files by inode, size and times. It is valid as long as both files are
+unchanged. The times include the ctimes, which no program can set. So a change to an output is
+noticed even if its old modification time is restored.
 """
 
 import contextlib
@@ -13,13 +14,26 @@ from exrbatch.replacing.metadata import OWN_XATTR
 from exrbatch.replacing.temp_files import Identity, identity, is_same_time
 
 NOTE_LAG_NS = 20_000_000
-"""By how much an output's ctime may be later than its note says, which is written before the ctime is known."""
+"""Nanoseconds by which the ctime of an output may be later than its note says.
+
+The note must be written before its ctime is known, because writing it sets the ctime.
+"""
 
 
 def note_origin(path: str, file: Identity, source: os.stat_result, wanted: str) -> None:
-    """Note on an output, which has just got its place, what it was made from; without effect where that can't be."""
+    """Write the note on an output that has just been put in place.
+
+    This does nothing if the file system has no extended attributes, or if another file is at the
+    path by now.
+
+    Args:
+        path: path of the output.
+        file: identity of the output.
+        source: status of the file that it was made from.
+        wanted: what the caller asked for, in its own words; may be empty.
+    """
     with contextlib.suppress(OSError):
-        # Where the system has such descriptors: one that is only good for naming the file saves round trips.
+        # O_PATH, where available: the descriptor only identifies the file, which saves round trips.
         flags = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         fd = os.open(path, flags)
         try:
@@ -30,24 +44,30 @@ def note_origin(path: str, file: Identity, source: os.stat_result, wanted: str) 
 
 
 def write_note(output: int | str, source: os.stat_result, wanted: str) -> None:
-    """Write the note on an output, given its descriptor or a path that can't come to mean another file.
+    """Write the note on an output. Do nothing if the file system has no extended attributes.
 
-    Its ctime is in it, and is changed by it: so it is written until both agree.
+    The note contains the ctime of the output, and writing the note changes that ctime. So if the
+    two differ too much, the note is written once more.
+
+    Args:
+        output: a descriptor, or a path that always refers to the same file.
+        source: status of the file that it was made from.
+        wanted: as for `note_origin`.
     """
     with contextlib.suppress(OSError, AttributeError):
         for _ in range(2):
             status = os.stat(output)
             disk.DISK.set_xattr(output, OWN_XATTR, _note(source, status, wanted, status.st_ctime_ns))
             if 0 <= time.time_ns() - status.st_ctime_ns < NOTE_LAG_NS // 2:
-                return  # so they agree, and a look would be a round trip
+                return  # the ctime was recent, so both agree; a stat to confirm it would be a round trip
             if _is_unwritten(os.stat(output).st_ctime_ns, status.st_ctime_ns):
                 return
 
 
 def _note(source: os.stat_result, output: os.stat_result, wanted: str, ctime: int) -> bytes:
-    """Write down which file an output was made from, and which file that output is.
+    """Return the text of a note: it identifies the source and the output.
 
-    Device numbers are not in it: they may change with every mount.
+    Device numbers are left out, because they may change with every mount.
     """
     of_source = source.st_ino, source.st_size, source.st_mtime_ns, source.st_ctime_ns
     numbers = *of_source, output.st_ino, output.st_size, output.st_mtime_ns
@@ -55,7 +75,14 @@ def _note(source: os.stat_result, output: os.stat_result, wanted: str, ctime: in
 
 
 def has_note(fd: int, source: os.stat_result, output: os.stat_result, wanted: str) -> bool:
-    """Whether there is a note that fits both files, and nothing has been written to the output since."""
+    """Return whether an output has a note that matches both files, and is unchanged since then.
+
+    Args:
+        fd: descriptor of the output.
+        source: status of the file that it may have been made from.
+        output: status of the output.
+        wanted: what the caller asks for; it must be the same as in the note.
+    """
     with contextlib.suppress(OSError, AttributeError, ValueError):
         note = os.getxattr(fd, OWN_XATTR)
         ctime = int(note.rpartition(b" ")[2], 16)
@@ -64,6 +91,9 @@ def has_note(fd: int, source: os.stat_result, output: os.stat_result, wanted: st
 
 
 def _is_unwritten(now: int, noted: int) -> bool:
-    """Whether an output's ctime is still that of its note, which was written a moment later than it says."""
+    """Return whether the ctime of an output, `now`, is still the one that was set with its note.
+
+    That ctime is a moment later than the ctime in the note, `noted`.
+    """
     is_coarse = now % 10_000_000 == 0
     return is_same_time(now, noted) if is_coarse else abs(now - noted) < NOTE_LAG_NS

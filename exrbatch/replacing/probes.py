@@ -1,7 +1,7 @@
-"""Probes: what a file system does, found out with two temporary files of our own, which are removed afterwards.
+"""Probes that find out what a file system can do, with two temporary files.
 
-Each probe leaves both files as it found them, so that any of them can be left out, but for `can_replace_open`, which
-comes last.
+After each probe, both files exist under their names, so that any probe can be left out. The
+exception is `can_replace_open`, which must come last. The files are removed afterwards.
 """
 
 import contextlib
@@ -15,7 +15,13 @@ from exrbatch.replacing.temp_files import identity, identity_at, temp_name
 
 
 class Links(enum.Enum):
-    """What a file system makes of a hard link."""
+    """What a hard link is on a file system.
+
+    Attributes:
+        SAME_FILE: another name of the same inode.
+        OTHER_INODE: a name that shows another inode number.
+        NONE: there are no hard links.
+    """
 
     SAME_FILE = "yes"
     OTHER_INODE = "yes, but they show another inode number"
@@ -23,10 +29,12 @@ class Links(enum.Enum):
 
 
 class Probes:
-    """Two files in a folder, as a context manager: the first is held open, the second is closed.
+    """Two temporary files in a folder, as a context manager. The first is open, the second closed.
 
     Attributes:
-        left: names of our files that could not be removed at the end.
+        first: path of the first file.
+        second: path of the second file.
+        left: names of temporary files that could not be removed at the end.
     """
 
     def __init__(self, folder: str) -> None:
@@ -66,13 +74,16 @@ class Probes:
                 self.left.append(os.path.basename(path))
 
     def clock_offset(self) -> float:
-        """Tell by how many seconds the file system's clock is ahead of this machine's."""
+        """Return the seconds by which the file system's clock is ahead of this machine's."""
         return disk.DISK.look_open(self._fd).st_mtime - time.time()
 
     def can_exchange(self) -> bool:
-        """Whether two names can change places at once; some file systems say so and do a plain rename."""
+        """Return whether two names can be exchanged in one step.
+
+        Some file systems report success, but do a plain rename. So the result is checked.
+        """
         before = identity_at(self.first), identity_at(self.second)
-        with contextlib.suppress(OSError):  # what it has done is seen by looking
+        with contextlib.suppress(OSError):  # the names show what the call has done
             disk.DISK.exchange(self.first, self.second)
         after = identity_at(self.first), identity_at(self.second)
         if after == before:
@@ -86,9 +97,10 @@ class Probes:
         return False
 
     def can_rename_new(self) -> bool:
-        """Whether a rename can be asked to spare what has the new name. Comes after `can_exchange`.
+        """Return whether there is a rename that never overwrites. Call this after `can_exchange`.
 
-        That the name is taken is found by the kernel, so the file system is asked with one that is free.
+        The target name is free. If it were taken, the kernel itself would refuse the call, and the
+        file system would not be tested.
         """
         if self._ignores_flags:
             return False
@@ -103,7 +115,7 @@ class Probes:
         return True
 
     def _make_up_for_lost(self) -> None:
-        """Make the second file again, after it was renamed over the first."""
+        """Create both files again, after a plain rename of one over the other."""
         with contextlib.suppress(OSError):
             disk.DISK.close(self._fd)
         self._fd = -1
@@ -113,7 +125,7 @@ class Probes:
         self.__enter__()
 
     def links(self) -> Links:
-        """Tell what a hard link is here."""
+        """Return what a hard link is on this file system."""
         name = self._new_name()
         self._extra.append(name)
         with contextlib.suppress(OSError):
@@ -127,7 +139,10 @@ class Probes:
         return Links.SAME_FILE if is_same else Links.OTHER_INODE
 
     def sees_writers(self) -> bool:
-        """Whether a lease tells whether a file is open for writing, and does not claim it of any file."""
+        """Return whether leases show correctly whether a file is open for writing.
+
+        Some file systems report a writer for every file. Then the result is False.
+        """
         reader = os.open(self.second, os.O_RDONLY)
         try:
             if disk.DISK.has_writer(reader):
@@ -141,7 +156,7 @@ class Probes:
             os.close(reader)
 
     def time_step(self) -> int:
-        """Tell the granularity of modification times, in nanoseconds."""
+        """Return the granularity of modification times in nanoseconds."""
         odd = 1_700_000_001_987_654_321
         disk.DISK.set_times(self._fd, self.first, odd, odd)
         kept = disk.DISK.look_now(self._fd).st_mtime_ns
@@ -149,7 +164,7 @@ class Probes:
         return next((step for step in steps if odd // step * step == kept), abs(odd - kept))
 
     def can_set_xattr(self, name: str, value: bytes) -> bool:
-        """Whether an extended attribute can be set; access control lists are some of them."""
+        """Return whether an extended attribute, such as an access control list, can be set."""
         try:
             disk.DISK.set_xattr(self._fd, name, value)
         except (OSError, AttributeError):
@@ -157,7 +172,7 @@ class Probes:
         return True
 
     def can_give_to(self, uid: int, gid: int) -> bool:
-        """Whether a file of ours can be given to another owner and group."""
+        """Return whether a new file can be given this owner and group."""
         try:
             disk.DISK.change_owner(self._fd, uid, gid)
         except (OSError, AttributeError):
@@ -166,7 +181,7 @@ class Probes:
         return (found.st_uid, found.st_gid) == (uid, gid)
 
     def round_trip(self) -> float:
-        """Tell the seconds that one request takes: the shortest of a few looks that no cache answers."""
+        """Return the seconds that one request takes: the minimum of a few uncached stat calls."""
         times = []
         for _ in range(5):
             began = time.perf_counter()
@@ -175,16 +190,19 @@ class Probes:
         return min(times)
 
     def sync_time(self) -> float:
-        """Tell the seconds in which a small file comes to the disk."""
+        """Return the seconds that it takes to write and sync a small file."""
         began = time.perf_counter()
         disk.DISK.write(self._fd, memoryview(b"probe" * 1000), 0)
         disk.DISK.sync(self._fd)
         return time.perf_counter() - began
 
     def can_replace_open(self) -> bool:
-        """Whether a file that is held open can be renamed over; if not, it may be gone. Ends the probes."""
+        """Return whether a rename over an open file works. Call this last.
+
+        If the rename does not work, the open file may be gone.
+        """
         second = identity_at(self.second)
-        with contextlib.suppress(OSError):  # its reply may be lost
+        with contextlib.suppress(OSError):  # the rename may be done although its reply was lost
             disk.DISK.rename(self.second, self.first)
         fd, self._fd = self._fd, -1
         disk.DISK.close(fd)

@@ -1,7 +1,8 @@
-"""Replacement: a temp file beside the target that becomes the target only when it is whole.
+"""Write a new file under a temp name and put it in place only when it is complete.
 
-Steps: exclusive create, owner and attributes, write, mode and times, sync, (verify,) exchange, sync the directory. At
-every instant the name stands for the complete old file or the complete new one.
+The steps are: create exclusively; set owner and attributes; write; set mode and times; sync; verify
+(by the caller); exchange; sync the folder. At any time, the name refers to the complete old file or
+the complete new one.
 """
 
 import contextlib
@@ -19,21 +20,22 @@ from exrbatch.replacing.temp_files import Identity, identity, identity_shown, te
 
 
 class Replacement:
-    """One new file on its way to `destination`, as a context manager that removes it unless committed.
+    """New file under a temp name, as a context manager that removes it unless it is committed.
 
     Attributes:
-        path: where the new file lies now.
+        path: the current path of the new file.
         size: bytes written so far.
-        notes: what the user should know: what the new file could not take over.
+        notes: messages for the user, such as metadata that the new file could not take over.
     """
 
     def __init__(self, original: Original, destination: str | None = None, *, may_lose: bool = False) -> None:
-        """Prepare; nothing is written yet.
+        """Prepare the replacement without writing anything.
 
         Args:
-            original: the open source, whose metadata the new file takes over.
+            original: the open source. The new file takes over its metadata.
             destination: path of the new file; None to replace the original.
-            may_lose: replace the original even if owner, group, attributes or access control list can't be kept.
+            may_lose: replace the original even if the new file can't have the same owner, group,
+                attributes or access control list.
         """
         self._original = original
         self._destination = destination
@@ -46,13 +48,13 @@ class Replacement:
         self._new: Identity | None = None
         self.size = 0
         self._is_in_place = False
-        self._written: tuple[int, int] | None = None  # size and mtime once nothing more is to be written
+        self._written: tuple[int, int] | None = None  # size and mtime in ns, known after sync
 
     def __enter__(self) -> "Replacement":
         try:
             self._fd = disk.DISK.create(self.path)
         except OSError as error:
-            if error.errno != errno.EEXIST:  # else it may have been done and its reply lost
+            if error.errno != errno.EEXIST:  # the file may exist: the reply can be lost
                 with contextlib.suppress(OSError):
                     disk.DISK.remove(self.path)
             raise _failed("can't create a temp file in its folder", error) from error
@@ -65,18 +67,22 @@ class Replacement:
         return self
 
     def _take_over(self) -> None:
-        """Give the new file the source's owner and attributes. Raises `UnsupportedFile` for what must not be lost."""
+        """Give the new file the source's owner and attributes.
+
+        Raises:
+            UnsupportedFile: if any of them is lost and `may_lose` is False.
+        """
         try:
             self._metadata = Metadata(self._original.fd, self._original.status)
             self._metadata.give_owner_and_attributes(self._fd)
         except OSError as error:
-            raise _failed("can't keep the metadata", error) from error
+            raise _failed("can't copy its metadata to the new file", error) from error
         lost = self._metadata.lost
         if lost and not self._may_lose:
             if "owner" in lost or "group" in lost:
                 what = "it belongs to another user or group, and the new file could not"
             else:
-                what = f"the new file could not have its {', '.join(lost)}"
+                what = f"the new file can't keep its {', '.join(lost)}"
             raise UnsupportedFile(f"{what}; --force replaces it all the same")
         self.notes += [f"its {what} could not be kept" for what in lost]
 
@@ -90,12 +96,19 @@ class Replacement:
             self._remove(self.path)
 
     def write(self, data: memoryview, offset: int) -> None:
-        """Write all of it: a full disk or a file-size limit first shows as a short count without an error."""
+        """Write all of `data` at an offset in bytes.
+
+        A full disk or a file-size limit first shows as a short count without an error. So writing
+        continues until everything is written or an error explains why not.
+
+        Raises:
+            ReplaceFailed: if the file system refuses.
+        """
         try:
             while data:
                 count = disk.DISK.write(self._fd, data, offset)
                 if not count:
-                    raise OSError(errno.EIO, "nothing was written, and no reason given")
+                    raise OSError(errno.EIO, "the system wrote nothing and reported no error")
                 data, offset = data[count:], offset + count
                 self.size = max(self.size, offset)
         except OSError as error:
@@ -103,47 +116,62 @@ class Replacement:
 
     @property
     def fd(self) -> int:
-        """The open descriptor of the new file, until `commit`."""
+        """The descriptor of the new file, which is open until `commit`."""
         return self._fd
 
     def sync(self, *, drop_cache: bool = False) -> None:
-        """Give the new file the source's mode and times and bring it to the disk; nothing is written after that.
+        """Give the new file the source's mode and times, and sync it to disk.
 
-        `drop_cache`: let who reads it next read from the disk, where the system can do that (Linux).
+        Write nothing after this call.
+
+        Args:
+            drop_cache: drop the file from the page cache, so that the next read comes from disk.
+                Only Linux can do that.
+
+        Raises:
+            ReplaceFailed: if a call fails, or if another program removed or replaced the new file.
         """
         try:
             self._metadata.give_mode(self._fd)
             self._metadata.give_times(self._fd, self.path)
         except OSError as error:
-            raise _failed("can't keep the metadata", error) from error
+            raise _failed("can't copy its metadata to the new file", error) from error
         try:
             disk.DISK.sync(self._fd)
             status = os.fstat(self._fd)
             self._written = status.st_size, status.st_mtime_ns
-            if identity_shown(self.path) != self._new:  # it is verified by its descriptor, and put in place by its name
+            if identity_shown(self.path) != self._new:  # verified by descriptor, renamed by name
                 raise ReplaceFailed("its temp file was removed or replaced by another program")
             if drop_cache:
                 disk.DISK.drop_cache(self._fd)
         except OSError as error:
-            raise _failed("can't bring the new file to the disk", error) from error
+            raise _failed("can't sync the new file to disk", error) from error
 
     @property
     def file(self) -> Identity:
-        """Which file the new one is."""
+        """The identity of the new file."""
         assert self._new is not None, "used as a context manager"
         return self._new
 
     def commit(self, *, overwrite: bool = False, hard_links: Sequence[str] = (), spare: str | None = None) -> list[str]:
-        """Put the new file in place. Returns notes for the user.
+        """Put the new file in place.
 
         Args:
-            overwrite: write over what is at a destination of its own.
-            hard_links: other names of the original, which get the new file, too. They are linked to it before it has a
-                name of its own: by then somebody may have put something else there.
-            spare: another name of the original that nobody else uses; it is left alone.
+            overwrite: replace a file that exists at the destination. Not used if the original is
+                replaced.
+            hard_links: other names of the original, which get the new file, too. Links to it are
+                made before it gets its final name, because after that another program may have put
+                another file there.
+            spare: another name of the original that no other program uses. It is not removed.
 
-        Raises `SourceChanged` if the source is not the file that was read, `UnsupportedFile` if somebody has taken the
-        destination meanwhile.
+        Returns:
+            Notes for the user.
+
+        Raises:
+            SourceChanged: if the source is no longer the file that was read.
+            UnsupportedFile: if the destination exists and `overwrite` is False.
+            ReplaceFailed: if the file system refuses a step.
+            RenameUncertain: if a rename over an existing file failed.
         """
         assert self._new is not None, "used as a context manager"
         try:
@@ -168,7 +196,7 @@ class Replacement:
         return []
 
     def _exchange(self, temp: str, original: Original, spare: str | None = None) -> list[str]:
-        """Put the new file, at `temp`, in the place of an original."""
+        """Put the new file, which lies at `temp`, in the place of an original."""
         assert self._new is not None, "used as a context manager"
         exchange = Exchange(temp, self._new, original, spare)
         is_uncertain = False
@@ -185,7 +213,7 @@ class Replacement:
         return [f"the original could not be removed: {os.path.basename(left)}"] if left else []
 
     def _link(self, name: str, links: contextlib.ExitStack) -> str | None:
-        """Give the new file a temp name beside a name; None if it can't have one."""
+        """Link the new file to a temp name beside `name`. Return None if that fails."""
         temp = Original(name, self._original.fd, self._original.status).new_temp()
         links.callback(self._remove, temp)
         try:
@@ -195,21 +223,22 @@ class Replacement:
         return temp
 
     def _relink(self, name: str, link: str | None) -> list[str]:
-        """Let a name stand for the new file; one that can't keeps the old one, whole."""
+        """Make `name` refer to the new file. If that fails, it keeps the complete old file."""
         try:
             if link is None:
-                raise ReplaceFailed("no hard link can be made in its folder")
+                raise ReplaceFailed("no hard link can be created in its folder")
             original = Original(name, self._original.fd, self._original.status)
             original.check_open()
-            original.note_own_change()  # the exchange before has changed its ctime
+            original.note_own_change()  # the first exchange changed its ctime
             return self._exchange(link, original)
         except (SourceChanged, ReplaceFailed, OSError) as error:
-            return [f"a hard link was left with the old file: {os.path.basename(name)}: {error}"]
+            return [f"the hard link {os.path.basename(name)} was not updated: {error}"]
 
     def _remove(self, path: str) -> None:
-        """Remove a temp name as long as it stands for the new file, as it was written.
+        """Remove a temp name, but only if it refers to the new file as it was written.
 
-        After an exchange it is the original's; and if that was undone, somebody may have written to the new file.
+        After an exchange, the temp name refers to the original. If the exchange was undone, another
+        program may have written to the new file meanwhile.
         """
         with contextlib.suppress(OSError):
             found = disk.DISK.look_now(path)
@@ -217,7 +246,7 @@ class Replacement:
                 disk.DISK.remove(path)
 
     def _close(self) -> None:
-        fd, self._fd = self._fd, -1  # closed after an error too: never twice
+        fd, self._fd = self._fd, -1  # after an error it is closed, too: never close twice
         disk.DISK.close(fd)
 
 

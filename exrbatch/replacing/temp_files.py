@@ -1,16 +1,18 @@
-"""Names of temp files, and the rule by which those that were left behind are removed.
+"""Names of temp files, and the sweep that removes those that ended runs left behind.
 
-A name says what the file is, who made it and for which frame:
+A name says what the file is, which process made it, and for which frame:
 
     .exrbatch-HOST-PID-TOKEN-NAME-INODE-SIZE-MTIME[-NEW].PHASE
 
-NAME is a hash of the name that the frame (or its backup) has in this folder; INODE, SIZE and MTIME are those of the
-frame as it was read, NEW is the inode number of the new file. So whoever finds such a file can tell whether it is that
-original, or our new file, or what somebody wrote in the last instant, and whether its successor is whole. The phases:
+HOST is a hash that identifies the host. TOKEN is random. NAME is a hash of the name that the frame
+(or its backup) has in this folder. INODE, SIZE and MTIME are those of the frame as it was read. NEW
+is the inode number of the new file. All numbers except PID are hexadecimal. So a later run can find
+out whether such a file is that original, our new file, or something that another program wrote at
+the last moment, and whether its successor is complete. The phases are:
 
-    tmp   a new file that is being written: never the only copy of anything
-    old   for the commit: what the original is called once it and the new file have changed places
-    bak   record of a backup that goes when the new file is in place (`backups` has the rules)
+    tmp   new file that is being written; never the only copy of anything
+    old   name for the commit; the original gets it when it and the new file are exchanged
+    bak   record of a backup that is removed when the new file is in place (rules: see `backups`)
     keep  record of a backup that stays
 """
 
@@ -35,25 +37,25 @@ _TEMP_NAME = re.compile(
     r"(?:-(?P<new>[0-9a-f]+))?\.(?P<phase>tmp|old|bak|keep)"
 )
 FOREIGN_SECONDS = 24 * 3600.0
-"""After this time without a change a temp file is stale whatever its host or process number says."""
+"""After this time without a change, a temp file is stale, whatever its host or process number."""
 RECORDS = ("bak", "keep")
 """Phases of the records of backups."""
 
 COARSEST_NS = 2_000_000_000
-"""The coarsest times of a file system in use: vfat counts in steps of 2 s."""
+"""Coarsest time resolution of the file systems in use, in ns: vfat counts in steps of 2 s."""
 _64_BITS = (1 << 64) - 1
 
 Identity = tuple[int, int]
-"""Device and inode: what a file is, whatever it is called."""
+"""Device and inode number. They identify a file whatever its name is."""
 
 
 def identity(status: os.stat_result) -> Identity:
-    """Tell which file this is."""
+    """Return the identity of a file from its state."""
     return status.st_dev, status.st_ino
 
 
 def identity_at(path: str) -> Identity | None:
-    """Tell which file has this name now, or None if nothing has it."""
+    """Return the identity of the file that has this name now, or None if there is none."""
     try:
         return identity(disk.DISK.look_now(path))
     except FileNotFoundError:
@@ -61,7 +63,11 @@ def identity_at(path: str) -> Identity | None:
 
 
 def identity_shown(path: str) -> Identity | None:
-    """Tell which file has this name, as a client may remember it from a call a moment ago: saves a round trip."""
+    """Return the identity of the file that has this name, or None if there is none.
+
+    Unlike `identity_at`, this may use what a network client cached a moment ago, which saves a
+    round trip.
+    """
     try:
         return identity(disk.DISK.look(path))
     except FileNotFoundError:
@@ -69,38 +75,39 @@ def identity_shown(path: str) -> Identity | None:
 
 
 def is_same_time(one: int, other: int) -> bool:
-    """Whether two times, in nanoseconds, may be the same after a file system has rounded them."""
+    """Return whether two times in ns may be equal, if a file system has rounded them."""
     return abs(one - other) <= COARSEST_NS
 
 
 def temp_name(source_name: str, source: os.stat_result, phase: str = "tmp") -> str:
-    """Make a new name for a temp file. It has no part of the original's own: that may be 255 bytes long.
+    """Return a new name for a temp file.
 
-    The suffix is not .exr, so that no player or farm takes it for a frame.
+    It contains no part of the original's name, which may itself be 255 bytes long. The suffix is
+    not .exr, so that no player or farm takes the file for a frame.
     """
     of_source = f"{source.st_ino:x}-{source.st_size:x}-{_mtime(source)}"
     return f"{_prefix(os.getpid())}{secrets.token_hex(4)}-{_hashed(source_name)}-{of_source}.{phase}"
 
 
 def old_name(temp: str, new: Identity) -> str:
-    """Name a temp file, given its path, for the commit; `new`: the file that is ours under that name."""
+    """Return the temp path for the commit, given a temp path and the identity of the new file."""
     return f"{temp.removesuffix('.tmp')}-{new[1]:x}.old"
 
 
 def unplaced_name(record: str) -> str:
-    """Name the file that is to become the backup, given the path of its record: as long as it is there, it is not."""
+    """Return the temp path that the backup of this record has until it is in place."""
     return record.rpartition(".")[0] + ".tmp"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The record of a backup.
+    """Record of a backup.
 
     Attributes:
-        path: where it lies.
-        file: which file it is: that of the backup, if that is in place.
-        is_kept: whether the run that made it meant the backup to stay.
-        is_orphan: whether it is known that the process that made it, on this host, has ended.
+        path: path of the record.
+        file: identity of the record, and of the backup if that is in place.
+        is_kept: whether the run that made the backup meant it to stay.
+        is_orphan: whether the process that made the backup is known to have ended on this host.
     """
 
     path: str
@@ -110,7 +117,7 @@ class Record:
 
 
 def records_of(path: str) -> Iterator[Record]:
-    """Find the records of a backup at a path, whoever made them."""
+    """Yield the records of the backup that any run put in place at `path`."""
     directory, name = os.path.split(path)
     try:
         names = os.listdir(directory or ".")
@@ -129,7 +136,12 @@ def records_of(path: str) -> Iterator[Record]:
 
 
 def left_names(path: str, file: Identity) -> int:
-    """Count the temp names that processes of this host, which have ended, gave a file for that place."""
+    """Count the temp names that ended processes of this host left of a file.
+
+    Args:
+        path: the path that the temp names were made for.
+        file: identity of the file that they must refer to.
+    """
     directory, name = os.path.split(path)
     count = 0
     with contextlib.suppress(OSError):
@@ -148,21 +160,26 @@ def sweep_folder(
     *,
     frames: str | None = None,
 ) -> list[str]:
-    """Remove stale temp files; return the names of those that are kept because they may be the only copy of something.
+    """Remove stale temp files.
 
-    Stale is by default what a process of this host left that is no more, as after a power cut, and what is older than
-    a day: a living run's temps, and the young ones of another host, are never touched.
+    By default, a file is stale if a process of this host made it that has ended (as after a power
+    cut), or if it has not changed for a day. Younger files of running processes and of other hosts
+    are never touched.
 
     Args:
         directory: the folder.
-        names: what is in it.
-        is_whole: whether the file at a path is complete, so that what it has replaced can go.
+        names: the names in it.
+        is_whole: whether the file at a path is complete, so that the file it replaced can go.
         is_stale: whether the temp file at a path may be removed at all.
-        frames: for a folder of backups, the folder of the frames that they are of.
+        frames: the folder of the frames, if `directory` holds their backups.
+
+    Returns:
+        Names of stale files that were kept, because each may be the only copy of something.
     """
     stale = _is_left_over if is_stale is None else is_stale
     kept = []
-    # Records first: one whose file was never put in place must not be left without that file.
+    # Remove records first: if a record outlived the temp file of its backup, that backup would seem
+    # to be in place.
     names = sorted(names, key=lambda name: not name.endswith(RECORDS))
     for name in names:
         path = os.path.join(directory, name)
@@ -170,7 +187,7 @@ def sweep_folder(
             continue
         with contextlib.suppress(OSError):
             if match["phase"] in RECORDS and unplaced_name(name) not in names and _has_backup(directory, names, match):
-                continue  # the job on its frame decides
+                continue  # the next job for this frame decides
             if match["phase"] == "tmp" or _is_dispensable(
                 path, match, directory if frames is None else frames, is_whole
             ):
@@ -181,7 +198,10 @@ def sweep_folder(
 
 
 def sweep_process(directory: str, pid: int, is_whole: Callable[[str], bool], *, frames: str | None = None) -> list[str]:
-    """Remove the temp files that a process of this host, which has ended, left in a directory; like `sweep_folder`."""
+    """Remove the temp files that an ended process of this host left in a folder.
+
+    Arguments and result are those of `sweep_folder`.
+    """
     try:
         names = os.listdir(directory)
     except OSError:
@@ -192,18 +212,19 @@ def sweep_process(directory: str, pid: int, is_whole: Callable[[str], bool], *, 
 
 
 def _has_backup(directory: str, names: Iterable[str], record: re.Match[str]) -> bool:
-    """Whether the backup that a record was made for is in place."""
+    """Return whether the backup of a record is in place."""
     file = identity(disk.DISK.look(os.path.join(directory, record.string)))
     return any(_hashed(name) == record["name"] and identity_at(os.path.join(directory, name)) == file for name in names)
 
 
 def _is_dispensable(path: str, left: re.Match[str], frames: str, is_whole: Callable[[str], bool]) -> bool:
-    """Whether a file that may have been an original can go.
+    """Return whether a file that may have been an original can go.
 
-    It can if a whole file has the name that it was made for, and if it is provably one of two: the original as it was
-    read (that its successor was verified against), or our own new file. Anything else somebody wrote. Nobody may have
-    it open for writing, unless it is one more name of the frame itself. A record is always ours; that of a backup that
-    was to stay goes only if the frame was never touched.
+    It can go if a complete file has the name that it was made for, and if the file itself is
+    provably one of two things: the original as it was read (its successor was verified against
+    that), or our own new file. Anything else was written by another program. No program may have
+    the file open for writing, unless it is just another name of the frame itself. A record is
+    always ours. The record of a backup that was to stay goes only if the frame was never touched.
     """
     found = disk.DISK.look(path)
     as_read = left["inode"], left["size"], left["mtime"]
@@ -222,12 +243,12 @@ def _is_dispensable(path: str, left: re.Match[str], frames: str, is_whole: Calla
 
 
 def _as_read(status: os.stat_result) -> tuple[str, str, str]:
-    """Inode, size and mtime as names of temp files hold them."""
+    """Return inode, size and mtime as they are spelled in names of temp files."""
     return f"{status.st_ino:x}", f"{status.st_size:x}", _mtime(status)
 
 
 def _has_writer(path: str) -> bool:
-    """Whether anybody has a file open for writing, as far as that can be told: on local file systems."""
+    """Return whether a file is open for writing; False if its file system is not local."""
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         is_local = mount_of(os.fstat(fd).st_dev, os.path.realpath(os.path.dirname(path))).is_local
@@ -237,7 +258,10 @@ def _has_writer(path: str) -> bool:
 
 
 def was_exchanged(frame: str, pid: int) -> bool:
-    """Whether a process of this host, which has ended, had put its new file in place: the original lies beside it."""
+    """Return whether an ended process of this host had put its new file in place.
+
+    The sign is that the original still lies beside the frame.
+    """
     directory, name = os.path.split(frame)
     for each in os.listdir(directory or "."):
         match = _TEMP_NAME.fullmatch(each)
@@ -263,7 +287,7 @@ def _is_left_over(path: str) -> bool:
     if match is not None and _has_dead_owner(match):
         return True
     try:
-        # The mtime is the original's; writing and renaming set the ctime.
+        # The mtime was copied from the original. The ctime was set by the last write or rename.
         return time.time() - disk.DISK.look(path).st_ctime > FOREIGN_SECONDS
     except OSError:
         return False
@@ -283,9 +307,11 @@ def _hashed(name: str) -> str:
 
 @functools.cache
 def _host() -> str:
-    """Name this host in 8 characters: a folder may be shared, and a process number means nothing elsewhere.
+    """Return 8 characters that identify this host and its PID namespace.
 
-    Nor does it in another container, even of the same host name: the namespace of process numbers belongs to it.
+    A folder may be shared between hosts, and a process number means nothing on another host. Nor
+    does it mean anything in another container, even if the host name is the same, so the namespace
+    is included.
     """
     identity = [socket.gethostname()]
     with contextlib.suppress(OSError):
@@ -296,7 +322,7 @@ def _host() -> str:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of this host still runs. One that has ended, and that nobody has waited for, does not."""
+    """Return whether a process of this host is still running. A zombie counts as ended."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

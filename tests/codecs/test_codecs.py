@@ -103,7 +103,7 @@ def test_garbage_raises_corrupt_chunk_at_worst(codec: Codec, packed: bytes, size
     ("payload", "message"),
     [
         (zlib.compress(bytes(200)) + b"x", "after the end of the zlib stream"),
-        (zlib.compress(bytes(199)), "holds 199 bytes where 200 belong"),
+        (zlib.compress(bytes(199)), "decompresses to 199 bytes instead of 200"),
         (zlib.compress(bytes(200))[:-1], "damaged"),
         (zlib.compress(bytes(200))[:-1] + b"\0", "damaged"),
     ],
@@ -116,7 +116,7 @@ def test_zip_names_what_is_wrong_with_a_stream(payload: bytes, message: str) -> 
 
 @pytest.mark.parametrize(
     ("payload", "message"),
-    [(b"\x05", "cut short"), (b"\xf0abc", "cut short"), (b"\x02a", "hold 3 bytes where 9 belong")],
+    [(b"\x05", "truncated"), (b"\xf0abc", "truncated"), (b"\x02a", "decompresses to 3 bytes instead of 9")],
 )
 def test_rle_names_what_is_wrong_with_a_stream(payload: bytes, message: str) -> None:
     """Runs may be cut short, or hold another number of bytes."""
@@ -136,7 +136,7 @@ def test_grainy_chunks_are_one_small_zlib_stream(odd: int) -> None:
     assert explode.unpack(Compression.ZIP, packed, len(raw)) == raw.tobytes()
     whole = deflate.zlib_compress(Predictor().forward(raw), 4)
     assert packed != whole
-    assert len(packed) < 1.003 * len(whole)
+    assert len(packed) < 1.01 * len(whole)
 
 
 @given(st.integers(2, 5), st.integers(1, 40), st.data())

@@ -76,12 +76,12 @@ GOOD = bytes(codec_for(Compression.ZSTD, Effort.BALANCED).pack(GROUP, RAW)[0])
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
-        (GOOD[:20], "no ZSTD header"),
-        (b"X" + GOOD[1:], "no ZSTD header"),
+        (GOOD[:20], "ZSTD header is missing"),
+        (b"X" + GOOD[1:], "ZSTD header is missing"),
         (GOOD[:8] + struct.pack("<I", 3) + GOOD[12:], "unknown ZSTD format 3"),
         (GOOD[:12] + struct.pack("<I", 2) + GOOD[16:], "with flags 0x2"),
         (GOOD[:8] + struct.pack("<I", 1) + GOOD[12:], "unknown ZSTD format 1 with flags 0x1"),
-        (GOOD + b"\0", "in the room of"),
+        (GOOD + b"\0", "but [0-9]+ follow it"),
         (GOOD[:16] + struct.pack("<Q", len(GOOD) - 23) + GOOD[24:] + b"\0", "is damaged"),
         (GOOD[:24] + b"\xff" + GOOD[25:], "is damaged"),
     ],
@@ -98,7 +98,10 @@ def test_refuses_a_bomb_before_unpacking_it() -> None:
     import zstandard
 
     codec = codec_for(Compression.ZSTD, Effort.BALANCED)
-    for content, message in ((bytes(10**7), "claims 10000000 bytes"), (bytes(GROUP.raw_size), "no block of")):
+    for content, message in (
+        (bytes(10**7), "claims 10000000 bytes"),
+        (bytes(GROUP.raw_size), "block of 2-byte samples"),
+    ):
         frame = zstandard.ZstdCompressor().compress(content)
         payload = GOOD[:16] + struct.pack("<Q", len(frame)) + frame
         if len(payload) < GROUP.raw_size:

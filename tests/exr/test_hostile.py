@@ -184,7 +184,7 @@ MEASURED = {
     "a ZSTD bomb": (big_bomb(Compression.ZSTD), "491520000 raw bytes in 15000 lines"),
     "a PIZ bomb": (big_bomb(Compression.PIZ), "491520000 raw bytes in 15000 lines"),
     "an HTJ2K bomb": (big_bomb(Compression.HTJ2K32), "491520000 raw bytes in 15000 lines"),
-    "a RLE bomb": (big_bomb(Compression.RLE), "50000 bytes can't be 491520000 raw bytes as RLE"),
+    "a RLE bomb": (big_bomb(Compression.RLE), "50000 bytes can't decompress to 491520000 bytes with RLE"),
     "one span of all lines": (sampled_bomb(), "1024001600 raw bytes in 640000 lines at once"),
     "many parts": (many_parts(), ""),
     "many attributes": (many_attributes(), "more than 100000 attributes"),
@@ -262,7 +262,7 @@ def test_refuses_deep_data_in_a_flat_compression(tmp_path: Path, compression: Co
     data = bytearray(build([PartSpec(storage="deepscanline", window=(0, 0, 3, 0), compression=0)]))
     data[places(bytes(data)).values["compression"][0][0]] = compression
     path.write_bytes(data)
-    with pytest.raises(ExrbatchError, match=f"part 0: {compression.name} is no compression for deep data"):
+    with pytest.raises(ExrbatchError, match=f"part 0: {compression.name} is not allowed for deep data"):
         read_all(str(path))
 
 

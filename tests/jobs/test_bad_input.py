@@ -71,10 +71,10 @@ CASES = {
     "offset outside": (with_offset(1, 1 << 40), "part 0, chunk 1: its offset 1099511627776 points outside"),
     "offset of 2^63": (with_offset(1, 1 << 63), "part 0, chunk 1: its offset 9223372036854775808 points outside"),
     "offset into the header": (with_offset(1, 20), "part 0, chunk 1: its offset 20 points outside"),
-    "repeated offset": (with_offset(1, OFFSETS[2]), "part 0, chunk 2: the same offset .* as part 0, chunk 1"),
+    "repeated offset": (with_offset(1, OFFSETS[2]), "part 0, chunk 2 has the same offset .* as part 0, chunk 1"),
     "swapped offsets": (
         with_offset(1, OFFSETS[2], with_offset(2, OFFSETS[1])),
-        r"part 0, chunk 1 at byte .*: its leader says \(32,\), its place in the offset table \(16,\)",
+        r"part 0, chunk 1 at byte .*: its leader says \(32,\), but the offset table says \(16,\)",
     ),
     "overlap": (with_offset(1, OFFSETS[1] - 3), "part 0, chunk 0 at byte .*: it overlaps the next chunk by 3 bytes"),
     "wrong leader": (with_bytes(OFFSETS[1], struct.pack("<i", 17)), r"chunk 1 at byte .*: its leader says \(17,\)"),
@@ -93,7 +93,7 @@ CASES = {
     "unknown version flag": (with_bytes(6, b"\1"), "unknown version flags 0x10000"),
     "bomb: a huge window": (
         BOMB.replace(struct.pack("<4i", 0, 0, 7, 15), struct.pack("<4i", 0, 0, (1 << 24) - 1, 15)),
-        "part 0, chunk 0 at byte .* bytes can't be 536870912 raw bytes as ZIP",
+        "part 0, chunk 0 at byte .* bytes can't decompress to 536870912 bytes with ZIP",
     ),
     "bomb: a huge table": (
         BOMB.replace(struct.pack("<4i", 0, 0, 7, 15), struct.pack("<4i", 0, 0, 7, (1 << 23) - 1)),
@@ -196,7 +196,7 @@ def test_corrects_a_wrong_chunk_count_and_adds_a_note(tmp_path: Path) -> None:
     place = data.index(b"chunkCount\0int\0") + len(b"chunkCount\0int\0") + 4
     path = tmp_path / "frame.exr"
     path.write_bytes(with_bytes(place, struct.pack("<i", 5), data))
-    note = "part 0: chunkCount said 5 instead of 32, and was corrected"
+    note = "part 0: wrong chunkCount corrected from 5 to 32"
     assert recompress(path, dry_run=True).notes == (note,)
     report = recompress(path)
     assert (report.status, report.notes) == (Status.RECOMPRESSED, (note,))
@@ -217,4 +217,4 @@ def test_blames_the_source_for_a_damaged_channel_list(tmp_path: Path) -> None:
             path.write_bytes(with_bytes(offset, bytes([value]), data))
             assert "new file" not in (recompress(path, force=True).reason or "")
     path.write_bytes(with_bytes(start + 7, b"\2", data))
-    assert recompress(path).reason == "part 0: channel 'BY' has the pLinear value 2, which can be 0 or 1"
+    assert recompress(path).reason == "part 0: channel 'BY' has the pLinear value 2, which must be 0 or 1"

@@ -148,7 +148,7 @@ def test_an_output_is_up_to_date_only_for_its_own_options(shot: Path, monkeypatc
     An output that did not get smaller is recognized.
     """
     mirror(shot, "none")
-    reason = "the output holds the file as it is; --force writes over it"
+    reason = "the output is a copy of the file with its old compression; --force writes over it"
     assert {(status, why) for _, status, why in mirror(shot, "zip")} == {(Status.SKIPPED, reason)}
     assert {status for _, status, _ in mirror(shot, "none")} == {Status.ALREADY}
     noisy = shot.with_name("noisy.exr")

@@ -131,7 +131,7 @@ def test_uses_only_our_own_codecs_for_names_that_are_no_utf_8(tmp_path: Path) ->
     path.write_bytes(build([spec]))
     report = recompress(path, "piz")
     assert report.status is Status.SKIPPED
-    assert "not named in UTF-8" in (report.reason or "")
+    assert "names that are not printable UTF-8" in (report.reason or "")
     assert (report.reason or "").isprintable()
     report = recompress(path, "auto", readers="3.5")
     assert report.status is Status.RECOMPRESSED

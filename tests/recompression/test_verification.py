@@ -201,5 +201,5 @@ def test_finds_a_mistake_in_unpacking_the_source(
     data, frame = build([PartSpec(channels=CHANNELS, compression=compression, noise=0)]), tmp_path / "a.exr"
     frame.write_bytes(data)
     report = job.run(recompress_job(str(frame), compression=Compression.NONE, force=True))
-    assert (report.status, "unpacking it went wrong" in (report.reason or "")) == (Status.FAILED, True)
+    assert (report.status, "internal check failed" in (report.reason or "")) == (Status.FAILED, True)
     assert frame.read_bytes() == data

@@ -216,7 +216,7 @@ def test_skips_young_frames_on_other_storage(
     report = recompress(frame)
     assert (report.status, report.reason) == (
         Status.SKIPPED,
-        "written less than 60 s ago, and its storage can't tell whether it still is; run again later",
+        "written less than 60 s ago, and its storage can't show whether it is still being written; run again later",
     )
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now - 1000)  # this machine's clock is behind

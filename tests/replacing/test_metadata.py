@@ -128,7 +128,7 @@ def test_skips_or_notes_attributes_that_cannot_be_kept(
     report = recompress(frame)
     assert (report.status, report.reason) == (
         Status.SKIPPED,
-        f"the new file could not have its {what}; --force replaces it all the same",
+        f"the new file can't keep its {what}; --force replaces it all the same",
     )
     assert frame.read_bytes() == DATA
     output = tmp_path / "out.exr"

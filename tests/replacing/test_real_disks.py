@@ -170,7 +170,7 @@ class TestFullDisks:
             records = exrbatch(folder, code=3)
             assert 0 < len(records) < 16
             assert {record["status"] for record in records.values()} == {"skipped"}
-            assert all("only 0 B are free on its disk" in record["reason"] for record in records.values())
+            assert all("only 0 B is free on its disk" in record["reason"] for record in records.values())
             assert looks(folder) == before
 
     def test_disk_that_fills_up_keeps_the_original(self, tmp_path: Path) -> None:
@@ -436,9 +436,9 @@ def has_strace() -> bool:
         ("openat", "ENOSPC", "can't create a temp file in its folder"),
         ("pwrite64", "ENOSPC", "can't write the new file"),
         ("pwrite64", "EDQUOT", "can't write the new file"),
-        ("fchmod", "EPERM", "can't keep the metadata"),
-        ("utimensat", "EPERM", "can't keep the metadata"),
-        ("fsync", "EIO", "can't bring the new file to the disk"),
+        ("fchmod", "EPERM", "can't copy its metadata to the new file"),
+        ("utimensat", "EPERM", "can't copy its metadata to the new file"),
+        ("fsync", "EIO", "can't sync the new file to disk"),
         ("close", "EIO", "can't close the new file"),
         ("rename,renameat", "EIO", "can't replace it"),
         ("renameat2", "EIO", "can't replace it"),

@@ -142,7 +142,7 @@ def test_leaves_a_source_that_changes_alone(frame: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(recompress_steps, "verify", meddle)
     report = recompress(frame)
     assert report.status is Status.SKIPPED
-    assert "while it was processed" in (report.reason or "")
+    assert "while it was being processed" in (report.reason or "")
     expected = {"append": DATA + b"more", "rewrite": DATA[::-1], "replace": b"new", "chmod": DATA}
     assert (frame.read_bytes() if frame.exists() else None) == expected.get(change)
 
@@ -188,7 +188,7 @@ def test_disk_error_fails_the_file_with_the_systems_words(
     report = recompress(frame)
     assert (report.status, report.reason) == (
         Status.FAILED,
-        f"can't bring the new file to the disk: {os.strerror(number)}",
+        f"can't sync the new file to disk: {os.strerror(number)}",
     )
     assert report.disk_is_full == (number != errno.EIO)
     assert frame.read_bytes() == DATA

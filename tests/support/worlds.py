@@ -226,7 +226,8 @@ class World:
             if self.flavour.keeps and _content(self.backup) != OLD:
                 yield "said to be recompressed, and there is no backup"
         elif report is self.report and self.second is None and _content(self.target) != old:
-            excused = self.flavour.output or self.disk.destroyed or (self._lasts and "kept as" in reason)
+            is_named = "kept as" in reason or "no copy is kept" in reason
+            excused = self.flavour.output or self.disk.destroyed or (self._lasts and is_named)
             if not excused:
                 yield f"not said to be recompressed, and is not the old one: {reason}"
 
