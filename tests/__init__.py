@@ -1,1 +1,4 @@
-"""Tests mirror the folders of the package; each docstring says which promise it proves."""
+"""Tests of exrbatch, in the same folders as the package.
+
+Each docstring says which promise the test proves.
+"""

@@ -1,4 +1,4 @@
-"""Shared set-up: hypothesis without clocks, and the reference images where they are."""
+"""Shared set-up: hypothesis without clocks, and the folder of reference images."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "openexr-images"
 
 @pytest.fixture(scope="session")
 def reference_images() -> Path:
-    """The folder of OpenEXR reference images; they are no part of the project."""
+    """Return the folder of OpenEXR reference images; they are not part of the project."""
     if not REFERENCE.is_dir():
         pytest.skip("the OpenEXR reference images are not here (shared/openexr-images beside the checkout)")
     return REFERENCE

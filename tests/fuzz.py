@@ -4,9 +4,9 @@
     python -m tests.fuzz --seconds 600 --corpus FOLDER   and of the EXR files below a folder
     python -m tests.fuzz --check FOLDER                  read each file below a folder as it is
 
-Each case is read from end to end in a child process. Only an `ExrbatchError` may come out, within 20 seconds and
-512 MB. What did worse is written to a folder (`--findings`), named by seed and case; `--check` on it does it again.
-A seed gives the same cases each time.
+Each case is read from end to end in a child process. Only an `ExrbatchError` may come out, within
+20 seconds and 512 MB. Files that do worse are written to a folder (`--findings`), named by seed and
+case; `--check` reads them again. A seed gives the same cases each time.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from tests.support.watch import Outcome, Watched
 CHANNELS = (("A", 1, 1, 1), ("B", 1, 1, 1), ("G", 1, 1, 1), ("R", 1, 1, 1), ("Z", 2, 1, 1), ("id", 0, 1, 1))
 SUBSAMPLED = (("BY", 1, 2, 2), ("RY", 1, 2, 2), ("Y", 1, 1, 1), ("Z", 2, 1, 2))
 CASES_OF_A_CHILD = 1000
-"""After so many, a fresh child: what one case leaves behind must not be taken for the cost of another."""
+"""Cases for one child; memory that one case leaves must not count as the cost of another."""
 MOST_CORPUS_BYTES = 1 << 20
 """Larger files of a corpus are passed over: they take long, and show no more."""
 

@@ -1,4 +1,4 @@
-"""The dashboard and the summary at fixed widths, with a clock that is wound by hand."""
+"""The dashboard and the summary at fixed widths, with a fake clock."""
 
 import io
 from pathlib import Path
@@ -26,7 +26,10 @@ class Clock:
 
 @pytest.fixture
 def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, BatchReport]:
-    """A run in its middle: 4 GB of 10 GB done in 100 s, two workers, one failure with markup in its name."""
+    """Make a run in progress.
+
+    4 GB of 10 GB done in 100 s, two workers, one failure with markup in its name.
+    """
     run = Run([str(tmp_path_factory.mktemp("empty"))], Options(jobs=2))
     run.backlog.files, run.backlog.size, run.backlog.is_complete = 1000, 10_000_000_000, True
     monkeypatch.setattr(
@@ -64,8 +67,8 @@ def drawn(renderable: object, width: int) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_frame_fits_and_tells_the_numbers(state: tuple[Run, BatchReport], width: int) -> None:
-    """Every line fits the terminal, with room for the ^C that it echoes; the numbers are the report's."""
+def test_frame_fits_the_terminal_and_shows_the_totals(state: tuple[Run, BatchReport], width: int) -> None:
+    """Every line leaves room for the ^C that the terminal echoes."""
     lines = drawn(Dashboard(*state), width)
     assert {len(line) for line in lines} == {width - 2}, "\n".join(lines)
     text = "\n".join(lines)
@@ -81,23 +84,23 @@ def test_frame_fits_and_tells_the_numbers(state: tuple[Run, BatchReport], width:
         assert r"a[/b]\xff.exr: part 0, chunk 3: cut" in text
 
 
-def test_a_bug_in_the_dashboard_does_not_stop_the_job(
+def test_an_error_in_the_dashboard_does_not_stop_the_run(
     state: tuple[Run, BatchReport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says that it is off, and that is all."""
+    """It only says that it is off."""
     monkeypatch.setattr(state[0], "running", lambda: 1 // 0)
     assert drawn(Dashboard(*state), 80) == ["dashboard off: ZeroDivisionError: integer division or modulo by zero"]
 
 
-def test_plain_line(state: tuple[Run, BatchReport]) -> None:
+def test_plain_line_shows_the_totals(state: tuple[Run, BatchReport]) -> None:
     """For logs: the same in one line."""
     assert plain_line(Snapshot.of(*state)) == (
         "1:40: 400 of 1000 files, 40 %, saved 2.4 GB, 40.2 MB/s, 1 failed, 2:28 left"
     )
 
 
-def test_summary(state: tuple[Run, BatchReport]) -> None:
-    """Failures again, counts that sum up, sizes and speed."""
+def test_summary_repeats_failures_and_adds_up(state: tuple[Run, BatchReport]) -> None:
+    """Failures again, counts that add up, sizes and speed."""
     lines = [line.plain for line in summary_lines(state[1])]
     assert lines == [
         r"failed: a[/b]\xff.exr: part 0, chunk 3: cut",
@@ -152,14 +155,14 @@ def test_release_note(compression: str, readers: str, expected: str | None) -> N
     assert (note and note.plain) == expected
 
 
-def test_file_line() -> None:
-    """What -v prints."""
+def test_file_line_shows_status_path_and_sizes() -> None:
+    """The line that -v prints."""
     report = FileReport(path="a.exr", status=Status.RECOMPRESSED, size_before=2000, size_after=500, notes=("a note",))
     assert file_line(report).plain == "recompressed a.exr: 2.0 kB -> 500 B (-75.0 %) [a note]"
 
 
-def test_words_for_people() -> None:
-    """Decimal units, durations, odd names on one line, the end of long ones."""
+def test_formats_sizes_durations_and_names() -> None:
+    """Decimal units, durations, odd names on one line, and the end of long names."""
     assert [format_size(size) for size in (0, 999, 1000, 999_949, 999_950, 1.5e9, 2e15, -2500)] == [
         "0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "1.5 GB", "2000.0 TB", "-2.5 kB",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""README and docs tell the truth: commands parse, tables are those of the code, links lead somewhere."""
+"""README and docs are true: commands parse, tables match the code, links work."""
 
 import re
 import shlex
@@ -24,20 +24,20 @@ def commands() -> list[list[str]]:
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
 def test_commands_in_the_documentation_parse(command: list[str]) -> None:
-    """Each option that README and docs show is one that there is."""
+    """Every option that README and docs show exists."""
     arguments = command[1:]
     if ">" in arguments:
         arguments = arguments[: arguments.index(">")]
     build_parser().parse_args(arguments)
 
 
-def test_table_of_compressions_is_that_of_the_code() -> None:
-    """The table of compressions is made of the facts that the engine goes by."""
+def test_table_of_compressions_matches_the_code() -> None:
+    """The table in the docs is made of the facts that the code uses."""
     assert markdown() in TEXT
 
 
 @pytest.mark.parametrize("command", ["recompress", "bench", "verify", "doctor"])
-def test_option_tables_are_those_of_the_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_option_tables_match_the_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The guide's table of a command has every option of it, long and short, and no other."""
     with pytest.raises(SystemExit):
         build_parser().parse_args([command, "--help"])
@@ -54,8 +54,8 @@ def names(cells: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Every link within the project is to a file, and to a heading, that there is."""
+def test_links_within_the_project_work(page: Path) -> None:
+    """Every link is to a file, and to a heading, that exists."""
     for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
         target = page.parent / path if path else page
         assert target.exists(), path

@@ -1,4 +1,4 @@
-"""The layers are those of docs/architecture.md, and modules are small and described."""
+"""Imports follow the layers of docs/architecture.md; modules are small and described."""
 
 import ast
 import re
@@ -34,7 +34,10 @@ def is_module(name: str) -> bool:
 
 
 def imports_of(path: Path) -> list[str]:
-    """Names of the modules of ours that a module imports, inside functions too, but not for the type checker alone."""
+    """Return the names of our modules that a module imports.
+
+    Imports inside functions count, those for the type checker alone do not.
+    """
     names = []
     tree = ast.parse(path.read_text())
     for block in [node for node in ast.walk(tree) if isinstance(node, ast.If)]:
@@ -51,7 +54,10 @@ def imports_of(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_down_the_layers(path: Path) -> None:
-    """No module imports from a layer above its own; the package's own names are for users only."""
+    """No module imports from a layer above its own.
+
+    The names of the package itself are for users only.
+    """
     for name in imports_of(path):
         parts = name.split(".")
         if len(parts) == 1:
@@ -61,15 +67,15 @@ def test_imports_point_down_the_layers(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_safe_replacement_has_one_entry_point(path: Path) -> None:
-    """Other packages import the names of `exrbatch.replacing`, not its modules; two are public as modules."""
+def test_safe_replacement_is_imported_from_its_package(path: Path) -> None:
+    """Other packages import names of `exrbatch.replacing`; two of its modules are public."""
     if path.parent.name == "replacing":
         return
     public = {"exrbatch.replacing", "exrbatch.replacing.disk", "exrbatch.replacing.examine"}
     assert {name for name in imports_of(path) if name.startswith("exrbatch.replacing")} <= public
 
 
-def test_no_cycles() -> None:
+def test_imports_have_no_cycles() -> None:
     """Modules can be put in an order in which each comes after those that it imports."""
     graph = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): set(imports_of(path))
@@ -84,7 +90,10 @@ def test_no_cycles() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_modules_are_small_and_described(path: Path) -> None:
-    """A module fits one sitting and says what it is for; a package's __init__ holds that, and its public names."""
+    """A module fits one sitting and says what it is for.
+
+    A package's __init__ has only a docstring and its public names.
+    """
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree)
     assert len(path.read_text().splitlines()) <= 350

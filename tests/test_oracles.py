@@ -1,4 +1,4 @@
-"""Our output read by the OpenEXR library and by OpenImageIO, which share no code with us."""
+"""Our output is read by the OpenEXR library and by OpenImageIO, which share no code with us."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,10 @@ ODD_FLOATS = np.array(
 
 
 def read_with_library(path: Path) -> list[dict[str, tuple[Any, ...]]]:
-    """Every channel of every part, as bytes with shape and type; deep channels pixel by pixel."""
+    """Return every channel of every part as bytes with shape and type.
+
+    Deep channels are read pixel by pixel.
+    """
     with OpenEXR.File(str(path), separate_channels=True) as file:
         return [{name: _channel(channel) for name, channel in part.channels.items()} for part in file.parts]
 
@@ -33,8 +36,8 @@ def _channel(channel: Any) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("source", COMPRESSIONS)
 @pytest.mark.parametrize("target", COMPRESSIONS)
-def test_library_reads_every_bit_pattern(tmp_path: Path, source: Compression, target: Compression) -> None:
-    """All 65536 half values, NaN payloads, -0.0, denormals, any uint: written by the library, read by it."""
+def test_openexr_reads_every_bit_pattern_unchanged(tmp_path: Path, source: Compression, target: Compression) -> None:
+    """All halves, NaN payloads, -0.0, denormals, any uint: written and read by the library."""
     random = np.random.default_rng(3)
     floats = np.concatenate([ODD_FLOATS, random.integers(0, 1 << 32, 1000, np.uint32).view(np.float32)])
     channels = {
@@ -67,8 +70,8 @@ FLAT_AND_DEEP = {
 
 @pytest.mark.parametrize("kind", FLAT_AND_DEEP)
 @pytest.mark.parametrize("target", COMPRESSIONS[1:])
-def test_library_reads_every_storage_kind(tmp_path: Path, kind: str, target: Compression) -> None:
-    """Hand-made files of each kind: the library reads the same samples before and after."""
+def test_openexr_reads_every_storage_kind_unchanged(tmp_path: Path, kind: str, target: Compression) -> None:
+    """For hand-made files of each kind, it reads the same samples before and after."""
     path = tmp_path / "frame.exr"
     path.write_bytes(build(FLAT_AND_DEEP[kind], interleave=True))
     before = read_with_library(path)
@@ -79,10 +82,11 @@ def test_library_reads_every_storage_kind(tmp_path: Path, kind: str, target: Com
 
 @pytest.mark.parametrize("rounding", [0, 1], ids=["round down", "round up"])
 @pytest.mark.parametrize("target", COMPRESSIONS[1:])
-def test_openimageio_reads_every_level(tmp_path: Path, rounding: int, target: Compression) -> None:
-    """Levels, which OpenEXR.File can't read: OpenImageIO sees the same pixels in each.
+def test_openimageio_reads_every_level_unchanged(tmp_path: Path, rounding: int, target: Compression) -> None:
+    """OpenEXR.File can't read levels; OpenImageIO finds the same pixels in each.
 
-    Mip levels only: OpenImageIO asks a ripmap for tiles that it doesn't have. The plain oracle reads those.
+    Mip levels only: OpenImageIO asks a ripmap for tiles that it doesn't have. The plain decoder
+    reads those.
     """
     oiio = pytest.importorskip("OpenImageIO")
     path = tmp_path / "frame.exr"
@@ -106,7 +110,7 @@ def test_openimageio_reads_every_level(tmp_path: Path, rounding: int, target: Co
     assert levels() == before
 
 
-def test_zip_is_as_small_as_what_the_library_writes(tmp_path: Path) -> None:
+def test_zip_files_are_as_small_as_those_of_openexr(tmp_path: Path) -> None:
     """At balanced effort a file is at most 1 % larger than what OpenEXR itself writes as ZIP."""
     random = np.random.default_rng(1)
     pixels = {name: (random.random((100, 300)) * 0.1 + 0.5).astype(np.float16) for name in "RGBA"}

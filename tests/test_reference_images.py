@@ -1,4 +1,7 @@
-"""Real input: the OpenEXR reference images, good and damaged (skipped where they are not beside the checkout)."""
+"""The OpenEXR reference images, sound and damaged.
+
+Skipped if they are not beside the checkout.
+"""
 
 import shutil
 from pathlib import Path
@@ -32,17 +35,19 @@ def images(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*.exr")) if "Damaged" not in path.parts]
 
 
-def test_all_images_are_there(reference_images: Path) -> None:
+def test_finds_all_reference_images(reference_images: Path) -> None:
     """The tests below take them one by one."""
     assert len(images(reference_images)) == IMAGES
 
 
 @pytest.mark.parametrize("number", range(IMAGES))
-def test_every_image_to_every_compression_and_back(reference_images: Path, tmp_path: Path, number: int) -> None:
-    """Files of all kinds x every lossless target, and back to their own compression where that is exact.
+def test_recompresses_every_image_to_every_compression_and_back(
+    reference_images: Path, tmp_path: Path, number: int
+) -> None:
+    """Every lossless target, and back to the image's own compression if that is exact.
 
-    The decoders: the library (level 0 of all parts), the plain oracle for small files as NONE (all levels), and the
-    header's bytes.
+    The decoders: the library (level 0 of all parts), the plain decoder for small files as NONE (all
+    levels), and the header's bytes.
     """
     image = images(reference_images)[number]
     path = tmp_path / image.name
@@ -69,8 +74,8 @@ def test_every_image_to_every_compression_and_back(reference_images: Path, tmp_p
             assert path.read_bytes()[:end] == original[:end]
 
 
-def test_damaged_files_in_one_batch(reference_images: Path, tmp_path: Path) -> None:
-    """88 hostile files: none takes the run down, changes, leaves a temp file or makes a worker take 1 GB."""
+def test_hostile_files_change_nothing_and_stop_no_run(reference_images: Path, tmp_path: Path) -> None:
+    """None of 88 files leaves a temp file or makes a worker take 1 GB."""
     folder = tmp_path / "damaged"
     shutil.copytree(reference_images / "Damaged", folder)
     files = sorted(folder.iterdir())
@@ -100,7 +105,10 @@ def test_damaged_files_in_one_batch(reference_images: Path, tmp_path: Path) -> N
 
 
 def _peak_rss(pid: int) -> int:
-    """Peak resident bytes of a process (Linux), so that no short burst is missed between two looks."""
+    """Return the peak resident bytes of a process (Linux).
+
+    So that no short burst is missed between two looks.
+    """
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024

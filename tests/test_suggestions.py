@@ -1,4 +1,4 @@
-"""An unknown name gets one line: the closest name, and those there are."""
+"""An unknown name gets one line: the closest name, and the list of those that exist."""
 
 import argparse
 
@@ -24,8 +24,8 @@ from exrbatch.suggestions import unknown_name
         ("pizz", "piz"),
     ],
 )
-def test_suggests_the_compression_that_was_meant(word: str, meant: str) -> None:
-    """By what other programs call it, or by the closest spelling; it is never accepted."""
+def test_suggests_the_compression_that_was_probably_meant(word: str, meant: str) -> None:
+    """By the name that other programs use, or by spelling; the unknown name is never accepted."""
     with pytest.raises(OptionsError, match=rf"\(did you mean {meant}\?\); choose from none, rle"):
         parse_compression(word)
     with pytest.raises(OptionsError, match=rf"\(did you mean {meant}\?\); choose from none, rle"):
@@ -51,16 +51,18 @@ def test_suggests_nothing_if_nothing_is_close() -> None:
         (["recompress", "x", "--verify", "\x1b[31m"], "unknown decoder '\\x1b[31m'"),
     ],
 )
-def test_options_with_choices_suggest(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2 and one line, whatever was typed."""
+def test_options_with_choices_suggest_the_closest(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit code is 2, and there is one line, whatever was typed."""
     with pytest.raises(SystemExit, match="2"):
         parse(arguments)
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
 
 
-def test_verify_still_takes_the_old_name_of_its_option(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--native` is `--decoder native`, and is not listed."""
+def test_verify_accepts_the_old_name_of_its_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--native` stands for `--decoder native`, and is not listed."""
     assert parse(["verify", "a", "b", "--native"]).decoder == parse(["verify", "a", "b", "--decoder", "native"]).decoder
     with pytest.raises(SystemExit):
         parse(["verify", "--help"])

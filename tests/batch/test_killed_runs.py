@@ -1,4 +1,7 @@
-"""Runs that are killed, and runs that meet: every frame is old or new at any moment, and the next run ends the work."""
+"""Killed runs and simultaneous runs leave every frame old or new.
+
+The next run finishes the work.
+"""
 
 import json
 import os
@@ -22,7 +25,7 @@ KILLS = 50
 
 @pytest.fixture(scope="module")
 def new(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """What every frame becomes: the same bytes each time, with the pixels of the old ones."""
+    """Return the new bytes of every frame: the same in each run, with the old pixels."""
     path = tmp_path_factory.mktemp("new") / "frame.exr"
     path.write_bytes(OLD)
     recompress(path)
@@ -45,7 +48,7 @@ def frames(folder: Path) -> list[bytes]:
 
 
 def kill_somewhere(run: "subprocess.Popen[str]", lines: int) -> None:
-    """Kill the parent once it has told of so many files; wait until none of its processes is left."""
+    """Kill the parent after it has reported some files; wait until all its processes are gone."""
     assert run.stdout is not None
     for _ in range(lines):
         run.stdout.readline()
@@ -60,8 +63,11 @@ def kill_somewhere(run: "subprocess.Popen[str]", lines: int) -> None:
     assert alive == [], "no worker lives on"
 
 
-def test_kill_9_of_the_parent_at_50_moments(tmp_path: Path, new: bytes) -> None:
-    """Every file is old or new; no worker lives on; the next run sweeps what was left and ends the work."""
+def test_next_run_finishes_the_work_of_a_killed_parent(tmp_path: Path, new: bytes) -> None:
+    """After kill -9 every file is old or new, and no worker survives.
+
+    The next run removes the leftovers and finishes the work.
+    """
     chance = random.Random(4)
     seen: Counter[bytes] = Counter()
     for number in range(KILLS):
@@ -79,8 +85,11 @@ def test_kill_9_of_the_parent_at_50_moments(tmp_path: Path, new: bytes) -> None:
     assert min(seen[OLD], seen[new]) > FRAMES, "the kills came neither all too early nor all too late"
 
 
-def test_two_runs_on_one_tree(tmp_path: Path, new: bytes) -> None:
-    """Both end well and every file is whole; at worst one of them finds a file changed and leaves it alone."""
+def test_two_simultaneous_runs_keep_every_frame(tmp_path: Path, new: bytes) -> None:
+    """Both runs end normally, and every file is whole.
+
+    At worst one run finds that a file has changed, and leaves it alone.
+    """
     for _ in range(5):
         fill(tmp_path)
         runs = [start(tmp_path, "--json") for _ in range(2)]

@@ -1,4 +1,4 @@
-"""What the user may say: names, numbers and the enums of OpenEXR and Imath; jobs from the machine's limits."""
+"""Options accept names, numbers and the enums of OpenEXR and Imath; limits follow the machine."""
 
 from pathlib import Path
 from typing import Any
@@ -24,26 +24,26 @@ from exrbatch.batch.options import Options, parse_compression
         Imath.Compression(Imath.Compression.ZIP_COMPRESSION),
     ],
 )
-def test_every_spelling_of_a_compression(value: object) -> None:
-    """A name, an OpenEXR.Compression or an Imath.Compression, as issue 2 says."""
+def test_accepts_every_spelling_of_a_compression(value: object) -> None:
+    """A name, a number, an OpenEXR.Compression or an Imath.Compression (issue 2)."""
     assert parse_compression(value) is Compression.ZIP  # type: ignore[arg-type]
 
 
-def test_no_compression_has_many_names() -> None:
+def test_accepts_every_name_of_no_compression() -> None:
     """OpenEXR calls it NO_COMPRESSION."""
     for value in ("none", "no", "NO_COMPRESSION", OpenEXR.NO_COMPRESSION):
         assert parse_compression(value) is Compression.NONE
 
 
 @pytest.mark.parametrize("value", ["zap", "", 99, -1, None])
-def test_what_there_is_not_is_refused_with_the_names(value: object, tmp_path: Path) -> None:
-    """A usage error that lists what there is, raised before the file is looked at."""
+def test_refuses_an_unknown_compression_and_lists_the_known_ones(value: object, tmp_path: Path) -> None:
+    """The error is raised before the file is opened."""
     with pytest.raises(OptionsError, match="choose from none, rle, zips, zip, piz"):
         recompress(tmp_path / "nothing.exr", value)  # type: ignore[arg-type]
 
 
-def test_arguments_that_make_no_sense_are_value_errors(tmp_path: Path) -> None:
-    """A script can catch them as what they are."""
+def test_wrong_arguments_raise_value_error(tmp_path: Path) -> None:
+    """A script can catch them as ValueError."""
     with pytest.raises(ValueError, match="unknown effort 'heroic'"):
         recompress(tmp_path / "a.exr", effort="heroic")
     with pytest.raises(ValueError, match="no such file"):
@@ -52,8 +52,8 @@ def test_arguments_that_make_no_sense_are_value_errors(tmp_path: Path) -> None:
         Options(jobs=0)
 
 
-def test_jobs_follow_affinity_and_farm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The least of what affinity, control group, farm and memory allow; never none."""
+def test_default_jobs_respect_affinity_farm_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default is the least that any of them allows, and at least 1."""
     monkeypatch.setattr(limits, "_affinity", lambda: 64)
     monkeypatch.setattr(limits, "cgroup_cores", lambda: iter([]))
     monkeypatch.setattr(limits, "cgroup_memory", lambda: iter([]))
@@ -81,10 +81,10 @@ def test_jobs_follow_affinity_and_farm(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"proc": "3:cpu,cpuacct:/job", "cpu/job/cpu.cfs_quota_us": "-1", "cpu/job/cpu.cfs_period_us": "100000"}, []),
     ],
 )
-def test_control_groups_of_both_versions(
+def test_reads_core_limits_of_both_control_group_versions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: list[float]
 ) -> None:
-    """Quotas are read from our own group upward, as psutil knows nothing of them."""
+    """Limits are read from the process's own group upward, because psutil does not know them."""
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content + "\n")
@@ -104,7 +104,7 @@ def test_control_groups_of_both_versions(
         ({"hardlinks": "copy"}, "unknown way to treat hard links 'copy'; choose from skip, break, relink"),
     ],
 )
-def test_what_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:
-    """Before anything starts, with the reason."""
+def test_refuses_contradictory_options(arguments: dict[str, Any], message: str) -> None:
+    """The error gives the reason, and nothing is started."""
     with pytest.raises(OptionsError, match=message):
         Options.parse(compression="zip", **arguments)

@@ -1,4 +1,4 @@
-"""The scheduler with a pool that is not there: order, bounds, stop."""
+"""The scheduler with a fake pool: order, bounds, deaths of workers, and stops."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -27,7 +27,10 @@ from exrbatch.recompression.choices import Hardlinks
 
 
 class FakeWorkers:
-    """Ends the oldest task each time it is asked; one that has a `poison` dies of it, as often as that says."""
+    """Finish the oldest task at each call.
+
+    A task with a `poison` kills its worker as many times as the poison says.
+    """
 
     def __init__(self, jobs: int, **poison: int) -> None:
         self.jobs = jobs
@@ -70,7 +73,7 @@ def run(backlog: Backlog, workers: FakeWorkers, options: Options, stop: StopRequ
 
 
 def scanned(found: Iterator[Candidate | FileReport]) -> Backlog:
-    """A backlog whose scan has ended."""
+    """Return a backlog whose scan has ended."""
     backlog = Backlog(found)
     backlog.start()
     backlog._thread.join()
@@ -82,16 +85,22 @@ def candidates(sizes: list[int]) -> Iterator[Candidate]:
 
 
 @given(st.lists(st.integers(0, 1000), max_size=40), st.integers(1, 5))
-def test_every_file_is_done_once_largest_first(sizes: list[int], jobs: int) -> None:
-    """Each file is reported exactly once; within the window they start in the order of their sizes."""
+def test_processes_each_file_once_largest_first(sizes: list[int], jobs: int) -> None:
+    """Each file is reported exactly once.
+
+    Within the window, files start in order of size.
+    """
     workers = FakeWorkers(jobs)
     reports = [report for report in run(scanned(candidates(sizes)), workers, Options(), StopRequest()) if report]
     assert sorted(report.path for report in reports) == sorted(f"{index}.exr" for index in range(len(sizes)))
     assert workers.order == sorted(sizes, reverse=True)
 
 
-def test_the_window_bounds_how_far_a_large_file_jumps() -> None:
-    """Files that lie together are done at about the same time: only WINDOW files compete, and giants."""
+def test_a_large_file_overtakes_only_within_the_window() -> None:
+    """Files that lie together are processed at about the same time.
+
+    Only WINDOW files compete, and files of giant size.
+    """
     sizes = [BUNDLE_BYTES] * (3 * WINDOW) + [2 * BUNDLE_BYTES, 5 * BUNDLE_BYTES]
     workers = FakeWorkers(2)
     list(run(scanned(candidates(sizes)), workers, Options(), StopRequest()))
@@ -100,8 +109,11 @@ def test_the_window_bounds_how_far_a_large_file_jumps() -> None:
 
 
 @given(st.lists(st.integers(0, 2 * BUNDLE_BYTES), max_size=400), st.integers(1, 20))
-def test_bundles_are_small_and_leave_work_for_others(sizes: list[int], jobs: int) -> None:
-    """A file of BUNDLE_BYTES goes alone; no bundle is more than a part of a worker's share of what waits."""
+def test_bundles_leave_work_for_other_workers(sizes: list[int], jobs: int) -> None:
+    """A file of BUNDLE_BYTES is sent alone.
+
+    No bundle is more than a part of one worker's share of the backlog.
+    """
     workers = FakeWorkers(jobs)
     list(run(scanned(candidates(sizes)), workers, Options(), StopRequest()))
     waiting = len(sizes)
@@ -113,7 +125,7 @@ def test_bundles_are_small_and_leave_work_for_others(sizes: list[int], jobs: int
 
 
 def outcome(workers: FakeWorkers, files: int, stop: StopRequest) -> dict[str, list[Status]]:
-    """Run files of equal size; how each ended, by number."""
+    """Run files of equal size; return how each of them ended, by number."""
     ended: dict[str, list[Status]] = {}
     for report in run(scanned(candidates([BUNDLE_BYTES] * files)), workers, Options(), stop):
         if report is not None:
@@ -121,8 +133,11 @@ def outcome(workers: FakeWorkers, files: int, stop: StopRequest) -> dict[str, li
     return ended
 
 
-def test_a_file_that_killed_a_worker_is_done_once_more_alone_at_the_end() -> None:
-    """It may have been the victim of others' hunger; the others of its bundle come round again."""
+def test_retries_a_file_that_killed_a_worker_alone_at_the_end() -> None:
+    """Other files may have used up the memory.
+
+    The other files of its bundle return to the backlog.
+    """
     workers, stop = FakeWorkers(2, _7=1), StopRequest()
     reports = [r for r in run(scanned(candidates([10] * 20)), workers, Options(), stop) if r]
     assert sorted(r.path for r in reports) == sorted(f"{index}.exr" for index in range(20))
@@ -130,8 +145,8 @@ def test_a_file_that_killed_a_worker_is_done_once_more_alone_at_the_end() -> Non
     assert (workers.bundles[-1], reports[-1].path, stop.reason) == ([10], "7.exr", None)
 
 
-def test_a_file_that_kills_twice_fails_and_no_other_does() -> None:
-    """Three such files stop nothing: there are successes between them, and the second time blame is certain."""
+def test_only_files_that_kill_two_workers_fail() -> None:
+    """Three such files do not stop the run, because other files succeed between them."""
     workers, stop = FakeWorkers(1, _3=2, _6=2, _8=9), StopRequest()
     ended = outcome(workers, 12, stop)
     assert {name for name, status in ended.items() if status == [Status.FAILED]} == {"3", "6", "8"}
@@ -139,8 +154,8 @@ def test_a_file_that_kills_twice_fails_and_no_other_does() -> None:
     assert stop.reason is None
 
 
-def test_workers_that_keep_dying_stop_the_run() -> None:
-    """Three deaths with no success between them are no matter of a file: no other file is begun."""
+def test_three_deaths_without_a_success_stop_the_run() -> None:
+    """The cause is then no single file, and no other file is started."""
     workers, stop = FakeWorkers(1, **{f"_{number}": 9 for number in range(12)}), StopRequest()
     ended = outcome(workers, 12, stop)
     assert len(workers.order) == len(ended) == MAX_DEATHS
@@ -148,8 +163,11 @@ def test_workers_that_keep_dying_stop_the_run() -> None:
     assert workers.stopped
 
 
-def test_a_full_disk_stops_the_run() -> None:
-    """Every next file would fail, too; what is in flight ends."""
+def test_full_disk_stops_the_run() -> None:
+    """Every other file would fail, too.
+
+    Files in progress are finished.
+    """
 
     class Full(FakeWorkers):
         def next_finished(self, timeout: float) -> Outcome | None:
@@ -163,8 +181,8 @@ def test_a_full_disk_stops_the_run() -> None:
     assert stop.reason == "the disk is full: no space"
 
 
-def test_a_stop_finishes_what_runs_and_starts_nothing() -> None:
-    """After the request only the files in flight end."""
+def test_stop_finishes_files_in_progress_only() -> None:
+    """After a stop request, no other file is started."""
     workers, stop = FakeWorkers(3), StopRequest()
     events = run(scanned(candidates([BUNDLE_BYTES] * 50)), workers, Options(), stop)
     done = [next(events)]
@@ -174,13 +192,13 @@ def test_a_stop_finishes_what_runs_and_starts_nothing() -> None:
     assert workers.stopped
 
 
-def test_reports_of_the_scan_come_through() -> None:
-    """What the scan refuses is a report like any other."""
+def test_passes_on_reports_of_the_scan() -> None:
+    """A file that the scan refuses is reported like any other."""
     refused = FileReport(path="link", status=Status.SKIPPED, reason="a symbolic link")
     assert [r for r in run(scanned(iter([refused])), FakeWorkers(1), Options(), StopRequest()) if r] == [refused]
 
 
-def test_an_error_of_the_scan_ends_the_run() -> None:
+def test_error_of_the_scan_ends_the_run() -> None:
     """A scan that breaks must not look like a finished one."""
 
     def broken() -> Iterator[Candidate]:
@@ -202,15 +220,21 @@ def test_an_error_of_the_scan_ends_the_run() -> None:
         (8, [0], [1]),
     ],
 )
-def test_workers_without_a_file_lend_their_threads(jobs: int, sizes: list[int], threads: list[int]) -> None:
-    """Fewer large files than workers: each is packed by several threads, never more in all than there are workers."""
+def test_idle_workers_lend_their_threads(jobs: int, sizes: list[int], threads: list[int]) -> None:
+    """If there are fewer large files than workers, several threads work on each file.
+
+    There are never more threads in all than workers.
+    """
     workers = FakeWorkers(jobs)
     list(run(scanned(candidates([size * BUNDLE_BYTES for size in sizes])), workers, Options(), StopRequest()))
     assert workers.threads[: len(threads)] == threads
 
 
 class Picky(FakeWorkers):
-    """Says for some files that they need more than there is: `refusals`, by path, what it says each time."""
+    """Refuse some files for want of space or memory.
+
+    `refusals` holds, by path, the answer for each attempt.
+    """
 
     def __init__(self, jobs: int, refusals: dict[str, list[FileReport]]) -> None:
         super().__init__(jobs)
@@ -245,16 +269,19 @@ def needs_memory(path: str) -> FileReport:
     return FileReport(path=path, status=Status.SKIPPED, reason="too large", retry_alone=True)
 
 
-def test_a_plan_reserves_what_other_files_in_progress_need() -> None:
-    """Issue 13, B12: not the largest file times the number of workers."""
+def test_reserves_space_for_other_files_in_progress() -> None:
+    """Each job reserves the sizes of the other files in progress.
+
+    It was the size of the largest file times the number of workers (issue 13, B12).
+    """
     workers = Picky(3, {})
     sizes = [10 * BUNDLE_BYTES, BUNDLE_BYTES, BUNDLE_BYTES]
     list(run(scanned(candidates(sizes)), workers, Options(), StopRequest()))
     assert [plan.share.reserved for plan in workers.plans] == [0, 10 * BUNDLE_BYTES, 11 * BUNDLE_BYTES]
 
 
-def test_a_file_without_room_waits_for_those_in_progress() -> None:
-    """Nothing new is begun until one of them has ended; then it is tried again, and the run goes on."""
+def test_retries_a_file_without_room_when_others_have_ended() -> None:
+    """No other file is started before that; afterwards the run goes on."""
     workers, stop = Picky(2, {"1.exr": [no_space("1.exr")]}), StopRequest()
     reports = [r for r in run(scanned(candidates([BUNDLE_BYTES] * 6)), workers, Options(), stop) if r]
     assert sorted(r.path for r in reports) == [f"{index}.exr" for index in range(6)]
@@ -262,8 +289,11 @@ def test_a_file_without_room_waits_for_those_in_progress() -> None:
     assert stop.reason is None
 
 
-def test_a_file_that_does_not_even_fit_alone_comes_last_and_stops_the_run() -> None:
-    """The others are done first, and may make room; each rerun would else stop at the same place."""
+def test_file_that_does_not_fit_alone_comes_last_and_stops_the_run() -> None:
+    """The other files are processed first, because they may make room.
+
+    Otherwise each new run would stop at the same file.
+    """
     size = BUNDLE_BYTES
     workers = Picky(1, {"0.exr": [no_space("0.exr"), no_space("0.exr")]})
     stop = StopRequest()
@@ -276,8 +306,11 @@ def test_a_file_that_does_not_even_fit_alone_comes_last_and_stops_the_run() -> N
     assert stop.reason == "the disk is full: no room"
 
 
-def test_a_full_disk_is_seen_when_nothing_fits() -> None:
-    """A few second tries end the run; one file alone that does not fit ends nothing: others may lie on another disk."""
+def test_recognizes_a_full_disk_after_a_few_retries() -> None:
+    """A few failed retries end the run.
+
+    A single file that does not fit does not, because others may be on another disk.
+    """
     refusals = {f"{index}.exr": [no_space(f"{index}.exr")] * 99 for index in range(50)}
     workers, stop = Picky(4, refusals), StopRequest()
     reports = [r for r in run(scanned(candidates([BUNDLE_BYTES] * 50)), workers, Options(), stop) if r]
@@ -285,8 +318,11 @@ def test_a_full_disk_is_seen_when_nothing_fits() -> None:
     assert stop.reason is not None
 
 
-def test_a_file_that_needs_much_memory_is_done_alone_with_all_of_it() -> None:
-    """Issue 13, B15: first with its share, then alone at the end; if that is not enough it is skipped."""
+def test_retries_a_file_that_needs_much_memory_alone() -> None:
+    """First it gets its share of memory, then, alone at the end, all of it.
+
+    If that is not enough, it is skipped (issue 13, B15).
+    """
     workers = Picky(4, {"0.exr": [needs_memory("0.exr")], "1.exr": [needs_memory("1.exr")] * 2})
     stop = StopRequest()
     scheduler = Scheduler(scanned(candidates([BUNDLE_BYTES] * 8)), workers, Options(), stop, memory=4000)
@@ -300,8 +336,11 @@ def test_a_file_that_needs_much_memory_is_done_alone_with_all_of_it() -> None:
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=30), st.integers(1, 6))
-def test_names_of_one_file_are_never_in_progress_together(inodes: list[int], jobs: int) -> None:
-    """Issue 13, C16: the second name saw the ctime that the first one's replacement had given it, and was skipped."""
+def test_processes_hard_links_of_a_file_one_after_the_other(inodes: list[int], jobs: int) -> None:
+    """Regression test for issue 13, C16.
+
+    Replacing the first name changed the ctime, so the second was skipped.
+    """
 
     class Watchful(FakeWorkers):
         def submit(self, bundle: Sequence[Candidate], plans: Sequence[Job]) -> None:
@@ -316,8 +355,8 @@ def test_names_of_one_file_are_never_in_progress_together(inodes: list[int], job
     assert sorted(r.path for r in reports if r) == sorted(f"{index}.exr" for index in range(len(inodes)))
 
 
-def test_workers_that_lost_their_server_are_no_reason_to_stop() -> None:
-    """Issue 13, C18: they all die at once, whatever files they have; each is done once more."""
+def test_loss_of_the_fork_server_does_not_stop_the_run() -> None:
+    """All workers die at once, and each of their files is tried again (issue 13, C18)."""
 
     class Orphans(FakeWorkers):
         lost = 5

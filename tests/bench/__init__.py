@@ -1,1 +1,1 @@
-"""Tests of the benchmark: what it chooses, counts, keeps and advises. No time is judged."""
+"""Tests of the benchmark: what it chooses, counts, keeps and advises. No test depends on time."""

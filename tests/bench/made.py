@@ -1,4 +1,4 @@
-"""Results as a benchmark would give them, made by hand."""
+"""Benchmark results made by hand."""
 
 from exrbatch import Compression, Effort, Status
 from exrbatch.bench.matrix import Packing, Trial
@@ -12,13 +12,13 @@ RAW, CURRENT = 1000, 800
 
 
 def sample(*contents: str) -> Sample:
-    """A file of 1000 raw bytes, 800 on the disk, for each content."""
+    """Make a file of 1000 raw bytes, 800 on the disk, for each content."""
     files = [SampleFile(f"/show/{i}.exr", name, CURRENT, RAW, f"{i:064}") for i, name in enumerate(contents)]
     return Sample(found=len(files), looked_at=len(files), files=files, seconds_per_byte=1e-8)
 
 
 def in_memory(packing: Packing, number: int, *files: tuple[int, float, float], **others: object) -> TrialResult:
-    """A trial in memory; of each file: new size, seconds to pack and to unpack."""
+    """Make a trial in memory: new size, and seconds to pack and to unpack, of each file."""
     found = [
         FileResult(
             index=index,
@@ -37,7 +37,7 @@ def in_memory(packing: Packing, number: int, *files: tuple[int, float, float], *
 
 
 def end_to_end(packing: Packing, number: int, jobs: int, seconds: float, *sizes: int) -> TrialResult:
-    """A run with disk; CPU time is 1 s a file."""
+    """Make a run with disk; CPU time is 1 s for each file."""
     files = [
         FileResult(index=index, status=Status.RECOMPRESSED, reason=None, new_size=size, cpu_seconds=1.0)
         for index, size in enumerate(sizes)
@@ -46,5 +46,5 @@ def end_to_end(packing: Packing, number: int, jobs: int, seconds: float, *sizes:
 
 
 def results(trials: list[TrialResult], *contents: str) -> Results:
-    """A whole benchmark."""
+    """Make the results of a whole benchmark."""
     return Results({"cpu": "a cpu", "memory": 10**9}, {"passes": 1, "cache": "warm"}, sample(*contents), trials)

@@ -1,4 +1,4 @@
-"""Rows, knees, order and advice, from results made by hand."""
+"""Rows, knees, order and advice, computed from results made by hand."""
 
 from dataclasses import replace
 
@@ -14,8 +14,11 @@ from exrbatch.bench.result import TrialResult
 from tests.bench.made import PIZ, RAW, ZIP, ZSTD, end_to_end, in_memory, results
 
 
-def test_a_row_sums_up_the_passes() -> None:
-    """Sizes are those of the files, speeds medians over the passes; the warm-up does not count."""
+def test_a_row_has_medians_over_the_passes() -> None:
+    """Sizes are those of the files, speeds are medians.
+
+    The warm-up does not count.
+    """
     trials = [
         in_memory(ZIP, WARM_UP, (500, 100.0, 100.0), (300, 100.0, 100.0)),
         *(
@@ -34,23 +37,23 @@ def test_a_row_sums_up_the_passes() -> None:
     assert any("compression" in problem for problem in row.problems)
 
 
-def test_there_is_a_row_for_each_content() -> None:
-    """Figures by class, besides those of everything; with one class only there is nothing to add."""
+def test_has_rows_for_each_content_class() -> None:
+    """With several classes there are rows for each; with one class there are only the totals."""
     trials = [in_memory(ZIP, 1, (500, 1, 1), (100, 1, 1))]
     rows = make_rows(results(trials, "plates", "renders"))
     assert [(row.content, row.new_size) for row in rows] == [("all", 600), ("plates", 500), ("renders", 100)]
     assert len(make_rows(results(trials, "plates", "plates"))) == 1
 
 
-def test_files_that_would_grow_stay() -> None:
-    """What a run leaves is what counts: it does not replace a file by a larger one."""
+def test_files_that_would_grow_count_with_their_old_size() -> None:
+    """A run does not replace a file by a larger one."""
     (row,) = make_rows(results([in_memory(ZIP, 1, (900, 1, 1), (400, 1, 1))], "plates", "plates"))
     assert (row.new_size, row.kept_size, row.old_size) == (1300, 1200, 1600)
     assert row.change == 0.75
 
 
-def test_a_file_weighs_what_it_stands_for() -> None:
-    """One photo among a hundred renders must not decide for them."""
+def test_weights_a_file_by_the_files_it_represents() -> None:
+    """One photo among a hundred renders does not decide the result."""
     found = results([in_memory(ZIP, 1, (500, 1, 1), (100, 2, 1))], "plates", "renders")
     found.sample.files[1] = replace(found.sample.files[1], weight=9.0)
     row = make_rows(found)[0]
@@ -59,40 +62,43 @@ def test_a_file_weighs_what_it_stands_for() -> None:
     assert row.pack.median == pytest.approx(10 * RAW / (1 + 9 * 2))
 
 
-def test_a_file_without_a_report_is_no_good_file() -> None:
-    """A trial that lost files must not look like one that made them vanish."""
+def test_leaves_out_a_file_without_a_report() -> None:
+    """A trial that lost files must not look like one that made them small."""
     whole = in_memory(ZIP, 1, (500, 1, 1), (300, 1, 1))
     (row,) = make_rows(results([whole, replace(whole, number=2, files=whole.files[:1])], "plates", "plates"))
     assert (row.files, row.new_size, row.is_whole) == (1, 500, False)
 
 
-def test_a_compression_that_no_file_can_have_is_not_advised() -> None:
-    """Deep data gets ZIPS instead: the row says so, and is nobody's advice."""
+def test_never_advises_a_compression_that_no_file_can_have() -> None:
+    """Deep data gets ZIPS instead.
+
+    The row says so, and is not advised.
+    """
     (row,) = make_rows(results([in_memory(PIZ, 1, (500, 1, 1), is_renamed=True)], "fog"))
     assert row.problems == ["1 of 1 files can't have it (deep data) and got ZIPS instead"]
     assert advise([row])[0].startswith("No advice")
 
 
-def test_end_to_end_trials_alone_do_not_hide_the_warm_up() -> None:
-    """Ctrl-C in the first pass, after a run with disk: the row is still there."""
+def test_shows_warm_up_rows_if_only_end_to_end_trials_are_complete() -> None:
+    """After Ctrl-C in the first pass, after a run with disk, the row is still shown."""
     trials = [in_memory(ZIP, WARM_UP, (500, 1, 1)), end_to_end(ZIP, 1, 1, 1.0, 500)]
     assert [row.new_size for row in make_rows(results(trials, "plates"))] == [500]
 
 
-def test_nothing_is_traded_for_growth() -> None:
-    """A packer that saves nothing is not taken for its speed."""
+def test_never_advises_a_fast_compression_that_saves_nothing() -> None:
+    """The smaller one is advised, although it is slower."""
     trials = [in_memory(PIZ, 1, (796, 2.0, 1.0)), in_memory(ZIP, 1, (801, 1.0, 1.0))]
     assert advise(make_rows(results(trials, "plates")))[0].startswith("Use piz")
 
 
-def test_a_lossy_row_takes_no_mark_away() -> None:
-    """It beats all in every figure, and can't be taken."""
+def test_lossy_rows_do_not_compete_for_marks() -> None:
+    """A lossy row that is better in every figure takes no mark from a lossless one."""
     trials = [in_memory(PIZ, 1, (100, 0.1, 0.1), is_lossy=True), in_memory(ZIP, 1, (500, 1.0, 1.0))]
     assert [row.packing for row in pareto(make_rows(results(trials, "plates")))] == [ZIP]
 
 
-def test_the_knee_is_where_more_jobs_stop_to_pay() -> None:
-    """Steps that bring less than half of what they ideally bring are not worth it."""
+def test_the_knee_is_where_more_jobs_stop_paying_off() -> None:
+    """Steps that bring less than half of the ideal gain are not worth it."""
     trials = [in_memory(ZIP, 1, (500, 1, 1))]
     trials += [end_to_end(ZIP, 1, jobs, seconds, 500) for jobs, seconds in ((1, 8.0), (2, 4.2), (4, 2.5), (8, 2.4))]
     (row,) = make_rows(results(trials, "plates"))
@@ -103,8 +109,11 @@ def test_the_knee_is_where_more_jobs_stop_to_pay() -> None:
     assert row.cpu_per_byte == pytest.approx(1.0 / RAW)
 
 
-def test_a_file_that_fails_is_left_out_and_told() -> None:
-    """It must not make a compression look better: the row says how many files it is about."""
+def test_leaves_failed_files_out_and_counts_them() -> None:
+    """A failure does not make a compression look better.
+
+    The row says how many files it is about.
+    """
     good = in_memory(ZIP, 1, (500, 1, 1), (300, 1, 1))
     bad = replace(good.files[1], status=Status.FAILED, reason="damaged")
     found = results([replace(good, files=[good.files[0], bad])], "plates", "plates")
@@ -114,28 +123,28 @@ def test_a_file_that_fails_is_left_out_and_told() -> None:
     assert advise([row]) == ["No advice: no compression handled every file of the sample without loss."]
 
 
-def test_sizes_that_change_are_told() -> None:
-    """A packer that gives another size each time, or another on the disk than in memory, is not to be trusted."""
+def test_warns_if_sizes_change() -> None:
+    """A size that differs between passes, or between disk and memory, is not to be trusted."""
     trials = [in_memory(ZIP, 1, (500, 1, 1)), end_to_end(ZIP, 1, 1, 1.0, 501)]
     (row,) = make_rows(results(trials, "plates"))
     assert "1 file changed in size from trial to trial" in row.problems
 
 
-def test_sources_that_stayed_in_the_cache_are_told() -> None:
-    """Cold is only said of what was cold."""
+def test_warns_if_cold_sources_were_cached() -> None:
+    """Only sources that were not in the page cache count as cold."""
     trials = [in_memory(ZIP, 1, (500, 1, 1)), replace(end_to_end(ZIP, 1, 1, 1.0, 500), held=0.4)]
     (row,) = make_rows(results(trials, "plates"))
     assert "40 % of the sources stayed in the page cache" in row.problems
 
 
-def test_what_was_interrupted_in_the_warm_up_still_has_figures() -> None:
-    """Ctrl-C keeps what there is."""
+def test_has_figures_after_an_interrupted_warm_up() -> None:
+    """Ctrl-C keeps the results so far."""
     assert len(make_rows(results([in_memory(ZIP, WARM_UP, (500, 1, 1))], "plates"))) == 1
     assert make_rows(results([], "plates")) == []
 
 
 def three(zip_size: int = 500, lossy: bool = False) -> list[TrialResult]:
-    """PIZ is smallest, ZIP packs twice as fast, ZSTD is the worst of both."""
+    """Make results in which PIZ is smallest, ZIP packs twice as fast, and ZSTD is worst in both."""
     return [
         in_memory(PIZ, 1, (495, 2.0, 1.0)),
         in_memory(ZIP, 1, (zip_size, 1.0, 0.9), is_lossy=lossy),
@@ -143,8 +152,8 @@ def three(zip_size: int = 500, lossy: bool = False) -> list[TrialResult]:
     ]
 
 
-def test_the_order_is_what_one_would_pick() -> None:
-    """The smallest; but one that is nearly as small and much faster comes before it."""
+def test_orders_rows_by_size_but_prefers_much_faster_ones() -> None:
+    """The smallest comes first, except after one that is nearly as small and much faster."""
     rows = in_order(total_rows(make_rows(results(three(), "plates"))))
     assert [row.packing for row in rows] == [ZIP, PIZ, ZSTD]
     rows = in_order(total_rows(make_rows(results(three(zip_size=520), "plates"))))
@@ -152,7 +161,7 @@ def test_the_order_is_what_one_would_pick() -> None:
 
 
 def test_lossy_rows_come_last_and_are_never_advised() -> None:
-    """However small they are."""
+    """That holds however small they are."""
     rows = make_rows(results(three(zip_size=100, lossy=True), "plates"))
     assert in_order(rows)[-1].packing == ZIP
     assert ZIP not in [row.packing for row in pareto(rows)]
@@ -161,14 +170,14 @@ def test_lossy_rows_come_last_and_are_never_advised() -> None:
     )
 
 
-def test_what_is_beaten_in_everything_is_not_marked() -> None:
-    """A row is marked if no other is at once as small, as fast to pack and as fast to unpack."""
+def test_does_not_mark_rows_that_are_worse_in_everything() -> None:
+    """A row is marked if no other is as small, as fast to pack and as fast to unpack."""
     rows = make_rows(results(three(), "plates"))
     assert [row.packing for row in pareto(rows)] == [PIZ, ZIP]
 
 
-def test_advice_gives_its_reason() -> None:
-    """Which, how much smaller, why not the smallest, and who can read it."""
+def test_advice_gives_reasons() -> None:
+    """It says how much smaller files get, why the smallest was not chosen, and who can read it."""
     (line,) = advise(make_rows(results(three(), "plates")))
     assert line.startswith(
         "Use zip balanced: 50.0 % of the raw size, and a run saves 37.5 % of the current size; 1.0 % larger"
@@ -181,14 +190,14 @@ def test_advice_gives_its_reason() -> None:
     )
 
 
-def test_advice_to_do_nothing() -> None:
+def test_advises_against_a_run_if_files_would_grow() -> None:
     """Files that would grow are best left alone."""
     assert advise(make_rows(results([in_memory(ZIP, 1, (900, 1, 1))], "plates"))) == [
         "Leave the files as they are: no lossless compression of the whole sample makes any file smaller."
     ]
 
 
-def test_a_baseline_gives_ratios_and_what_else_changed() -> None:
+def test_baseline_gives_ratios_and_names_other_changes() -> None:
     """Speeds of another machine are compared, and the machine is named."""
     now = results([in_memory(ZIP, 1, (500, 1, 1)), end_to_end(ZIP, 1, 2, 1.0, 500)], "plates")
     then = results(
@@ -205,7 +214,7 @@ def test_a_baseline_gives_ratios_and_what_else_changed() -> None:
     ]
 
 
-def test_names_tell_effort_only_where_there_is_one() -> None:
-    """A row of PIZ is just that."""
+def test_names_effort_only_if_the_compression_has_one() -> None:
+    """The name of a PIZ row is only "PIZ"."""
     assert Packing(Compression.PIZ, Effort.BALANCED).name == "piz"
     assert Packing(Compression.ZSTD, Effort.MAX).name == "zstd max"

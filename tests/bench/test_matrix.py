@@ -1,4 +1,4 @@
-"""What the axes are made of, and what makes no sense."""
+"""The axes of the benchmark: compressions, efforts, jobs, and what is refused."""
 
 from dataclasses import replace
 
@@ -17,8 +17,8 @@ from exrbatch.bench.matrix import (
 from tests.bench.made import PIZ, ZIP, sample
 
 
-def test_all_means_all_that_keep_half_floats() -> None:
-    """Lossy compressions take part only when they are named."""
+def test_all_stands_for_the_compressions_that_keep_half_floats() -> None:
+    """Lossy compressions take part only if they are named."""
     names = {packing.compression.name for packing in parse_packings("all", "balanced")}
     assert names == {"RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "HTJ2K256", "HTJ2K32", "ZSTD"}
     dwaa = parse_packings("all,dwaa", "balanced")[-1]
@@ -26,32 +26,32 @@ def test_all_means_all_that_keep_half_floats() -> None:
     assert not any(packing.is_named for packing in parse_packings("all", "balanced"))
 
 
-def test_effort_is_an_axis_only_where_it_changes_something() -> None:
-    """Two rows of PIZ that are the same would only take time."""
+def test_varies_effort_only_if_it_has_an_effect() -> None:
+    """Two equal rows of PIZ would only take time."""
     names = [packing.name for packing in parse_packings("zip,piz", "fast,max")]
     assert names == ["zip fast", "zip max", "piz"]
 
 
 @pytest.mark.parametrize(("allowed", "expected"), [(1, [1]), (2, [1, 2]), (6, [1, 2, 4, 6]), (8, [1, 2, 4, 8])])
-def test_jobs_double_up_to_all(allowed: int, expected: list[int]) -> None:
-    """The last one is all that the machine allows, whatever that is."""
+def test_jobs_double_up_to_the_limit_of_the_machine(allowed: int, expected: list[int]) -> None:
+    """The last number is the most that the machine allows."""
     assert parse_jobs(None, allowed) == expected
 
 
-def test_jobs_that_are_named() -> None:
-    """In their order, each once."""
+def test_keeps_the_order_of_named_jobs() -> None:
+    """Each number is taken once."""
     assert parse_jobs("4, 1,4", 2) == [1, 4]
 
 
 @pytest.mark.parametrize("words", ["zop", "", ",", "zip,,zop"])
-def test_unknown_compressions_are_named(words: str) -> None:
-    """A typing error is told before anything is measured."""
+def test_refuses_unknown_compressions_by_name(words: str) -> None:
+    """A typing error is reported before anything is measured."""
     with pytest.raises(OptionsError):
         parse_packings(words, "balanced")
 
 
-def test_other_nonsense() -> None:
-    """Efforts and jobs, too."""
+def test_refuses_unknown_efforts_and_wrong_jobs() -> None:
+    """These are reported before anything is measured, too."""
     for jobs in ("two", "0", "1,-1", "100000", ""):
         with pytest.raises(OptionsError):
             parse_jobs(jobs, 2)
@@ -59,8 +59,8 @@ def test_other_nonsense() -> None:
         parse_packings("zip", "hard")
 
 
-def test_trials_are_in_memory_and_for_each_number_of_jobs() -> None:
-    """Without a disk only the first are left."""
+def test_has_trials_in_memory_and_for_each_number_of_jobs() -> None:
+    """Without a disk there are only those in memory."""
     assert make_trials([ZIP], [1, 2]) == [Trial(ZIP, 0), Trial(ZIP, 1), Trial(ZIP, 2)]
     assert make_trials([ZIP, PIZ], []) == [Trial(ZIP, 0), Trial(PIZ, 0)]
     assert [trial.name for trial in make_trials([ZIP], [1, 2])] == [
@@ -70,8 +70,11 @@ def test_trials_are_in_memory_and_for_each_number_of_jobs() -> None:
     ]
 
 
-def test_small_samples_are_copied_for_many_jobs() -> None:
-    """Two files a job; and the largest file is no more than a job's share."""
+def test_copies_small_samples_for_many_jobs() -> None:
+    """There are two files for each job.
+
+    The largest file is no more than the share of one job.
+    """
     files = sample("a", "b", "c", "d").files
     assert [copies_needed(files, jobs) for jobs in (0, 1, 2, 3, 16)] == [1, 1, 1, 2, 8]
     giant = replace(files[0], raw_size=1_000_000)

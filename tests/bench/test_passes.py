@@ -1,4 +1,4 @@
-"""The order of measurements, and what is said of several of them."""
+"""The order of measurements, and the statistics over several passes."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from exrbatch.bench.passes import WARM_UP, Statistic, interleaved, paired_ratio
 
 @given(st.lists(st.integers(), unique=True, max_size=12), st.integers(1, 6))
 def test_each_pass_holds_each_trial_once(trials: list[int], passes: int) -> None:
-    """The warm-up comes first, passes follow one another, and none leaves a trial out or takes it twice."""
+    """The warm-up comes first, then the passes, each with every trial once."""
     order = list(interleaved(trials, passes, warm_up=trials[:3]))
     assert [trial for number, trial in order if number == WARM_UP] == trials[:3]
     assert [number for number, _ in order] == sorted(number for number, _ in order)
@@ -17,8 +17,11 @@ def test_each_pass_holds_each_trial_once(trials: list[int], passes: int) -> None
         assert sorted(trial for number, trial in order if number == each) == sorted(trials)
 
 
-def test_passes_have_orders_of_their_own_but_the_same_each_time() -> None:
-    """What the machine does in the middle of a pass must not always hit the same trial; yet runs can be repeated."""
+def test_each_pass_has_its_own_reproducible_order() -> None:
+    """A disturbance in the middle of a pass does not always hit the same trial.
+
+    Still, a run can be repeated.
+    """
     trials = list(range(20))
     order = list(interleaved(trials, 3, warm_up=[]))
     passes = [[trial for number, trial in order if number == each] for each in (1, 2, 3)]
@@ -26,8 +29,8 @@ def test_passes_have_orders_of_their_own_but_the_same_each_time() -> None:
     assert order == list(interleaved(trials, 3, warm_up=[]))
 
 
-def test_a_figure_is_median_spread_and_low() -> None:
-    """Spread is the distance of the quartiles over the median: one wild pass does not make a figure untrustworthy."""
+def test_one_wild_pass_does_not_widen_the_spread() -> None:
+    """The spread is the distance of the quartiles over the median."""
     figure = Statistic.of([10.0, 10.1, 9.9, 10.0, 50.0])
     assert (figure.median, figure.low) == (10.0, 9.9)
     assert figure.spread == pytest.approx(0.01)
@@ -36,6 +39,6 @@ def test_a_figure_is_median_spread_and_low() -> None:
     assert Statistic.of([3.0]) == Statistic(3.0, 0.0, 3.0)
 
 
-def test_ratios_are_taken_within_a_pass() -> None:
+def test_computes_ratios_within_a_pass() -> None:
     """A machine that was twice as slow in one pass changes no ratio."""
     assert paired_ratio([1.0, 2.0, 1.0], [2.0, 4.0, 2.0]) == 0.5

@@ -1,4 +1,4 @@
-"""The file of results: read back as it was, also when the run was killed; nothing else is taken for one."""
+"""The file of results is read back as it was written, also after a killed run."""
 
 import io
 
@@ -19,8 +19,8 @@ def written() -> tuple[str, list[object]]:
     return stream.getvalue(), list(trials)
 
 
-def test_what_is_written_is_read() -> None:
-    """Every trial, the sample and the machine."""
+def test_reads_back_what_was_written() -> None:
+    """Every trial, the sample and the machine are read back."""
     text, trials = written()
     assert text.startswith(BEGINNING)
     found = read_results(io.StringIO(text), "run.json")
@@ -29,7 +29,7 @@ def test_what_is_written_is_read() -> None:
     assert found.machine == results([], "plates").machine
 
 
-def test_a_file_that_was_cut_short_keeps_its_whole_lines() -> None:
+def test_reads_the_complete_lines_of_a_cut_file() -> None:
     """The run may be killed while it writes."""
     text, trials = written()
     assert read_results(io.StringIO(text[:-20]), "run.json").trials == trials[:-1]
@@ -39,7 +39,7 @@ def test_a_file_that_was_cut_short_keeps_its_whole_lines() -> None:
     "text",
     ["", "{}\n", "no JSON\n", '["bench"]\n', '{"type": "bench", "format": 99}\n', '{"type": "bench", "format": 1}\n'],
 )
-def test_anything_else_is_refused_in_a_line(text: str) -> None:
-    """A wrong file is told by its name."""
+def test_refuses_any_other_file_in_one_line(text: str) -> None:
+    """The message names the file."""
     with pytest.raises(OptionsError, match=r"run\.json"):
         read_results(io.StringIO(text), "run.json")

@@ -1,4 +1,7 @@
-"""`exrbatch bench` as a user runs it: what it says, writes, leaves alone, and survives. No time is judged."""
+"""`exrbatch bench` as a user runs it: what it prints, writes, leaves alone, and survives.
+
+No test depends on time.
+"""
 
 import csv
 import hashlib
@@ -25,7 +28,7 @@ QUICK = ("--passes", 1, "-c", "zip,piz", "-j", "1,2")
 
 @pytest.fixture
 def show(tmp_path: Path) -> Path:
-    """Two sequences of plates and one of renders, of three frames each, and a deep file."""
+    """Make two sequences of plates and one of renders, of three frames each, and a deep file."""
     folder = tmp_path / "show"
     random = np.random.default_rng(1)
     y, x = np.mgrid[0:90, 0:120]
@@ -48,8 +51,8 @@ def records(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_the_whole_of_it(show: Path, tmp_path: Path) -> None:
-    """Every kind of content is in the sample, with true hashes; all outputs are written; no frame changes."""
+def test_measures_every_content_and_changes_no_frame(show: Path, tmp_path: Path) -> None:
+    """The sample has every kind of content, with true hashes, and all outputs are written."""
     before = identities(show)
     outputs = {name: tmp_path / f"run.{name}" for name in ("json", "csv", "html")}
     options = [word for name, path in outputs.items() for word in (f"--{name}", path)]
@@ -99,8 +102,8 @@ def test_sizes_are_those_of_a_real_run(show: Path, tmp_path: Path) -> None:
             new.unlink()
 
 
-def test_a_damaged_file_is_a_row_not_the_end(show: Path, tmp_path: Path) -> None:
-    """Whether its header or its pixels are wrong: it is named, the others are measured, the exit code is 1."""
+def test_names_a_damaged_file_and_measures_the_others(show: Path, tmp_path: Path) -> None:
+    """The damage may be in its header or in its pixels; the exit code is 1."""
     (show / "a" / "broken.exr").write_bytes(b"v/1\x01 and no more")
     data = bytearray((show / "cg" / "beauty.1002.exr").read_bytes())
     path = show / "z" / "hurt.exr"
@@ -116,22 +119,22 @@ def test_a_damaged_file_is_a_row_not_the_end(show: Path, tmp_path: Path) -> None
     assert "Use " in done.stdout
 
 
-def test_lossy_ones_take_part_when_named_and_are_marked(show: Path) -> None:
-    """And they are never advised, however small."""
+def test_marks_lossy_compressions_and_never_advises_them(show: Path) -> None:
+    """They take part only if they are named."""
     done = exrbatch("bench", show, "--passes", 1, "-c", "zip,dwaa", "--cache", "memory", COLUMNS="160")
     assert "dwaa (lossy)" in done.stdout
     assert "Use zip" in done.stdout
 
 
-def test_a_dry_run_only_tells(show: Path, tmp_path: Path) -> None:
-    """What would be measured, and about how long it takes; nothing is written."""
+def test_dry_run_lists_trials_and_writes_nothing(show: Path, tmp_path: Path) -> None:
+    """It says what would be measured, and about how long that takes."""
     done = exrbatch("bench", show, *QUICK, "-n", "--json", tmp_path / "run.json", "--work-dir", tmp_path)
     assert re.search(r"6 trials, a warm-up and 1 pass: about \d", done.stdout)
     assert [path.name for path in tmp_path.iterdir()] == ["show"]
 
 
-def test_cold_and_baseline(show: Path, tmp_path: Path) -> None:
-    """Cold says how much of the sources was in the cache all the same; a second run is compared with the first."""
+def test_cold_run_reports_cached_sources_and_baseline_ratios(show: Path, tmp_path: Path) -> None:
+    """A cold run says how much was cached; a second run is compared with the first."""
     exrbatch("bench", show, *QUICK, "--cache", "cold", "--json", tmp_path / "run.json")
     held = [trial["held"] for trial in records(tmp_path / "run.json")[1:] if trial["jobs"]]
     assert all(0 <= each <= 1 for each in held)
@@ -157,14 +160,14 @@ def test_cold_and_baseline(show: Path, tmp_path: Path) -> None:
         (["--work-dir", "/no/such/folder"], "no such folder"),
     ],
 )
-def test_nonsense_is_told_in_a_line(show: Path, options: list[str], message: str) -> None:
-    """Before anything is measured."""
+def test_refuses_wrong_arguments_in_one_line(show: Path, options: list[str], message: str) -> None:
+    """Nothing is measured before that."""
     done = exrbatch("bench", show, *options, code=2)
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_outputs_write_over_nothing_else(show: Path) -> None:
+def test_outputs_overwrite_no_other_file(show: Path) -> None:
     """A pattern that the shell expands behind --json must not cost a frame."""
     frame = show / "a" / "plate.1001.exr"
     before = frame.read_bytes()
@@ -173,8 +176,8 @@ def test_outputs_write_over_nothing_else(show: Path) -> None:
     assert frame.read_bytes() == before
 
 
-def test_an_earlier_result_stays_until_there_is_a_new_one(show: Path, tmp_path: Path) -> None:
-    """A run that can't start must not cost the last one's figures."""
+def test_keeps_an_earlier_result_until_there_is_a_new_one(show: Path, tmp_path: Path) -> None:
+    """A run that can't start does not cost the results of the last one."""
     outputs = {name: tmp_path / f"run.{name}" for name in ("json", "csv", "html")}
     options = [word for name, path in outputs.items() for word in (f"--{name}", path)]
     exrbatch("bench", show, *QUICK, *options, "--sample", 1)
@@ -183,8 +186,8 @@ def test_an_earlier_result_stays_until_there_is_a_new_one(show: Path, tmp_path: 
     assert {path: path.read_bytes() for path in outputs.values()} == before
 
 
-def test_the_next_frame_stands_in_for_a_damaged_one(show: Path) -> None:
-    """One bad frame in the middle of a sequence is told, and does not hide the others."""
+def test_samples_the_next_frame_instead_of_a_damaged_one(show: Path) -> None:
+    """A bad frame in a sequence is reported, and does not hide the others."""
     middle = show / "cg" / "beauty.1002.exr"
     middle.write_bytes(middle.read_bytes()[:5000])
     done = exrbatch("bench", show / "cg", "-n", "--sample", 1, code=1)
@@ -192,16 +195,16 @@ def test_the_next_frame_stands_in_for_a_damaged_one(show: Path) -> None:
     assert re.search(r"beauty\.1003\.exr +8", done.stdout)
 
 
-def test_every_file_at_most_once(show: Path) -> None:
-    """Whatever the sample's size: a file that is in it twice would count twice."""
+def test_samples_each_file_at_most_once(show: Path) -> None:
+    """A file that is twice in a sample of any size would count twice."""
     for size in range(1, 11):
         done = exrbatch("bench", show, "-n", "--sample", size)
         names = re.findall(r"\S*/(?:a|b|cg|deep)/(?:plate|beauty|fog)[.0-9]*exr", done.stdout)
         assert len(names) == len(set(names)) == size
 
 
-def test_sources_that_a_run_would_skip_are_skipped(show: Path) -> None:
-    """Lossy sources are left alone by `recompress`: no figure is made of them."""
+def test_skips_sources_that_a_run_would_skip(show: Path) -> None:
+    """`recompress` leaves lossy sources alone, so they get no figures."""
     header = {"compression": OpenEXR.DWAA_COMPRESSION, "type": OpenEXR.scanlineimage}
     with OpenEXR.File(header, {name: np.ones((64, 64), np.float16) for name in "RGB"}) as file:
         file.write(str(show / "dwaa.exr"))
@@ -209,8 +212,11 @@ def test_sources_that_a_run_would_skip_are_skipped(show: Path) -> None:
     assert re.search(r"skipped: .*dwaa\.exr: a lossy source", done.stdout)
 
 
-def test_ctrl_c_keeps_what_there_is(show: Path, tmp_path: Path) -> None:
-    """The results so far are in the file and in the table; no worker, no copy stays behind; exit code 130."""
+def test_ctrl_c_keeps_the_results_so_far(show: Path, tmp_path: Path) -> None:
+    """They are in the file and in the table.
+
+    No worker and no copy is left; the exit code is 130.
+    """
     path = tmp_path / "run.json"
     command = [sys.executable, "-m", "exrbatch", "bench", show, "-c", "zip,piz", "--passes", 1000, "--json", path]
     command += ["--work-dir", tmp_path]

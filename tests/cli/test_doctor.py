@@ -1,4 +1,4 @@
-"""`exrbatch doctor`: it says the truth about each kind of storage, and leaves nothing behind."""
+"""`exrbatch doctor` reports what each kind of storage can do, and leaves nothing behind."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.support.quirky_mount import QUIRKS, mounted, why_not
 
 
 def doctor(*arguments: str | Path, code: int = 0) -> Any:
-    """Run it; return its document."""
+    """Run `exrbatch doctor`; return its document."""
     command = [sys.executable, "-m", "exrbatch", "doctor", "--json", *map(str, arguments)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == code, done.stdout + done.stderr
@@ -22,8 +22,8 @@ def doctor(*arguments: str | Path, code: int = 0) -> Any:
     return document
 
 
-def test_a_local_disk(tmp_path: Path) -> None:
-    """All that it says is what the system says, too; its own files are removed."""
+def test_reports_a_local_disk_as_the_system_does(tmp_path: Path) -> None:
+    """Every value agrees with that of the system, and the probe's own files are removed."""
     found = doctor(tmp_path)
     (path,) = found["paths"]
     shown = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], check=True, capture_output=True, text=True).stdout
@@ -36,8 +36,8 @@ def test_a_local_disk(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_people_get_the_same_in_words(tmp_path: Path) -> None:
-    """A line for each thing, and nothing but characters that a terminal shows as they are."""
+def test_prints_a_printable_line_for_each_finding(tmp_path: Path) -> None:
+    """All characters are such that a terminal shows them as they are."""
     hostile = tmp_path / "a\x1b[31m\nb"
     hostile.mkdir()
     command = [sys.executable, "-m", "exrbatch", "doctor", str(hostile)]
@@ -47,8 +47,8 @@ def test_people_get_the_same_in_words(tmp_path: Path) -> None:
         assert any(line.strip().startswith(title) for line in shown.splitlines()), title
 
 
-def test_what_a_run_would_make_need_not_be_there(tmp_path: Path) -> None:
-    """The folder of the outputs is looked for above, that of a frame sequence is the one it is in."""
+def test_accepts_an_output_folder_that_does_not_exist_yet(tmp_path: Path) -> None:
+    """Its nearest existing parent is examined; for a frame sequence, the folder that it is in."""
     output, sequence = tmp_path / "new" / "tree", tmp_path / "beauty.####.exr"
     found = doctor(sequence, "-o", output)
     assert [(path["path"], path["outputs"]["works"]) for path in found["paths"]] == [
@@ -58,16 +58,16 @@ def test_what_a_run_would_make_need_not_be_there(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_usage_errors(tmp_path: Path) -> None:
-    """A path that is not there: one line, exit code 2."""
+def test_refuses_a_missing_path(tmp_path: Path) -> None:
+    """One line, and exit code 2."""
     command = [sys.executable, "-m", "exrbatch", "doctor", str(tmp_path / "missing")]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"exrbatch: no such file or folder: {tmp_path / 'missing'}\n"
 
 
-def test_a_folder_that_cannot_be_written_to() -> None:
-    """Exit code 1, with the reason."""
+def test_reports_an_unwritable_folder() -> None:
+    """The exit code is 1, and the reason is given."""
     (path,) = doctor("/proc", code=1)["paths"]
     assert not path["in_place"]["works"]
     assert "probes" not in path
@@ -75,8 +75,8 @@ def test_a_folder_that_cannot_be_written_to() -> None:
 
 @pytest.mark.skipif(bool(why_not()), reason=why_not() or "mounting works")
 @pytest.mark.parametrize("quirk", [name for name, quirk in QUIRKS.items() if not quirk.failures])
-def test_every_quirk_is_found(tmp_path: Path, quirk: str) -> None:
-    """What the mount imitates is what the doctor says, and what a run does."""
+def test_finds_every_quirk_of_a_mount(tmp_path: Path, quirk: str) -> None:
+    """The doctor reports what the mount imitates, and a run does what the doctor says."""
     expected = QUIRKS[quirk]
     with mounted(quirk, tmp_path) as mount:
         code = 0 if expected.can_replace_open else 1

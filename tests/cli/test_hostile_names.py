@@ -1,4 +1,4 @@
-"""File names may hold anything: no command, no output and no error ever sends a control character to a terminal."""
+"""No command, output or error sends a control character of a file name to a terminal."""
 
 import json
 import os
@@ -12,12 +12,15 @@ from tests.support.build import PartSpec, build
 
 DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
 EVIL = b"\x1b]0;title\x07\x1b[2J\n\r\x9b31m[bold]\xff\xe2\x80\xae"
-"""Sets the title, clears the screen, breaks the line, colours by C1, is markup and no UTF-8, and turns text around."""
+"""Sets the title, clears the screen, breaks the line, colours text by C1, and reverses it.
+
+It is also markup, and not UTF-8.
+"""
 FORBIDDEN = [*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), "\u202e"]
 
 
 def run(*arguments: str | bytes, code: int) -> str:
-    """Run the command line; what it printed, on both streams."""
+    """Run the command line; return what it printed, on both streams."""
     command = [sys.executable, "-m", "exrbatch", *arguments]
     environment = os.environ | {"PYTHONUTF8": "1", "COLUMNS": "100", "NO_COLOR": "1"}
     done = subprocess.run(command, check=False, capture_output=True, env=environment)
@@ -33,7 +36,10 @@ def is_safe(printed: str) -> bool:
 
 @pytest.fixture
 def show(tmp_path: Path) -> bytes:
-    """A folder of an evil name with a frame, a damaged one, a link to a file, one to a folder, and a hard link."""
+    """Make a folder with a hostile name and several kinds of files.
+
+    A frame, a damaged one, a link to a file, one to a folder, and a hard link.
+    """
     folder = os.fsencode(tmp_path) + b"/" + EVIL
     os.makedirs(folder + b"/sub")
     for name, data in ((b"good", DATA), (b"bad", DATA[:-9]), (b"sub/linked", DATA)):
@@ -75,8 +81,8 @@ COMMANDS: dict[str, tuple[list[bytes], int]] = {
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_nothing_of_a_name_reaches_the_terminal_raw(show: bytes, name: str) -> None:
-    """Issue 13, B11: a file name could clear the terminal or set its title."""
+def test_escapes_control_characters_of_names(show: bytes, name: str) -> None:
+    """A file name could clear the terminal or set its title (issue 13, B11)."""
     words, code = COMMANDS[name]
     places = {b"SHOW": show, b"OUT": show + b"-out", b"FRAME": show + b"/good" + EVIL + b".exr"}
 
@@ -90,8 +96,8 @@ def test_nothing_of_a_name_reaches_the_terminal_raw(show: bytes, name: str) -> N
     assert is_safe(printed), ascii(printed)
 
 
-def test_records_and_documents_hold_the_names_escaped(show: bytes, tmp_path: Path) -> None:
-    """JSON escapes control characters; the bytes of a name come beside it."""
+def test_json_escapes_names_and_keeps_their_bytes(show: bytes, tmp_path: Path) -> None:
+    """JSON escapes control characters; the bytes of a name are in a field of their own."""
     report, page, table = (str(tmp_path / name) for name in ("r.jsonl", "p.html", "t.csv"))
     printed = run(b"recompress", show, "-n", "--json", "--report", report, code=1)
     assert is_safe(printed)

@@ -1,4 +1,4 @@
-"""The command as a user runs it: exit codes, records, dry run, output folder, what is printed."""
+"""`exrbatch recompress` as a user runs it: exit codes, records, dry run, outputs, messages."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def exrbatch(*arguments: object, code: int = 0, **environment: str) -> subproces
 
 @pytest.fixture
 def shot(tmp_path: Path) -> Path:
-    """A folder with five frames in two sub-folders."""
+    """Make a folder with five frames in two sub-folders."""
     folder = tmp_path / "shot"
     for name in ("beauty/b.1001.exr", "beauty/b.1002.exr", "beauty/b.1003.exr", "depth/d.1001.exr", "depth/d.1002.exr"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def sizes(folder: Path) -> set[int]:
 
 
 def identities(folder: Path) -> dict[Path, tuple[int, ...]]:
-    """Everything that a replacement would change."""
+    """Return everything that a replacement would change."""
     return {
         path: (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         for path in folder.rglob("*.exr")
@@ -52,8 +52,8 @@ def identities(folder: Path) -> dict[Path, tuple[int, ...]]:
     }
 
 
-def test_a_folder_in_place_and_again(shot: Path) -> None:
-    """The main job, then the second run: no byte changes and every file is ALREADY."""
+def test_second_run_in_place_changes_nothing(shot: Path) -> None:
+    """The first run recompresses a folder; the second changes no byte and reports ALREADY."""
     first = exrbatch("recompress", shot, "-j", 2)
     assert "5 files: 5 recompressed" in first.stdout
     assert "saved" in first.stdout
@@ -63,8 +63,11 @@ def test_a_folder_in_place_and_again(shot: Path) -> None:
     assert identities(shot) == before
 
 
-def test_bad_files_are_named_and_the_rest_is_done(shot: Path, tmp_path: Path) -> None:
-    """Exit code 1; one line each; the records tell the rest."""
+def test_names_bad_files_and_processes_the_rest(shot: Path, tmp_path: Path) -> None:
+    """The exit code is 1.
+
+    Each bad file gets one line and a record.
+    """
     (shot / "cut.exr").write_bytes(DATA[:-9])
     (shot / "te[bold]xt.exr").write_text("text")
     os.symlink(shot / "cut.exr", shot / "link.exr")
@@ -81,8 +84,8 @@ def test_bad_files_are_named_and_the_rest_is_done(shot: Path, tmp_path: Path) ->
     assert (done_record["compressions_before"], done_record["compressions_after"]) == (["NONE"], ["ZIPS"])
 
 
-def test_json_is_one_document(shot: Path) -> None:
-    """Stdout holds the document and nothing else, even with nothing to do; progress and summary go to stderr."""
+def test_json_prints_one_document_to_stdout(shot: Path) -> None:
+    """Stdout holds nothing else, even with nothing to do; progress and summary go to stderr."""
     done = exrbatch("recompress", shot, "--json")
     document = json.loads(done.stdout)
     assert len(document["files"]) == document["summary"]["files"] == 5
@@ -94,14 +97,14 @@ def test_json_is_one_document(shot: Path) -> None:
 
 
 def test_dry_run_changes_nothing(shot: Path) -> None:
-    """Only told what would be done."""
+    """It only says what would be done."""
     before = identities(shot)
     assert "5 files: 5 would be recompressed" in exrbatch("recompress", "-n", shot).stdout
     assert identities(shot) == before
 
 
-def test_output_folder_and_sequence(shot: Path, tmp_path: Path) -> None:
-    """-o mirrors the tree and keeps the originals; a sequence is a PATH like any other."""
+def test_output_mirrors_the_tree_and_keeps_the_originals(shot: Path, tmp_path: Path) -> None:
+    """A frame sequence is accepted like any other path."""
     exrbatch("recompress", shot, "-o", tmp_path / "out")
     assert sizes(shot) == {len(DATA)}
     names = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.exr")}
@@ -112,16 +115,16 @@ def test_output_folder_and_sequence(shot: Path, tmp_path: Path) -> None:
     assert sizes(shot / "depth") == {len(DATA)}
 
 
-def test_verbose_tells_each_file_and_notes(shot: Path) -> None:
-    """-v: a line per file; a deep part that can't have ZIP is told."""
+def test_verbose_prints_a_line_for_each_file_and_note(shot: Path) -> None:
+    """A deep part that can't have ZIP is one of the notes."""
     (shot / "deep.exr").write_bytes(build([PartSpec(storage="deepscanline", noise=0.0, window=(0, 0, 63, 63))]))
     done = exrbatch("recompress", shot, "-v")
     assert done.stdout.count("recompressed ") >= 6
     assert "1 x part 0: ZIPS, because deep data can't be compressed with ZIP" in done.stdout
 
 
-def test_usage_errors(shot: Path, tmp_path: Path) -> None:
-    """Exit code 2 and one line, before anything is touched."""
+def test_refuses_wrong_usage_in_one_line(shot: Path, tmp_path: Path) -> None:
+    """The exit code is 2, and nothing is touched."""
     for arguments, message in (
         ([tmp_path / "nothing"], "no such file or folder"),
         ([shot, "-c", "zap"], "unknown compression 'zap' (did you mean zip?); choose from none, rle, zips, zip, piz"),
@@ -138,13 +141,16 @@ def test_usage_errors(shot: Path, tmp_path: Path) -> None:
     assert sizes(shot) == {len(DATA)}
 
 
-def test_an_empty_folder_is_nothing_to_do(tmp_path: Path) -> None:
-    """Exit code 0: nothing to do is no failure."""
+def test_empty_folder_is_no_failure(tmp_path: Path) -> None:
+    """The exit code is 0."""
     assert "no OpenEXR files found" in exrbatch("recompress", tmp_path).stdout
 
 
-def test_ctrl_c_finishes_what_runs(tmp_path: Path) -> None:
-    """First Ctrl-C: exit code 130, the summary, every file whole, no temp file; the rest can be done later."""
+def test_ctrl_c_finishes_files_in_progress(tmp_path: Path) -> None:
+    """The exit code is 130, every file is whole, and no temp file is left.
+
+    The summary is printed, and another run can do the rest.
+    """
     folder = tmp_path / "many"
     folder.mkdir()
     for index in range(400):
@@ -169,8 +175,11 @@ def test_ctrl_c_finishes_what_runs(tmp_path: Path) -> None:
     assert f"{400 - len(done)} recompressed" in exrbatch("recompress", folder).stdout
 
 
-def test_ctrl_c_twice_stops_at_once(tmp_path: Path) -> None:
-    """Exit code 130 in the JSON document too; originals whole, no temp file."""
+def test_second_ctrl_c_stops_immediately(tmp_path: Path) -> None:
+    """The exit code is 130, also in the JSON document.
+
+    The originals are whole, and no temp file is left.
+    """
     big = build([PartSpec(window=(0, 0, 511, 511), noise=0.05)])
     for index in range(8):
         (tmp_path / f"{index}.exr").write_bytes(big)
@@ -197,8 +206,8 @@ def test_ctrl_c_twice_stops_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["-v"], ["--json"], ["--report", "/dev/full"]], ids=" ".join)
-def test_the_job_goes_on_when_nobody_reads(tmp_path: Path, arguments: list[str]) -> None:
-    """Stdout closed early, or a report on a full disk: every file is done all the same."""
+def test_closed_output_does_not_stop_the_run(tmp_path: Path, arguments: list[str]) -> None:
+    """If stdout is closed early, or the report is on a full disk, all files are still processed."""
     if "/dev/full" in arguments and not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
     for index in range(40):
@@ -220,8 +229,11 @@ def test_the_job_goes_on_when_nobody_reads(tmp_path: Path, arguments: list[str])
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_a_signal_to_the_whole_group_finishes_what_runs(tmp_path: Path, name: str) -> None:
-    """As `timeout` and batch systems send it: workers and their server ignore it, no file fails for it."""
+def test_signal_to_the_process_group_finishes_files_in_progress(tmp_path: Path, name: str) -> None:
+    """`timeout` and batch systems send signals like that.
+
+    The workers and their server ignore it, and no file fails.
+    """
     for index in range(300):
         (tmp_path / f"{index}.exr").write_bytes(DATA)
     process = subprocess.Popen(
@@ -242,7 +254,7 @@ def test_a_signal_to_the_whole_group_finishes_what_runs(tmp_path: Path, name: st
     assert "stopped before the end" in rest
 
 
-def test_a_run_under_nohup_survives_its_terminal(tmp_path: Path) -> None:
+def test_run_under_nohup_survives_its_terminal(tmp_path: Path) -> None:
     """A signal that was ignored when the run began stays ignored."""
     for index in range(100):
         (tmp_path / f"{index}.exr").write_bytes(DATA)
@@ -255,8 +267,11 @@ def test_a_run_under_nohup_survives_its_terminal(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_a_closed_terminal_finishes_what_runs(tmp_path: Path) -> None:
-    """With the dashboard on it: exit code 129 and no file harmed, whatever writing to it says."""
+def test_closed_terminal_finishes_files_in_progress(tmp_path: Path) -> None:
+    """With the dashboard on it, the exit code is 129 and every file is whole.
+
+    Errors when writing to the terminal do not matter.
+    """
     for index in range(300):
         (tmp_path / f"{index}.exr").write_bytes(DATA)
     parent, child = os.openpty()
@@ -282,29 +297,32 @@ def test_a_closed_terminal_finishes_what_runs(tmp_path: Path) -> None:
     assert {path.suffix for path in tmp_path.iterdir()} == {".exr"}
 
 
-def test_demo_writes_and_recompresses(tmp_path: Path) -> None:
-    """A way to try it with no EXR at hand; it refuses a folder that has something in it."""
+def test_demo_writes_frames_and_recompresses_them(tmp_path: Path) -> None:
+    """It refuses a folder that is not empty."""
     done = exrbatch("demo", tmp_path / "demo", "--frames", 2)
     assert "2 files: 2 recompressed" in done.stdout
     assert "needs an empty folder" in exrbatch("demo", tmp_path / "demo", code=2).stderr
 
 
-def test_module_and_help_load_no_interface() -> None:
-    """Importing the package loads neither OpenEXR nor rich: workers and scripts should not wait for them."""
+def test_importing_the_package_loads_neither_openexr_nor_rich() -> None:
+    """Workers and scripts should not wait for them."""
     code = "import sys, exrbatch; sys.exit(bool({'OpenEXR', 'numpy', 'rich', 'psutil', 'argparse'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert "recompress" in exrbatch("--help").stdout
 
 
-def test_the_parent_of_a_run_loads_no_numpy() -> None:
-    """What only workers need would keep the first file waiting: it is not loaded by the process that starts them."""
+def test_parent_of_a_run_loads_no_numpy() -> None:
+    """Modules that only workers need would delay the first file."""
     code = "import sys, exrbatch.cli.recompress; sys.exit(bool({'OpenEXR', 'numpy', 'deflate'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("options", [["-v"], ["-q"]], ids=" ".join)
 def test_sigusr1_prints_a_status_line(tmp_path: Path, options: list[str]) -> None:
-    """Issue 13, C23: it killed the run. It may come at any time, and to the whole process group, as from a farm."""
+    """The signal may come at any time, also to the whole process group, as from a farm.
+
+    It killed the run (issue 13, C23).
+    """
     for index in range(200):
         (tmp_path / f"{index}.exr").write_bytes(DATA)
     process = subprocess.Popen(
@@ -323,16 +341,22 @@ def test_sigusr1_prints_a_status_line(tmp_path: Path, options: list[str]) -> Non
     assert "200 files: 200 recompressed" in printed
 
 
-def test_hard_links_are_broken_by_several_workers(tmp_path: Path) -> None:
-    """Issue 13, C16: every second name was skipped as changed; the change was our own."""
+def test_several_workers_break_hard_links(tmp_path: Path) -> None:
+    """Regression test for issue 13, C16.
+
+    Every second name was skipped as changed, but the change was ours.
+    """
     for index in range(20):
         (tmp_path / f"{index}.exr").write_bytes(DATA)
         os.link(tmp_path / f"{index}.exr", tmp_path / f"{index}-twin.exr")
     assert "40 files: 40 recompressed" in exrbatch("recompress", tmp_path, "--hardlinks", "break", "-j", 2).stdout
 
 
-def test_names_need_no_utf_8_from_the_system(tmp_path: Path) -> None:
-    """Issue 13, C20: with an ASCII file-system encoding `recompress` raised UnicodeEncodeError."""
+def test_processes_non_ascii_names_in_an_ascii_locale(tmp_path: Path) -> None:
+    """Regression test for issue 13, C20.
+
+    With an ASCII locale, `recompress` raised UnicodeEncodeError.
+    """
     spec = PartSpec(window=(0, 0, 63, 63), noise=0.05, channels=(("größe", 1, 1, 1),))
     (tmp_path / "größe.exr").write_bytes(build([spec]))
     (tmp_path / "größe2.exr").write_bytes(build([spec])[:-3])

@@ -17,8 +17,8 @@ def trees(folder: Path) -> tuple[Path, Path]:
     return folder / "a", folder / "b"
 
 
-def test_a_tree_equals_its_recompressed_copy(tmp_path: Path) -> None:
-    """Exit code 0, and neither tree is changed."""
+def test_recompressed_copy_is_equal(tmp_path: Path) -> None:
+    """The exit code is 0, and neither tree is changed."""
     a, b = trees(tmp_path)
     exrbatch("recompress", b, "-c", "piz")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
@@ -27,8 +27,11 @@ def test_a_tree_equals_its_recompressed_copy(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-def test_differences_and_missing_files_are_failures(tmp_path: Path) -> None:
-    """Exit code 1; each is named with where it differs, on both sides."""
+def test_reports_differences_and_missing_files(tmp_path: Path) -> None:
+    """The exit code is 1.
+
+    Each file is named with the place of the difference, on both sides.
+    """
     a, b = trees(tmp_path)
     (a / "x/1.exr").write_bytes(DATA[:-1] + bytes([DATA[-1] ^ 1]))
     (b / "2.exr").unlink()
@@ -42,8 +45,8 @@ def test_differences_and_missing_files_are_failures(tmp_path: Path) -> None:
     }
 
 
-def test_what_was_not_compared_is_no_success(tmp_path: Path) -> None:
-    """Links, pipes and unreadable things are named, and the exit code is 1."""
+def test_links_pipes_and_unreadable_files_are_failures(tmp_path: Path) -> None:
+    """They are named, and the exit code is 1."""
     a, b = trees(tmp_path)
     (b / "2.exr").unlink()
     (b / "2.exr").symlink_to("nothing.exr")
@@ -55,15 +58,19 @@ def test_what_was_not_compared_is_no_success(tmp_path: Path) -> None:
     exrbatch("verify", b / "x/1.exr", tmp_path / "pipe", code=1)
 
 
-def test_wrong_arguments(tmp_path: Path) -> None:
-    """Exit code 2 before anything starts."""
+def test_refuses_wrong_arguments(tmp_path: Path) -> None:
+    """The exit code is 2, and nothing is compared."""
     a, b = trees(tmp_path)
     assert "no such file" in exrbatch("verify", a, tmp_path / "c", code=2).stderr
     assert "is a folder" in exrbatch("verify", a, b / "2.exr", code=2).stderr
 
 
-def test_links_to_folders_are_no_success(tmp_path: Path) -> None:
-    """Issue 13, B10: "1 equal", exit code 0, while another picture was behind the link."""
+def test_links_to_folders_are_failures(tmp_path: Path) -> None:
+    """A link is not entered, so nothing behind it is compared.
+
+    The command printed "1 equal" and exited with 0 while another picture was behind the link (issue
+    13, B10).
+    """
     a, b = trees(tmp_path)
     for tree, data in ((a, DATA), (b, DATA[:-1] + bytes([DATA[-1] ^ 1]))):
         (tmp_path / f"behind {tree.name}").mkdir()
@@ -76,8 +83,8 @@ def test_links_to_folders_are_no_success(tmp_path: Path) -> None:
     assert f"there is no {a}/linked to compare it with" in exrbatch("verify", a, b, code=1).stdout
 
 
-def test_what_only_one_tree_has_is_a_failure(tmp_path: Path) -> None:
-    """Whatever kind it is: a folder where the other has a frame, a link where the other has a folder or a file."""
+def test_files_of_only_one_tree_are_failures(tmp_path: Path) -> None:
+    """That includes a folder in place of a frame, and a link in place of a folder or a file."""
     a, b = trees(tmp_path)
     (a / "3.exr").mkdir()
     (b / "3.exr").write_bytes(DATA)
@@ -92,7 +99,7 @@ def test_what_only_one_tree_has_is_a_failure(tmp_path: Path) -> None:
     assert "the other file is a symbolic link" in exrbatch("verify", a, b, code=1).stdout
 
 
-def test_a_comparison_of_nothing_is_no_success(tmp_path: Path) -> None:
+def test_comparing_no_files_is_a_failure(tmp_path: Path) -> None:
     """A typing error in a pattern must not look like two equal trees."""
     a, b = trees(tmp_path)
     assert "no OpenEXR files found" in exrbatch("verify", a, b, "--include", "typo*", code=1).stdout

@@ -38,7 +38,7 @@ _GRID = chunk_grid(parse_header(_FILE, len(_FILE)).parts[0], Compression.ZIP)
 
 
 def group(size: int) -> ChunkGroup:
-    """A chunk of any raw size: the byte codecs look at nothing else."""
+    """Make a chunk of any raw size: the byte codecs look at nothing else."""
     return ChunkGroup(_GRID, (0,), (size,))
 
 
@@ -55,8 +55,11 @@ def holds(codec: Codec, packed: bytes, raw: np.ndarray[tuple[int], np.dtype[np.u
 
 
 @given(CODECS, RAW)
-def test_round_trip(codec: Codec, raw: bytes) -> None:
-    """Any bytes come back, `holds` says so, and a packed stream is never as long as its raw bytes."""
+def test_unpacks_what_it_packs(codec: Codec, raw: bytes) -> None:
+    """Any bytes come back, and `holds` confirms them.
+
+    A packed stream is never as long as its raw bytes.
+    """
     packed = pack(codec, array(raw))
     assert len(packed) < len(raw) or packed == raw
     out = array(bytes(len(raw)))
@@ -66,23 +69,23 @@ def test_round_trip(codec: Codec, raw: bytes) -> None:
 
 
 @given(st.sampled_from(BYTE_COMPRESSIONS), st.sampled_from(Effort), RAW)
-def test_plain_decoder_reads_what_we_pack(compression: Compression, effort: Effort, raw: bytes) -> None:
+def test_plain_decoder_reads_our_streams(compression: Compression, effort: Effort, raw: bytes) -> None:
     """A decoder that shares no code with ours gets the same bytes."""
     packed = pack(codec_for(compression, effort), array(raw))
     assert explode.unpack(compression, packed, len(raw)) == raw
 
 
 @given(st.sampled_from(BYTE_COMPRESSIONS), RAW)
-def test_we_read_what_a_plain_encoder_packs(compression: Compression, raw: bytes) -> None:
-    """Streams of another encoder: zlib's own, and a plain RLE with runs of our length limits."""
+def test_reads_streams_of_a_plain_encoder(compression: Compression, raw: bytes) -> None:
+    """Streams of zlib itself, and a plain RLE with runs of the greatest length."""
     out = array(bytes(len(raw)))
     unpack(codec_for(compression, Effort.FAST), build.pack(compression, raw), out)
     assert out.tobytes() == raw
 
 
 @given(CODECS, RAW.filter(len), st.integers(0, 1 << 30), st.integers(1, 255))
-def test_holds_sees_every_changed_byte(codec: Codec, raw: bytes, place: int, change: int) -> None:
-    """One changed raw byte anywhere is not what the payload holds."""
+def test_finds_every_changed_byte(codec: Codec, raw: bytes, place: int, change: int) -> None:
+    """If one raw byte differs anywhere, the payload does not hold the raw bytes."""
     packed = pack(codec, array(raw))
     other = array(raw)
     other[place % len(raw)] ^= change
@@ -90,8 +93,8 @@ def test_holds_sees_every_changed_byte(codec: Codec, raw: bytes, place: int, cha
 
 
 @given(CODECS, st.binary(max_size=200), st.integers(0, 400))
-def test_garbage_is_refused_or_unpacked_never_worse(codec: Codec, packed: bytes, size: int) -> None:
-    """Arbitrary payloads: CorruptChunk or exactly `size` bytes, no other exception."""
+def test_garbage_raises_corrupt_chunk_at_worst(codec: Codec, packed: bytes, size: int) -> None:
+    """An arbitrary payload gives exactly `size` bytes or CorruptChunk, and no other exception."""
     with contextlib.suppress(CorruptChunk):
         unpack(codec, packed, array(bytes(size)))
 
@@ -105,8 +108,8 @@ def test_garbage_is_refused_or_unpacked_never_worse(codec: Codec, packed: bytes,
         (zlib.compress(bytes(200))[:-1] + b"\0", "damaged"),
     ],
 )
-def test_zip_says_what_is_wrong_with_a_stream(payload: bytes, message: str) -> None:
-    """OpenEXR 3.3 and newer refuse bytes behind the stream and check its checksum; so do we."""
+def test_zip_names_what_is_wrong_with_a_stream(payload: bytes, message: str) -> None:
+    """Like OpenEXR 3.3, refuse bytes behind the stream and a wrong checksum."""
     with pytest.raises(CorruptChunk, match=message):
         unpack(codec_for(Compression.ZIP, Effort.FAST), payload, array(bytes(200)))
 
@@ -115,15 +118,18 @@ def test_zip_says_what_is_wrong_with_a_stream(payload: bytes, message: str) -> N
     ("payload", "message"),
     [(b"\x05", "truncated"), (b"\xf0abc", "truncated"), (b"\x02a", "decompresses to 3 bytes instead of 9")],
 )
-def test_rle_says_what_is_wrong_with_a_stream(payload: bytes, message: str) -> None:
-    """Runs that are cut short or hold another number of bytes."""
+def test_rle_names_what_is_wrong_with_a_stream(payload: bytes, message: str) -> None:
+    """Runs may be cut short, or hold another number of bytes."""
     with pytest.raises(CorruptChunk, match=message):
         unpack_runs(memoryview(payload), 9)
 
 
 @pytest.mark.parametrize("odd", [0, 1])
-def test_grain_is_packed_in_two_ways_and_read_in_one(odd: int) -> None:
-    """A chunk whose low bytes are noise is one zlib stream to zlib itself, and as small as libdeflate's."""
+def test_grainy_chunks_are_one_small_zlib_stream(odd: int) -> None:
+    """If the low bytes are noise, zlib reads the chunk as one stream.
+
+    It is as small as that of libdeflate.
+    """
     samples = np.random.default_rng(1).normal(1, 0.03, 1 << 17).astype("<f2")
     raw = array(samples.tobytes() + bytes(odd))
     packed = pack(codec_for(Compression.ZIP, Effort.BALANCED), raw)
@@ -134,8 +140,11 @@ def test_grain_is_packed_in_two_ways_and_read_in_one(odd: int) -> None:
 
 
 @given(st.integers(2, 5), st.integers(1, 40), st.data())
-def test_short_streams_of_one_length(count: int, half: int, data: st.DataObject) -> None:
-    """Lines of ZIPS are done many at a time: each is what a plain decoder reads, some stored raw; damage is named."""
+def test_packs_many_short_lines_in_one_call(count: int, half: int, data: st.DataObject) -> None:
+    """Each line of ZIPS is what a plain decoder reads, some of them stored raw.
+
+    Damage is named.
+    """
     size = 2 * half
     lines = [data.draw(st.one_of(st.binary(min_size=size, max_size=size), st.just(bytes(size)))) for _ in range(count)]
     codec = codec_for(Compression.ZIPS, Effort.BALANCED)
@@ -153,8 +162,8 @@ def test_short_streams_of_one_length(count: int, half: int, data: st.DataObject)
     assert caught.value.chunk == victim
 
 
-def test_rle_tokens_stay_in_the_library_s_limits() -> None:
-    """Runs of at most 128 and literals of at most 127 bytes, as OpenEXR's own encoder writes them."""
+def test_rle_tokens_stay_within_the_limits_of_openexr() -> None:
+    """Runs have at most 128 bytes and literals at most 127, like those of OpenEXR's encoder."""
     random = np.random.default_rng(5)
     data = np.concatenate(
         [

@@ -1,4 +1,4 @@
-"""The table of compressions against the OpenEXR that is installed: every claim in it is tried."""
+"""The table of compressions against the installed OpenEXR: every claim in it is tried."""
 
 import io
 
@@ -19,7 +19,7 @@ NAME_SETS = [
 
 
 def patterns(kind: PixelType) -> np.ndarray[tuple[int, int], np.dtype[np.uint32]]:
-    """All 65536 halves; 65536 bit patterns of 32 bits with every special value of a float among them."""
+    """Return all 65536 halves, and 65536 patterns of 32 bits with every special float."""
     if kind is PixelType.HALF:
         return np.arange(65536, dtype=np.uint16).reshape(256, 256)  # type: ignore[return-value]
     special = [0, 0x80000000, 1, 0x807FFFFF, 0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001, 0xFFC12345, 0xFFFFFFFF]
@@ -44,16 +44,21 @@ def through_library(compression: Compression, kind: PixelType, names: tuple[str,
 @pytest.mark.parametrize("names", NAME_SETS, ids=",".join)
 @pytest.mark.parametrize("kind", PixelType)
 @pytest.mark.parametrize("compression", Compression)
-def test_what_the_table_says_of_loss_is_true(compression: Compression, kind: PixelType, names: tuple[str, ...]) -> None:
-    """What the table calls exact keeps every bit pattern; what it calls lossy really changes some."""
+def test_lossy_compressions_are_those_that_change_bits(
+    compression: Compression, kind: PixelType, names: tuple[str, ...]
+) -> None:
+    """A compression that the table calls exact keeps every bit pattern; others change some."""
     channels = [Channel(name, kind, 1, 1) for name in names]
     _, changed = through_library(compression, kind, names)
     assert set(compression.lossy_channels(channels)) == changed
 
 
 @pytest.mark.parametrize("compression", Compression)
-def test_lines_per_chunk(compression: Compression) -> None:
-    """The library's offset table has as many entries as the facts say: its first entry points behind its last."""
+def test_lines_per_chunk_are_those_of_openexr(compression: Compression) -> None:
+    """The offset table of OpenEXR has as many entries as the facts say.
+
+    Its first entry points behind its last.
+    """
     data, _ = through_library(compression, PixelType.HALF, ("A",))
     header = parse_header(data, len(data))
     end = len(header.raw)
@@ -61,15 +66,18 @@ def test_lines_per_chunk(compression: Compression) -> None:
     assert first_chunk == end + 8 * chunk_count(header.parts[0], compression)
 
 
-def test_numbers_are_those_of_the_library() -> None:
-    """Names and numbers of every compression."""
+def test_names_and_numbers_are_those_of_openexr() -> None:
+    """Every compression is compared."""
     members = {name: int(value) for name, value in OpenEXR.Compression.__members__.items()}
     expected = {f"{c.name if c else 'NO'}_COMPRESSION": int(c) for c in Compression}
     assert members == expected | {"NUM_COMPRESSION_METHODS": len(Compression)}
 
 
-def test_several_layers_of_colour_count_as_lossy_each() -> None:
-    """LJ2K touches one complete R, G, B only; which one is not for us to guess, so every one counts."""
+def test_every_rgb_layer_counts_as_lossy() -> None:
+    """LJ2K changes one complete R, G, B only.
+
+    We can't know which one, so all of them count.
+    """
     names = ("R", "G", "B", "left.R", "left.G", "left.B", "left.A", "right.R")
     channels = [Channel(name, PixelType.HALF, 1, 1) for name in names]
     assert Compression.LJ2K.lossy_channels(channels) == list(names[:6])

@@ -1,4 +1,4 @@
-"""All compressions that go through the OpenEXR library: as sources, as targets, damaged, and with an old library."""
+"""Compressions that go through the OpenEXR library: as sources, as targets, and damaged."""
 
 import re
 from pathlib import Path
@@ -35,7 +35,7 @@ def force(path: Path, target: Compression | str) -> FileReport:
 
 
 def smooth(width: int = 150, height: int = 300) -> dict[str, Any]:
-    """A picture that packs: half colours, float depth, uint ids."""
+    """Make a picture that compresses well: half colours, float depth, uint ids."""
     y, x = np.mgrid[0:height, 0:width]
     random = np.random.default_rng(1)
     colours = {name: np.sin(x / 30 + y / (40 + i)) + random.random(x.shape) / 50 for i, name in enumerate("RGB")}
@@ -59,8 +59,11 @@ def write(path: Path, compression: Compression, channels: dict[str, Any], *, til
 
 @pytest.mark.parametrize("tiled", [False, True], ids=["scan lines", "tiles"])
 @pytest.mark.parametrize("source", Compression)
-def test_every_compression_as_a_source(tmp_path: Path, source: Compression, tiled: bool) -> None:
-    """Files of all fourteen written by the library: its own reading of them is what ours holds as NONE and ZIP."""
+def test_reads_every_compression_as_openexr_does(tmp_path: Path, source: Compression, tiled: bool) -> None:
+    """The library writes files in all fourteen.
+
+    As NONE and ZIP, ours hold what the library itself reads.
+    """
     path = tmp_path / "frame.exr"
     write(path, source, smooth(), tiled=tiled)
     before = read_with_library(path)
@@ -71,10 +74,10 @@ def test_every_compression_as_a_source(tmp_path: Path, source: Compression, tile
 
 @pytest.mark.parametrize("tiled", [False, True], ids=["scan lines", "tiles"])
 @pytest.mark.parametrize("target", LOSSLESS)
-def test_lossless_targets_are_the_library_s_own_files(tmp_path: Path, target: Compression, tiled: bool) -> None:
-    """From NONE, byte for byte the file that the library writes in one go: groups change nothing.
+def test_lossless_targets_equal_files_of_openexr(tmp_path: Path, target: Compression, tiled: bool) -> None:
+    """Recompressed from NONE, they are byte for byte what the library writes in one go.
 
-    ZIP, ZIPS and RLE may be cut into blocks and runs in other ways.
+    So groups change nothing. ZIP, ZIPS and RLE may be cut into blocks and runs in other ways.
     """
     channels = smooth()
     if target is Compression.PXR24:
@@ -91,8 +94,13 @@ def test_lossless_targets_are_the_library_s_own_files(tmp_path: Path, target: Co
 
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(specs=file_specs(), interleave=st.booleans(), data=st.data())
-def test_there_and_back_again(tmp_path: Path, specs: list[PartSpec], interleave: bool, data: st.DataObject) -> None:
-    """Any storage kind to any compression that is exact for it, and back: the plain oracle sees the same raw bytes."""
+def test_recompression_and_back_keeps_raw_bytes(
+    tmp_path: Path, specs: list[PartSpec], interleave: bool, data: st.DataObject
+) -> None:
+    """Any storage kind, to any compression that is exact for it, and back.
+
+    A plain decoder finds the same raw bytes.
+    """
     content = build(specs, interleave=interleave)
     path = tmp_path / "frame.exr"
     path.write_bytes(content)
@@ -106,8 +114,11 @@ def test_there_and_back_again(tmp_path: Path, specs: list[PartSpec], interleave:
     assert [part.raw for part in after] == [part.raw for part in before]
 
 
-def test_a_damaged_chunk_is_named_and_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The library prints and drops the part; we name the chunk, give its reason, and keep the terminal clean."""
+def test_names_a_damaged_chunk_and_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The library prints and drops the part.
+
+    We name the chunk, give the library's reason, and keep the terminal clean.
+    """
     path = tmp_path / "frame.exr"
     write(path, Compression.PIZ, {"id": smooth()["id"]})
     data = bytearray(path.read_bytes())
@@ -124,8 +135,8 @@ def test_a_damaged_chunk_is_named_and_nothing_is_printed(tmp_path: Path, capfd: 
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_older_library_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenEXR 3.4 takes what it doesn't know for ZIP, or leaves the part out: the table knows better."""
+def test_does_not_use_an_openexr_that_is_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenEXR takes an unknown compression for ZIP, or leaves the part out."""
     path = tmp_path / "frame.exr"
     write(path, Compression.LJ2K, smooth())
     before = path.read_bytes()
@@ -140,8 +151,8 @@ def test_an_older_library_is_not_asked(tmp_path: Path, monkeypatch: pytest.Monke
     assert path.read_bytes() == before
 
 
-def test_an_answer_that_lacks_something_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wrong shapes and missing parts, as when the library runs out of memory, are never taken for pixels."""
+def test_refuses_incomplete_answers_of_openexr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If it runs out of memory, shapes are wrong and parts are missing."""
     path = tmp_path / "frame.exr"
     write(path, Compression.PIZ, {"R": smooth()["R"], "G": smooth()["G"]})
     real = library._library()

@@ -1,4 +1,4 @@
-"""ZSTD natively: the library's own bytes at its level, flat and deep; smaller with more effort; damage refused."""
+"""Our own ZSTD: the bytes of the library at its level, flat and deep; damage is refused."""
 
 import struct
 from pathlib import Path
@@ -35,8 +35,8 @@ def write_deep(path: Path, compression: Any, *, tiled: bool) -> None:
 
 
 @pytest.mark.parametrize("tiled", [False, True], ids=["deep scan lines", "deep tiles"])
-def test_deep_data_is_the_library_s_own_file(tmp_path: Path, tiled: bool) -> None:
-    """From NONE to ZSTD: byte for byte what the library writes."""
+def test_deep_files_equal_those_of_openexr(tmp_path: Path, tiled: bool) -> None:
+    """From NONE to ZSTD they are byte for byte what the library writes."""
     ours, theirs = tmp_path / "ours.exr", tmp_path / "theirs.exr"
     write_deep(ours, OpenEXR.NO_COMPRESSION, tiled=tiled)
     write_deep(theirs, OpenEXR.ZSTD_COMPRESSION, tiled=tiled)
@@ -47,8 +47,8 @@ def test_deep_data_is_the_library_s_own_file(tmp_path: Path, tiled: bool) -> Non
     assert read_with_library(ours) == before
 
 
-def test_effort_is_worth_something(tmp_path: Path) -> None:
-    """Max is never larger than balanced, as it tries with and without differences; the library reads all of them."""
+def test_max_effort_is_never_larger_than_balanced(tmp_path: Path) -> None:
+    """It tries with and without differences; the library reads all of the files."""
     y, x = np.mgrid[0:64, 0:2000]
     pixels = {
         "R": (np.sin(x / 99) + y).astype(np.float16),
@@ -86,15 +86,15 @@ GOOD = bytes(codec_for(Compression.ZSTD, Effort.BALANCED).pack(GROUP, RAW)[0])
         (GOOD[:24] + b"\xff" + GOOD[25:], "is damaged"),
     ],
 )
-def test_damaged_streams_are_refused(payload: bytes, message: str) -> None:
-    """Each with its reason; a frame that claims too much is not even unpacked."""
+def test_refuses_damaged_streams_with_a_reason(payload: bytes, message: str) -> None:
+    """A frame that claims too much is not unpacked."""
     codec = codec_for(Compression.ZSTD, Effort.BALANCED)
     with pytest.raises(CorruptChunk, match=message):
         codec.unpack(GROUP, [memoryview(payload)], RAW.copy())
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
-    """A frame with a false content size or blocks of another size than the rows."""
+def test_refuses_a_bomb_before_unpacking_it() -> None:
+    """The frame has a false content size, or blocks of another size than the rows."""
     import zstandard
 
     codec = codec_for(Compression.ZSTD, Effort.BALANCED)

@@ -1,4 +1,4 @@
-"""The chunk grid covers every pixel of every level exactly once, in the order of the offset table."""
+"""The chunk grid covers every pixel of every level once, in the order of the offset table."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +12,8 @@ from tests.support.specs import part_specs
 
 
 @given(part_specs(), st.sampled_from(Compression))
-def test_grid_tiles_the_window(spec: PartSpec, compression: Compression) -> None:
-    """Under any compression the chunks cover the data window, or every level, without gap or overlap."""
+def test_chunks_cover_the_picture_without_gap_or_overlap(spec: PartSpec, compression: Compression) -> None:
+    """That holds for the data window, or every level, under any compression."""
     data = build([spec])
     part = parse_header(data, len(data)).parts[0]
     if spec.tiles is None and spec.deep:
@@ -38,8 +38,8 @@ def test_grid_tiles_the_window(spec: PartSpec, compression: Compression) -> None
 
 
 @given(part_specs())
-def test_raw_sizes_are_those_of_the_plain_oracle(spec: PartSpec) -> None:
-    """Sizes with subsampling, negative windows and cropped tiles, against counting line by line."""
+def test_raw_sizes_equal_those_counted_line_by_line(spec: PartSpec) -> None:
+    """With subsampling, negative windows and cropped tiles."""
     data = build([spec])
     grid = chunk_grid(parse_header(data, len(data)).parts[0], Compression(spec.compression))
     raw = list(explode(data)[0].raw.values())

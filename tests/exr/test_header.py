@@ -1,4 +1,4 @@
-"""Header bytes -> values -> the same bytes; every cut and every lie is refused with a place."""
+"""Header bytes to values and back to the same bytes; damaged headers are refused with a place."""
 
 import struct
 
@@ -17,7 +17,10 @@ from tests.support.specs import file_specs
 
 @given(file_specs())
 def test_parsing_keeps_bytes_and_attributes(specs: list[PartSpec]) -> None:
-    """`raw` is the file's beginning, byte for byte; each attribute is found with its value, in order."""
+    """`raw` is the beginning of the file, byte for byte.
+
+    Each attribute is found with its value, in order.
+    """
     data = build(specs)
     header = parse_header(data, len(data))
     assert data.startswith(header.raw)
@@ -34,8 +37,8 @@ def test_parsing_keeps_bytes_and_attributes(specs: list[PartSpec]) -> None:
 
 
 @given(file_specs(), st.data())
-def test_recompressed_changes_two_values_only(specs: list[PartSpec], data: st.DataObject) -> None:
-    """Same length; every byte outside `compression` and `chunkCount` values is the same."""
+def test_recompressed_changes_only_compression_and_chunk_count(specs: list[PartSpec], data: st.DataObject) -> None:
+    """The length and every other byte stay the same."""
     content = build(specs)
     header = parse_header(content, len(content))
     targets = [Compression(data.draw(st.integers(0, 13))) for _ in specs]
@@ -52,8 +55,11 @@ def test_recompressed_changes_two_values_only(specs: list[PartSpec], data: st.Da
 
 @settings(max_examples=20)
 @given(file_specs())
-def test_every_cut_is_told_from_a_short_read(specs: list[PartSpec]) -> None:
-    """Cut anywhere in the header: a short buffer asks for more bytes, a short file is refused."""
+def test_distinguishes_a_cut_file_from_a_short_read(specs: list[PartSpec]) -> None:
+    """Cut anywhere in the header, a short buffer asks for more bytes.
+
+    A short file is refused.
+    """
     data = build(specs)
     end = len(parse_header(data, len(data)).raw)
     for cut in range(end):
@@ -107,7 +113,7 @@ def patched(name: str, value: bytes, kind: str | None = None, data: bytes = GOOD
         (GOOD[:8] + b"a\0int\0" + struct.pack("<i", 1 << 30), "needs 1073741824 bytes"),
     ],
 )  # fmt: skip
-def test_bad_headers_are_refused_with_a_reason(data: bytes, message: str) -> None:
-    """Issue 2, point 7: each names what is wrong, and where."""
+def test_refuses_bad_headers_with_a_reason(data: bytes, message: str) -> None:
+    """The message says what is wrong, and where (issue 2, point 7)."""
     with pytest.raises(InvalidFile, match=message):
         parse_header(data, len(data))

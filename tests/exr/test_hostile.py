@@ -1,4 +1,7 @@
-"""Hostile numbers: only an ExrbatchError comes out, no small file costs more than 512 MB. See also tests/fuzz.py."""
+"""Hostile files raise only an ExrbatchError, and no small file costs more than 512 MB.
+
+See also tests/fuzz.py.
+"""
 
 import contextlib
 import os
@@ -45,7 +48,10 @@ def picture(
     tile: tuple[int, int] | None = None,
     more: bytes = b"",
 ) -> bytes:
-    """A flat file whose chunks are whatever bytes are given; tiles are numbered downwards. `more`: attributes."""
+    """Build a flat file whose chunks are whatever bytes are given.
+
+    Tiles are numbered downwards; `more` holds attributes.
+    """
     window = struct.pack("<4i", 0, 0, size[0] - 1, size[1] - 1)
     header = b"\x76\x2f\x31\x01" + struct.pack("<I", 2 | 0x200 * (tile is not None)) + more
     header += attribute("channels", "chlist", channel_list(channels))
@@ -64,7 +70,7 @@ def picture(
 
 
 def black_tile(compression: Compression, raw_size: int) -> bytes:
-    """One tile that is really there: nearly black, of about so many raw bytes, with some noise in the first line."""
+    """Pack one tile: nearly black, of about so many raw bytes, with noise in the first line."""
     size = (4096, raw_size // 8192)
     shell = picture(compression, size, [b""], tile=size)
     grid = chunk_grid(parse_header(shell, len(shell)).parts[0], compression)
@@ -77,7 +83,10 @@ def black_tile(compression: Compression, raw_size: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def watched() -> Iterator[Watched]:
-    """A child whose memory is measured. It is given much time: none of the promises here is about time."""
+    """Start a child whose memory is measured.
+
+    It is given much time, because none of the promises here is about time.
+    """
     with Watched(patience=200) as child:
         yield child
 
@@ -92,8 +101,8 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("compression", BOMBS, ids=lambda each: each.name)
-def test_a_bomb_costs_less_than_512_mb(tmp_path: Path, watched: Watched, compression: Compression) -> None:
-    """Issue 2, point 8: what a file below 1 MB may make the reader unpack at most takes bounded memory."""
+def test_reading_a_bomb_takes_less_than_512_mb(tmp_path: Path, watched: Watched, compression: Compression) -> None:
+    """The most that a file below 1 MB can unpack to takes bounded memory (issue 2, point 8)."""
     path = tmp_path / "frame.exr"
     path.write_bytes(black_tile(compression, BOMBS[compression]))
     assert path.stat().st_size < 1 << 20
@@ -103,8 +112,11 @@ def test_a_bomb_costs_less_than_512_mb(tmp_path: Path, watched: Watched, compres
 
 
 @pytest.mark.parametrize("compression", [Compression.ZIP, Compression.PIZ], ids=lambda each: each.name)
-def test_the_whole_job_on_a_bomb_costs_less_than_512_mb(tmp_path: Path, compression: Compression) -> None:
-    """Issue 2, point 8: unpacked, packed anew and verified, the largest chunk of a file below 1 MB stays in bounds."""
+def test_recompressing_a_bomb_takes_less_than_512_mb(tmp_path: Path, compression: Compression) -> None:
+    """The largest chunk of a file below 1 MB is unpacked, packed and verified.
+
+    Issue 2, point 8.
+    """
     path = tmp_path / "frame.exr"
     path.write_bytes(black_tile(compression, SMALL - 500_000))
     with Watched(patience=200, work=repack) as child:
@@ -114,19 +126,25 @@ def test_the_whole_job_on_a_bomb_costs_less_than_512_mb(tmp_path: Path, compress
 
 
 def big_bomb(compression: Compression) -> bytes:
-    """A chunk whose 500 MB are within what the packer can reach, in a file below 1 MB."""
+    """Build a file below 1 MB with a chunk of 500 MB, which is within reach of the packer."""
     size = (16384, 15_000)
     return picture(compression, size, [bytes(500_000 if compression is Compression.ZIP else 50_000)], tile=size)
 
 
 def sampled_bomb() -> bytes:
-    """A channel with a single line: nothing less than the whole picture, 1 GB, is whole lines of every channel."""
+    """Build a channel with a single line.
+
+    Only the whole picture, 1 GB, is whole lines of every channel.
+    """
     lines = 32 * 20_000
     return picture(Compression.PIZ, (800, lines), [bytes(8)] * 20_000, channels=(*HALF, ("Z", 1, 1, lines)))
 
 
 def many_parts() -> bytes:
-    """As many parts as fit, each a black line of 128 KB: work buffers of that size, if each part has a packer."""
+    """Build as many parts as fit, each a black line of 128 KB.
+
+    Work buffers would have that size for each part, if each part had a packer.
+    """
     width, count = 65536, 2000
     header = bytearray(b"\x76\x2f\x31\x01" + struct.pack("<I", 0x1002))
     for index in range(count):
@@ -142,7 +160,7 @@ def many_parts() -> bytes:
 
 
 def many_attributes() -> bytes:
-    """Attributes of one byte, as many as fit."""
+    """Build as many attributes of one byte as fit."""
     return picture(Compression.NONE, (1, 1), [bytes(2)], more=attribute("a", "b", b"") * 120_000)
 
 
@@ -178,8 +196,11 @@ MEASURED = {
 
 
 @pytest.mark.parametrize("name", MEASURED)
-def test_hostile_numbers_cost_little_memory(tmp_path: Path, watched: Watched, name: str) -> None:
-    """Issue 2, point 8: a number that the file can't back is refused with a clear error before it is believed."""
+def test_refuses_hostile_numbers_with_little_memory(tmp_path: Path, watched: Watched, name: str) -> None:
+    """A number that exceeds the file is refused with a clear error before anything is allocated.
+
+    Issue 2, point 8.
+    """
     data, message = MEASURED[name]
     path = tmp_path / "frame.exr"
     path.write_bytes(data)
@@ -196,8 +217,8 @@ def _assert_says(message: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("size", [-1, -(1 << 31), 1 << 30, (1 << 31) - 1])
-def test_a_huge_attribute_is_refused(tmp_path: Path, watched: Watched, size: int) -> None:
-    """Issue 2, point 8: the size of an attribute is compared with the file before a byte of it is read."""
+def test_refuses_a_huge_attribute(tmp_path: Path, watched: Watched, size: int) -> None:
+    """The size of an attribute is compared with the file before it is read (issue 2, point 8)."""
     data = build([PartSpec()])
     position = places(data).sizes[3]
     path = tmp_path / "frame.exr"
@@ -208,8 +229,8 @@ def test_a_huge_attribute_is_refused(tmp_path: Path, watched: Watched, size: int
     assert outcome.grown < MOST_BYTES // 4
 
 
-def test_a_hole_is_not_taken_for_a_header(tmp_path: Path, watched: Watched) -> None:
-    """A file that is mostly a hole is as long as it likes, and yet its header is not read into memory."""
+def test_does_not_read_a_hole_as_a_header(tmp_path: Path, watched: Watched) -> None:
+    """A sparse file can be of any length, but its header is not read into memory."""
     path = tmp_path / "frame.exr"
     path.write_bytes(b"\x76\x2f\x31\x01\2\0\0\0" + b"a\0b\0" + struct.pack("<i", (1 << 31) - 1))
     os.truncate(path, 1 << 32)
@@ -219,8 +240,8 @@ def test_a_hole_is_not_taken_for_a_header(tmp_path: Path, watched: Watched) -> N
     assert outcome.grown < MOST_BYTES // 4
 
 
-def test_a_hole_is_not_taken_for_a_deep_chunk(tmp_path: Path, watched: Watched) -> None:
-    """The room of a deep chunk is bounded by nothing but its leader: that is looked at before the room is read."""
+def test_does_not_read_a_hole_as_a_deep_chunk(tmp_path: Path, watched: Watched) -> None:
+    """Only the leader says how large a deep chunk is, so it is checked before the chunk is read."""
     data = bytearray(build([PartSpec(storage="deepscanline", window=(0, 0, 3, 0), compression=0)]))
     leader = places(bytes(data)).leaders[0]
     path = tmp_path / "frame.exr"
@@ -235,8 +256,8 @@ def test_a_hole_is_not_taken_for_a_deep_chunk(tmp_path: Path, watched: Watched) 
 
 
 @pytest.mark.parametrize("compression", [each for each in Compression if not each.facts.deep])
-def test_deep_data_in_a_flat_compression_is_refused(tmp_path: Path, compression: Compression) -> None:
-    """Deep data in a compression that has no deep form is refused, not handed to a packer that knows none."""
+def test_refuses_deep_data_in_a_flat_compression(tmp_path: Path, compression: Compression) -> None:
+    """It is not given to a packer that has no deep form."""
     path = tmp_path / "frame.exr"
     data = bytearray(build([PartSpec(storage="deepscanline", window=(0, 0, 3, 0), compression=0)]))
     data[places(bytes(data)).values["compression"][0][0]] = compression
@@ -246,7 +267,7 @@ def test_deep_data_in_a_flat_compression_is_refused(tmp_path: Path, compression:
 
 
 def only_our_errors(path: Path, data: bytes) -> None:
-    """Read a file to the end, or to an error that is raised on purpose."""
+    """Read a file to its end, or to one of our own errors."""
     path.write_bytes(data)
     with contextlib.suppress(ExrbatchError):
         read_all(str(path))
@@ -254,8 +275,8 @@ def only_our_errors(path: Path, data: bytes) -> None:
 
 @settings(max_examples=120, suppress_health_check=FIXTURES)
 @given(st.data(), file_specs())
-def test_damaged_headers(tmp_path: Path, draw: st.DataObject, specs: list[PartSpec]) -> None:
-    """Bytes and numbers of a header may say anything: the parser answers with its own errors or not at all."""
+def test_damaged_headers_raise_only_our_errors(tmp_path: Path, draw: st.DataObject, specs: list[PartSpec]) -> None:
+    """Bytes and numbers of a header may have any value."""
     data = bytearray(build(specs))
     _, _, end = headers(bytes(data))
     for place in draw.draw(st.lists(st.integers(4, end - 5), min_size=1, max_size=3)):
@@ -268,7 +289,9 @@ def test_damaged_headers(tmp_path: Path, draw: st.DataObject, specs: list[PartSp
 
 @settings(max_examples=100, suppress_health_check=FIXTURES)
 @given(st.data(), file_specs())
-def test_damaged_tables_and_leaders(tmp_path: Path, draw: st.DataObject, specs: list[PartSpec]) -> None:
+def test_damaged_tables_and_leaders_raise_only_our_errors(
+    tmp_path: Path, draw: st.DataObject, specs: list[PartSpec]
+) -> None:
     """Offsets and leaders may be any number, or those of another chunk."""
     data = bytearray(build(specs))
     found = places(bytes(data))
@@ -284,8 +307,8 @@ def test_damaged_tables_and_leaders(tmp_path: Path, draw: st.DataObject, specs: 
 
 @settings(max_examples=100, suppress_health_check=FIXTURES)
 @given(st.data(), part_specs().filter(lambda spec: spec.deep))
-def test_damaged_sample_counts(tmp_path: Path, draw: st.DataObject, spec: PartSpec) -> None:
-    """Sample counts may be negative, go down, or ask for more than there is."""
+def test_damaged_sample_counts_raise_only_our_errors(tmp_path: Path, draw: st.DataObject, spec: PartSpec) -> None:
+    """Sample counts may be negative, decrease, or exceed the samples."""
     data = bytearray(build([spec]))
     found = places(bytes(data))
     head = 40 if spec.tiles else 28
@@ -297,7 +320,10 @@ def test_damaged_sample_counts(tmp_path: Path, draw: st.DataObject, spec: PartSp
 
 
 def _deep_zstd(counts: list[int], samples: int, raw_size: int) -> bytes:
-    """A deep line of halves: these counts, a well-made ZSTD frame of `samples` bytes, and what the leader claims."""
+    """Build a deep line of halves.
+
+    It has these counts, a valid ZSTD frame of `samples` bytes, and a leader that claims `claimed`.
+    """
     table = struct.pack(f"<{len(counts)}i", *counts)
     inner = struct.pack("<Q", samples) + bytes(samples)
     frame = zstandard.ZstdCompressor().compress(inner)
@@ -316,22 +342,24 @@ def _deep_zstd(counts: list[int], samples: int, raw_size: int) -> bytes:
     st.integers(100, 120),
     st.integers(100, 120),
 )
-def test_zstd_frames_that_contradict_the_counts(tmp_path: Path, counts: list[int], samples: int, raw: int) -> None:
-    """A well-made frame whose size agrees with the sample counts but not with the leader, or the other way round."""
+def test_refuses_zstd_frames_that_contradict_counts_or_leader(
+    tmp_path: Path, counts: list[int], samples: int, raw: int
+) -> None:
+    """The size of a valid frame agrees with the counts but not with the leader, or vice versa."""
     for last in (counts[-1], samples // 2, raw // 2):
         only_our_errors(tmp_path / "frame.exr", _deep_zstd([*counts[:-1], last], samples, raw))
 
 
-def test_zstd_counts_that_ask_for_more_than_the_leader(tmp_path: Path) -> None:
-    """The bytes of a frame that fit the sample counts are not put where the leader promised fewer."""
+def test_refuses_zstd_counts_that_exceed_the_leader(tmp_path: Path) -> None:
+    """A frame that fits the sample counts is not unpacked into the smaller room of the leader."""
     path = tmp_path / "frame.exr"
     path.write_bytes(_deep_zstd([0, 60], 120, 112))
     with pytest.raises(CorruptChunk, match="112 bytes of samples, but the sample counts require 120"):
         read_all(str(path))
 
 
-def test_a_good_zlib_bomb_is_not_unpacked_beyond_its_chunk(tmp_path: Path, watched: Watched) -> None:
-    """A stream that unpacks to 400 MB in a chunk of 32 KB is stopped at the chunk's size."""
+def test_stops_unpacking_a_zlib_bomb_at_the_size_of_its_chunk(tmp_path: Path, watched: Watched) -> None:
+    """The stream would unpack to 400 MB in a chunk of 32 KB."""
     path = tmp_path / "frame.exr"
     packer = zlib.compressobj(9)
     stream = b"".join(packer.compress(bytes(1 << 20)) for _ in range(400)) + packer.flush()
@@ -342,7 +370,10 @@ def test_a_good_zlib_bomb_is_not_unpacked_beyond_its_chunk(tmp_path: Path, watch
 
 
 def black_frame(compression: Compression) -> bytes:
-    """24 float AOVs with black bars: a chunk of 256 lines is a million times as large when unpacked."""
+    """Build 24 float AOVs with black bars.
+
+    A chunk of 256 lines is a million times as large when unpacked.
+    """
     channels = tuple((f"aov{index:02}.V", 2, 1, 1) for index in range(24))
     size = (4096, 256)
     shell = picture(compression, size, [b""] * (256 // compression.facts.lines_per_chunk), channels=channels)
@@ -357,8 +388,11 @@ def black_frame(compression: Compression) -> bytes:
     [Compression.PIZ, Compression.DWAB, Compression.HTJ2K256, Compression.LJ2K, Compression.ZSTD],
     ids=lambda each: each.name,
 )
-def test_black_frames_of_many_channels_are_sound(tmp_path: Path, compression: Compression) -> None:
-    """Issue 13, B9: they were refused as damaged, for packing better than was thought possible."""
+def test_accepts_black_frames_of_many_channels(tmp_path: Path, compression: Compression) -> None:
+    """Regression test for issue 13, B9.
+
+    They were refused as damaged, because they packed better than expected.
+    """
     path = tmp_path / "frame.exr"
     path.write_bytes(black_frame(compression))
     for memory in (0, 2_000_000_000):
@@ -372,8 +406,11 @@ def test_black_frames_of_many_channels_are_sound(tmp_path: Path, compression: Co
             assert report.status is Status.RECOMPRESSED, report.reason
 
 
-def test_an_attribute_pays_for_no_memory(tmp_path: Path, watched: Watched) -> None:
-    """Issue 13, B15: a file of 8.5 MB, most of it an opaque attribute, took 2 GB of memory."""
+def test_a_large_attribute_allows_no_more_memory(tmp_path: Path, watched: Watched) -> None:
+    """Regression test for issue 13, B15.
+
+    A file of 8.5 MB, most of it one attribute, took 2 GB of memory.
+    """
     path = tmp_path / "frame.exr"
     size = (16384, 15_000)
     more = attribute("payload", "opaque", bytes(8_500_000))
@@ -383,8 +420,11 @@ def test_an_attribute_pays_for_no_memory(tmp_path: Path, watched: Watched) -> No
     assert outcome.grown < MOST_BYTES // 4
 
 
-def test_channels_are_looked_at_once_for_what_is_lossy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Issue 13, B14: a set of layers was built for each channel; the 32,767 that may be took ten minutes."""
+def test_finding_lossy_channels_takes_linear_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A set of layers was built for each channel.
+
+    32,767 channels took ten minutes (issue 13, B14).
+    """
     looks = 0
 
     def layer(channel: Channel) -> str:

@@ -1,4 +1,4 @@
-"""Bad input: one clear line that says what is wrong and where, the original untouched, no temp file."""
+"""Bad input gets one clear line with the place; the original stays, and no temp file is left."""
 
 import re
 import struct
@@ -18,7 +18,10 @@ SCAN = build([PartSpec(compression=3, window=(0, 0, 31, 63), noise=0.05)])  # 4 
 
 
 def _table_start(data: bytes) -> int:
-    """The first offset is that of the first chunk, which follows the table at once."""
+    """Return where the table begins.
+
+    The first offset is that of the first chunk, which follows the table immediately.
+    """
     for position in range(8, len(data)):
         (offset,) = struct.unpack_from("<Q", data, position)
         if position < offset < len(data) and (offset - position) % 8 == 0 and offset - position == 32:
@@ -36,7 +39,7 @@ def with_offset(index: int, offset: int, data: bytes = SCAN) -> bytes:
 
 
 def with_bytes(position: int, new: bytes, data: bytes = SCAN) -> bytes:
-    """Write over some bytes."""
+    """Overwrite some bytes."""
     return data[:position] + new + data[position + len(new) :]
 
 
@@ -116,15 +119,18 @@ def refused(path: Path, data: bytes) -> FileReport:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_bad_files_are_refused_with_the_place(tmp_path: Path, name: str) -> None:
-    """Issue 2, point 7: the list of what can be wrong with a file, each with its own message."""
+def test_refuses_bad_files_and_names_the_place(tmp_path: Path, name: str) -> None:
+    """Each way in which a file can be wrong has its own message (issue 2, point 7)."""
     data, message = CASES[name]
     assert re.search(message, refused(tmp_path / "frame.exr", data).reason or "")
 
 
 @pytest.mark.parametrize("name", ["truncated to the half", "swapped offsets", "one byte missing", "offset 0"])
-def test_a_dry_run_finds_broken_tables(tmp_path: Path, name: str) -> None:
-    """What can be seen without unpacking is seen by --dry-run too (a wrong leader needs reading the chunk)."""
+def test_dry_run_finds_broken_tables(tmp_path: Path, name: str) -> None:
+    """--dry-run finds everything that shows without unpacking.
+
+    A wrong leader does not, because the chunk must be read for that.
+    """
     path = tmp_path / "frame.exr"
     path.write_bytes(CASES[name][0])
     status = recompress(path, "none", dry_run=True).status
@@ -134,8 +140,8 @@ def test_a_dry_run_finds_broken_tables(tmp_path: Path, name: str) -> None:
 DEEP = build([PartSpec(storage="deepscanline", window=(0, 0, 9, 3), compression=0)])
 
 
-def test_deep_sample_counts_must_fit_the_samples(tmp_path: Path) -> None:
-    """A count table that goes down, or asks for more samples than there are, is refused."""
+def test_refuses_deep_sample_counts_that_do_not_fit(tmp_path: Path) -> None:
+    """A count table that decreases, or asks for more samples than there are, is refused."""
     leader = struct.pack("<i", 2) + struct.pack("<Q", 40)
     table = DEEP.index(leader) + 28
     counts = struct.unpack_from("<10i", DEEP, table)
@@ -147,10 +153,10 @@ def test_deep_sample_counts_must_fit_the_samples(tmp_path: Path) -> None:
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(file_specs(), st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(1, 255)), min_size=1, max_size=4))
-def test_flipped_bytes_never_do_worse_than_fail(
+def test_arbitrary_damage_fails_or_keeps_the_pixels(
     tmp_path: Path, specs: list[PartSpec], flips: list[tuple[int, int]]
 ) -> None:
-    """Arbitrary damage ends as FAILED with the file untouched, or the pixels that the file now says are kept."""
+    """A damaged file fails and stays as it is, or the pixels that it now holds are kept."""
     damaged = bytearray(build(specs))
     for place, change in flips:
         damaged[place % len(damaged)] ^= change
@@ -167,8 +173,11 @@ def test_flipped_bytes_never_do_worse_than_fail(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="leases are Linux's")
 @pytest.mark.parametrize("written", [0, 4, 100, len(SCAN) - 1])
-def test_a_frame_that_is_being_written_is_skipped(tmp_path: Path, written: int) -> None:
-    """Issue 13, C19: one that a writer had just opened, and that was still empty, failed."""
+def test_skips_a_frame_that_is_being_written(tmp_path: Path, written: int) -> None:
+    """Regression test for issue 13, C19.
+
+    A frame that a writer had just opened, and that was still empty, failed.
+    """
     path = tmp_path / "frame.exr"
     with path.open("wb") as writer:
         writer.write(SCAN[:written])
@@ -178,8 +187,11 @@ def test_a_frame_that_is_being_written_is_skipped(tmp_path: Path, written: int) 
     assert recompress(path, "zips").status is Status.FAILED
 
 
-def test_a_wrong_chunk_count_is_corrected_and_said(tmp_path: Path) -> None:
-    """Issue 13, C21: no reader believes it, so the file is sound; but a change of the header is never silent."""
+def test_corrects_a_wrong_chunk_count_and_adds_a_note(tmp_path: Path) -> None:
+    """No reader uses it, so the file is sound; but the header is never changed silently.
+
+    Issue 13, C21.
+    """
     data = build([PartSpec(window=(0, 0, 31, 31), noise=0.05, chunk_count=True)])
     place = data.index(b"chunkCount\0int\0") + len(b"chunkCount\0int\0") + 4
     path = tmp_path / "frame.exr"
@@ -191,8 +203,11 @@ def test_a_wrong_chunk_count_is_corrected_and_said(tmp_path: Path) -> None:
     assert struct.unpack_from("<i", path.read_bytes(), place) == (2,)
 
 
-def test_a_damaged_channel_list_is_the_files_own_fault(tmp_path: Path) -> None:
-    """Issue 13, C22: what OpenEXR does not read in the source was said to be damage of "the new file"."""
+def test_blames_the_source_for_a_damaged_channel_list(tmp_path: Path) -> None:
+    """Regression test for issue 13, C22.
+
+    If OpenEXR could not read the source, "the new file" was called damaged.
+    """
     spec = PartSpec(channels=(("BY", 1, 2, 2), ("Y", 1, 1, 1)), window=(0, 0, 31, 31), noise=0.05)
     data = build([spec])
     start = data.index(b"channels\0chlist\0") + len(b"channels\0chlist\0") + 4

@@ -1,4 +1,4 @@
-"""When an output counts as done: only if it was made from this source, as it is now."""
+"""An output is up to date only if it was made from this source in its present state."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ NOT_OURS = "the output exists and was not made from this file; --force writes ov
 
 @pytest.fixture
 def shot(tmp_path: Path) -> Path:
-    """Three frames with equal times and sizes, as they come out of an archive."""
+    """Make three frames with equal times and sizes, as archives produce them."""
     folder = tmp_path / "in"
     folder.mkdir()
     for number, data in enumerate(FRAMES):
@@ -33,17 +33,20 @@ def shot(tmp_path: Path) -> Path:
 
 
 def mirror(shot: Path, compression: str = "zip", **options: bool) -> list[tuple[str, Status, str | None]]:
-    """OutputTree the shot; how each file ended."""
+    """Recompress the shot to the output; return how each file ended."""
     reports = recompress_many(shot, compression, output=shot.with_name("out"), jobs=1, **options)  # type: ignore[arg-type]
     return sorted((Path(report.path).name, report.status, report.reason) for report in reports)
 
 
 @pytest.mark.parametrize("compression", ["zip", "none"])
 @pytest.mark.parametrize("notes", [True, False], ids=["notes", "no attributes"])
-def test_renumbered_frames_do_not_keep_each_others_pictures(
+def test_renumbered_frames_get_new_outputs(
     shot: Path, monkeypatch: pytest.MonkeyPatch, compression: str, notes: bool
 ) -> None:
-    """Issue 13, B6: with equal times and headers the output of the frame that had the name before counted as done."""
+    """With equal times and headers, the output of another frame was taken as up to date.
+
+    Issue 13, B6.
+    """
     if not notes:
         monkeypatch.delattr(os, "setxattr")
         monkeypatch.delattr(os, "getxattr")
@@ -56,8 +59,10 @@ def test_renumbered_frames_do_not_keep_each_others_pictures(
     assert statuses["2.exr"][0] is Status.ALREADY
 
 
-def test_a_second_run_finds_all_done_without_reading_pixels(shot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The note on the output says which file it was made from."""
+def test_second_run_finds_outputs_up_to_date_without_reading_pixels(
+    shot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A note on the output says which file it was made from."""
     output = shot.with_name("out.exr")
     recompress(shot / "0.exr", output=output)
     if OWN_XATTR not in os.listxattr(output):
@@ -66,8 +71,11 @@ def test_a_second_run_finds_all_done_without_reading_pixels(shot: Path, monkeypa
     assert recompress(shot / "0.exr", output=output).status is Status.ALREADY
 
 
-def test_without_a_note_the_contents_are_compared_once(shot: Path) -> None:
-    """As after a copy of the output to another disk; the next run finds a new note."""
+def test_compares_pixels_once_if_there_is_no_note(shot: Path) -> None:
+    """Notes are lost when the output is copied to another disk.
+
+    The next run finds a new note.
+    """
     output, copy = shot.with_name("out.exr"), shot.with_name("copy.exr")
     recompress(shot / "0.exr", output=output)
     shutil.copy2(output, copy)
@@ -81,8 +89,8 @@ def test_without_a_note_the_contents_are_compared_once(shot: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["source", "output"])
-def test_a_change_with_the_old_time_is_seen(shot: Path, change: str) -> None:
-    """Whoever puts the old modification time back does not get past the source's ctime, nor past the output's bytes."""
+def test_notices_a_change_that_keeps_the_modification_time(shot: Path, change: str) -> None:
+    """The source's ctime shows it, and the output's bytes do."""
     source, output = shot / "0.exr", shot.with_name("out.exr")
     recompress(source, output=output)
     changed = source if change == "source" else output
@@ -100,8 +108,11 @@ def test_a_change_with_the_old_time_is_seen(shot: Path, change: str) -> None:
 
 @pytest.mark.parametrize("kind", ["hard link", "link", "link to a link"])
 @pytest.mark.parametrize("force", [True, False])
-def test_a_link_to_the_source_is_no_output(shot: Path, kind: str, force: bool) -> None:
-    """Issue 13, B6: outputs that are links to the sources counted as done."""
+def test_a_link_to_the_source_does_not_count_as_output(shot: Path, kind: str, force: bool) -> None:
+    """Regression test for issue 13, B6.
+
+    Outputs that were links to the sources counted as up to date.
+    """
     source, output = shot / "0.exr", shot.with_name("out.exr")
     if kind == "hard link":
         os.link(source, output)
@@ -119,8 +130,8 @@ def test_a_link_to_the_source_is_no_output(shot: Path, kind: str, force: bool) -
     assert source.read_bytes() == FRAMES[0]
 
 
-def test_the_note_is_not_handed_on(shot: Path) -> None:
-    """A frame that came from an earlier mirror has a note of its own; its successor does not inherit it."""
+def test_outputs_do_not_inherit_the_note_of_their_source(shot: Path) -> None:
+    """A source that is itself an output of an earlier run has a note of its own."""
     first, second = shot.with_name("first.exr"), shot.with_name("second.exr")
     recompress(shot / "0.exr", output=first)
     if OWN_XATTR not in os.listxattr(first):
@@ -131,8 +142,11 @@ def test_the_note_is_not_handed_on(shot: Path) -> None:
     assert OWN_XATTR not in os.listxattr(first)
 
 
-def test_a_copy_is_done_only_for_the_wish_that_it_was_made_for(shot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mirror of uncompressed frames is no mirror of compressed ones; what does not get smaller is known again."""
+def test_an_output_is_up_to_date_only_for_its_own_options(shot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uncompressed outputs are not up to date for a run that compresses.
+
+    An output that did not get smaller is recognized.
+    """
     mirror(shot, "none")
     reason = "the output is a copy of the file with its old compression; --force writes over it"
     assert {(status, why) for _, status, why in mirror(shot, "zip")} == {(Status.SKIPPED, reason)}
@@ -148,8 +162,11 @@ def test_a_copy_is_done_only_for_the_wish_that_it_was_made_for(shot: Path, monke
     assert output.read_bytes() == noisy.read_bytes()
 
 
-def test_an_output_that_was_written_over_is_seen(shot: Path) -> None:
-    """`cp -p` keeps the inode, and with it the note; size and time are equal, too. Only the ctime tells."""
+def test_notices_an_overwritten_output(shot: Path) -> None:
+    """`cp -p` keeps the inode, and with it the note, the size and the time.
+
+    Only the ctime shows it.
+    """
     mirror(shot, "none")
     first, second = (shot.with_name("out") / f"{number}.exr" for number in (0, 1))
     made = first.stat().st_ctime_ns
@@ -161,8 +178,11 @@ def test_an_output_that_was_written_over_is_seen(shot: Path) -> None:
     assert statuses == {"0.exr": Status.SKIPPED, "1.exr": Status.ALREADY, "2.exr": Status.ALREADY}
 
 
-def test_a_source_is_never_opened_a_second_time_by_its_name(shot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever owns its folder could put a link to somebody's secret there, and root would copy that."""
+def test_opens_each_source_once_by_name(shot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner of the folder could replace it by a link to a secret file.
+
+    Root would then copy that file.
+    """
     source, output = shot / "0.exr", shot.with_name("out.exr")
     secret = shot.with_name("secret.exr")
     secret.write_bytes(b"secret")
@@ -186,8 +206,8 @@ def test_a_source_is_never_opened_a_second_time_by_its_name(shot: Path, monkeypa
     assert not output.exists() or output.read_bytes() == FRAMES[0]
 
 
-def test_an_output_is_not_written_through_a_link_that_has_just_come(shot: Path) -> None:
-    """One that leads out of the output folder, made after the tree was planned."""
+def test_writes_no_output_through_a_new_link(shot: Path) -> None:
+    """The link leads out of the output folder, and was made after the tree was planned."""
     victim, out = shot.with_name("victim"), shot.with_name("out")
     for folder in (victim, out):
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""Whatever the storage kind and the compressions: same header bytes but two values, same raw bytes."""
+"""Recompression keeps the raw bytes, and all header bytes but two values."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ CHANGED = ("compression", "chunkCount")
 
 
 def assert_same_but_compression(before: bytes, after: bytes, target: Compression) -> None:
-    """Compare two files with the plain oracle."""
+    """Compare two files with the plain decoder."""
     olds, news = explode(before), explode(after)
     assert before[4:8] == after[4:8], "the version field"
     assert len(olds) == len(news)
@@ -40,7 +40,7 @@ def _assert_chunk_count(part: Exploded) -> None:
 
 
 def force(path: Path, compression: Compression, **options: object) -> None:
-    """Recompress even where nothing is gained, and expect success."""
+    """Recompress even if nothing is gained, and expect success."""
     report = recompress(path, compression, force=True, **options)  # type: ignore[arg-type]
     assert report.status is Status.RECOMPRESSED, report.reason
     assert report.size_after == path.stat().st_size
@@ -53,10 +53,10 @@ def force(path: Path, compression: Compression, **options: object) -> None:
     target=st.sampled_from([Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP]),
     effort=st.sampled_from(["fast", "balanced", "max"]),
 )
-def test_every_kind_and_direction_keeps_every_byte(
+def test_keeps_every_byte_for_all_parts_and_compressions(
     tmp_path: Path, specs: list[PartSpec], interleave: bool, target: Compression, effort: str
 ) -> None:
-    """Issue 2, points 1 and 2: any mix of parts, from any to any of the four compressions, bit for bit."""
+    """Any mix of parts, from any to any of the four compressions (issue 2, points 1 and 2)."""
     data = build(specs, interleave=interleave)
     path = tmp_path / "frame.exr"
     path.write_bytes(data)
@@ -71,7 +71,7 @@ def test_every_kind_and_direction_keeps_every_byte(
 def test_chains_of_recompressions_keep_every_byte(
     tmp_path: Path, specs: list[PartSpec], interleave: bool, targets: list[int]
 ) -> None:
-    """The same over several recompressions in a row, many more examples; run by hand."""
+    """Several recompressions in a row, with many more examples; run it by hand."""
     data = build(specs, interleave=interleave)
     path = tmp_path / "frame.exr"
     path.write_bytes(data)
@@ -80,8 +80,8 @@ def test_chains_of_recompressions_keep_every_byte(
     assert_same_but_compression(data, path.read_bytes(), Compression(targets[-1]))
 
 
-def test_single_scan_line_part_is_written_in_line_order(tmp_path: Path) -> None:
-    """OpenEXR before 3.3 reads scan lines in sequence: the file order must be what lineOrder says."""
+def test_writes_single_scan_line_parts_in_line_order(tmp_path: Path) -> None:
+    """OpenEXR before 3.3 reads scan lines in sequence, so the file order must match lineOrder."""
     for line_order in (0, 1):
         for source, target in ((0, 3), (3, 0), (2, 2), (0, 2)):
             spec = PartSpec(window=(0, -5, 9, 60), compression=source, line_order=line_order)
@@ -92,8 +92,8 @@ def test_single_scan_line_part_is_written_in_line_order(tmp_path: Path) -> None:
             assert part.order == sorted(part.order, reverse=line_order == 1)
 
 
-def test_tiles_and_interleaved_parts_keep_their_order(tmp_path: Path) -> None:
-    """Where no chunk is cut anew, the chunks stay in the order of the source, as its writer had a reason for it."""
+def test_keeps_the_order_of_chunks_that_are_not_cut_anew(tmp_path: Path) -> None:
+    """The writer of the source had a reason for the order."""
     tiled = PartSpec(storage="tiledimage", tiles=(8, 8, 1, 0), window=(0, 0, 40, 30), line_order=2)
     path = tmp_path / "frame.exr"
     for specs, options in (([tiled], {"shuffle": 3}), ([tiled, tiled], {"interleave": True})):
@@ -103,8 +103,11 @@ def test_tiles_and_interleaved_parts_keep_their_order(tmp_path: Path) -> None:
         assert [part.order for part in explode(path.read_bytes())] == [part.order for part in explode(data)]
 
 
-def test_parts_that_alternate_line_by_line_come_apart(tmp_path: Path) -> None:
-    """Many tiny pieces are not done one by one: the parts follow one another, with the same pixels, in order."""
+def test_separates_parts_that_alternate_line_by_line(tmp_path: Path) -> None:
+    """Many tiny pieces would be slow.
+
+    The parts follow one another, in order, with the same pixels.
+    """
     spec = PartSpec(window=(0, 0, 9, 119), compression=Compression.ZIPS)
     path = tmp_path / "frame.exr"
     data = build([spec, spec], interleave=True)
@@ -116,7 +119,7 @@ def test_parts_that_alternate_line_by_line_come_apart(tmp_path: Path) -> None:
 
 
 def test_second_run_changes_nothing(tmp_path: Path) -> None:
-    """A finished file ends as ALREADY and is not even touched."""
+    """A finished file ends as ALREADY and is not touched."""
     path = tmp_path / "frame.exr"
     path.write_bytes(build([PartSpec(window=(0, 0, 63, 63), noise=0.05)]))
     assert recompress(path).status is Status.RECOMPRESSED
@@ -130,7 +133,10 @@ def test_second_run_changes_nothing(tmp_path: Path) -> None:
 def test_several_threads_write_the_same_file(
     tmp_path: Path, specs: list[PartSpec], target: Compression, threads: int
 ) -> None:
-    """The chunks of one file may be packed side by side; the bytes and their order are those of one thread."""
+    """Threads pack the chunks of one file side by side.
+
+    The bytes and their order are those of one thread.
+    """
     path = tmp_path / "frame.exr"
     written = []
     with pytest.MonkeyPatch.context() as patch:
@@ -144,8 +150,8 @@ def test_several_threads_write_the_same_file(
     assert written[0] == written[1]
 
 
-def test_a_damaged_chunk_is_named_by_threads_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error in one thread ends the file with the reason, and leaves it as it was."""
+def test_names_a_damaged_chunk_with_any_number_of_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error in one thread fails the file with the reason, and the file stays as it was."""
     monkeypatch.setattr(spans, "SPAN_BYTES", 64)
     data = bytearray(build([PartSpec(window=(0, 0, 63, 255), compression=3)]))
     data[-9] ^= 0x55

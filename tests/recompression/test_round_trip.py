@@ -1,7 +1,7 @@
-"""An uncompressed file that is recompressed, and later uncompressed again, is byte for byte the original.
+"""A file that is recompressed, and later uncompressed again, is byte for byte the original.
 
-This holds for the layout that OpenEXR's library writes: parts one after the other, scan lines in the order that
-`lineOrder` names, a right `chunkCount`. See docs/safety.md.
+This holds for uncompressed files in the layout that OpenEXR's library writes: parts one after the
+other, scan lines in the order of `lineOrder`, a correct `chunkCount`. See docs/safety.md.
 """
 
 import shutil
@@ -23,7 +23,7 @@ WAYS = [Compression.ZIPS, Compression.ZIP, Compression.PIZ, Compression.HTJ2K256
 
 
 def round_trip(path: Path, target: Compression) -> bool:
-    """Recompress a file and uncompress it again; return False where the target is one that the file can't have."""
+    """Recompress a file and uncompress it again; return False if it can't have the target."""
     report = recompress(path, target, force=True, include_lossy_sources=True)
     if report.status is Status.SKIPPED:
         return False
@@ -35,8 +35,8 @@ def round_trip(path: Path, target: Compression) -> bool:
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(specs=file_specs(), target=st.sampled_from([each for each in Compression if each is not Compression.NONE]))
-def test_usual_layout_comes_back_byte_for_byte(tmp_path: Path, specs: list[PartSpec], target: Compression) -> None:
-    """Parts of any kind, one after the other, in each compression that keeps every bit of them."""
+def test_restores_the_usual_layout_byte_for_byte(tmp_path: Path, specs: list[PartSpec], target: Compression) -> None:
+    """Parts of any kind, one after the other, in each compression that is exact for them."""
     original = build([replace(spec, compression=0) for spec in specs])
     path = tmp_path / "frame.exr"
     path.write_bytes(original)
@@ -46,8 +46,8 @@ def test_usual_layout_comes_back_byte_for_byte(tmp_path: Path, specs: list[PartS
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(1, 1000), mode=st.integers(0, 2), target=st.sampled_from(WAYS))
-def test_tiles_in_any_order_come_back_byte_for_byte(tmp_path: Path, seed: int, mode: int, target: Compression) -> None:
-    """Tiles stay in the order of the file, as they are never cut anew."""
+def test_restores_tiles_in_any_order_byte_for_byte(tmp_path: Path, seed: int, mode: int, target: Compression) -> None:
+    """Tiles keep the order of the file, because they are never cut anew."""
     spec = PartSpec(storage="tiledimage", tiles=(8, 8, mode, 0), window=(0, 0, 40, 30), line_order=2, seed=seed)
     original = build([spec], shuffle=seed)
     path = tmp_path / "frame.exr"
@@ -56,8 +56,8 @@ def test_tiles_in_any_order_come_back_byte_for_byte(tmp_path: Path, seed: int, m
     assert path.read_bytes() == original
 
 
-def test_other_layouts_come_back_in_the_usual_one(tmp_path: Path) -> None:
-    """Scan lines in no order, and parts that alternate, keep their pixels but not their place in the file."""
+def test_restores_other_layouts_in_the_usual_order(tmp_path: Path) -> None:
+    """Unordered scan lines and alternating parts keep their pixels, but not their place."""
     spec = PartSpec(window=(0, 0, 9, 59))
     path = tmp_path / "frame.exr"
     for original in (build([spec], shuffle=7), build([spec, spec], interleave=True)):
@@ -68,8 +68,8 @@ def test_other_layouts_come_back_in_the_usual_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", range(IMAGES))
-def test_real_images_come_back_byte_for_byte(reference_images: Path, tmp_path: Path, number: int) -> None:
-    """Each reference image, stored uncompressed by exrbatch and, where its Python module can do it, by OpenEXR."""
+def test_restores_real_images_byte_for_byte(reference_images: Path, tmp_path: Path, number: int) -> None:
+    """Each reference image, stored uncompressed by exrbatch and, if it can, by OpenEXR."""
     image = images(reference_images)[number]
     ours, theirs = tmp_path / "ours.exr", tmp_path / "theirs.exr"
     shutil.copyfile(image, ours)
@@ -83,7 +83,7 @@ def test_real_images_come_back_byte_for_byte(reference_images: Path, tmp_path: P
 
 
 def write_with_library(image: Path, copy: Path) -> bool:
-    """Store an image uncompressed by the OpenEXR library; return False if its Python module can't write it."""
+    """Store an image uncompressed with OpenEXR; return False if its module can't write it."""
     try:
         with OpenEXR.File(str(image), separate_channels=True) as file:
             for part in file.parts:

@@ -1,4 +1,4 @@
-"""How a file is cut into spans."""
+"""A file is cut into spans of bounded size."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ TILED = PartSpec(storage="tiledimage", tiles=(1, 2, 1, 0), window=(0, 0, 15, 15)
 
 @pytest.mark.parametrize("spec", [PartSpec(window=(0, 0, 0, 99)), PartSpec(compression=3, window=(0, 0, 3, 99)), TILED])
 @pytest.mark.parametrize("target", [Compression.ZIPS, Compression.ZIP])
-def test_tiny_chunks_do_not_crowd_a_span(
+def test_a_span_has_a_bounded_number_of_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: PartSpec, target: Compression
 ) -> None:
-    """However few bytes they hold, a span has a bounded number of chunks; and every chunk is in one span."""
+    """That holds for tiny chunks, too; and every chunk is in exactly one span."""
     monkeypatch.setattr(spans, "SPAN_CHUNKS", 32)
     path = tmp_path / "a.exr"
     path.write_bytes(build([spec]))

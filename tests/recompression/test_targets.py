@@ -1,4 +1,4 @@
-"""What is left alone, what is refused, and what an automatic choice takes."""
+"""Targets: which files are left alone, which are refused, and what `auto` chooses."""
 
 import struct
 from pathlib import Path
@@ -25,7 +25,7 @@ def write(path: Path, compression: object = OpenEXR.NO_COMPRESSION, **channels: 
 
 @pytest.fixture
 def frame(tmp_path: Path) -> Path:
-    """An uncompressed RGB half picture with a float depth."""
+    """Build an uncompressed RGB half picture with a float depth."""
     y, x = np.mgrid[0:200, 0:300]
     colour = (np.sin(x / 9) + y / 100).astype(np.float16)
     write(tmp_path / "frame.exr", R=colour, G=colour, B=colour, Z=x.astype(np.float32))
@@ -36,8 +36,8 @@ def frame(tmp_path: Path) -> Path:
     ("target", "channels"),
     [("pxr24", "channel Z"), ("b44", "channels B, G, R"), ("dwaa", "channels B, G, R"), ("lj2k", "channels B, G, R")],
 )
-def test_a_lossy_target_is_refused_by_name(frame: Path, target: str, channels: str) -> None:
-    """Refused with the channels that would change; allowed, it is done and marked in the report."""
+def test_refuses_a_lossy_target_and_names_the_channels(frame: Path, target: str, channels: str) -> None:
+    """If it is allowed, the file is recompressed and the report names the channels, too."""
     before = frame.read_bytes()
     report = recompress(frame, target)
     assert (report.status, report.reason) == (
@@ -50,8 +50,8 @@ def test_a_lossy_target_is_refused_by_name(frame: Path, target: str, channels: s
     assert f"channel{'s' * (len(report.lossy_channels) > 1)} {', '.join(report.lossy_channels)}" == channels
 
 
-def test_a_lossy_target_is_what_the_library_would_write(frame: Path, tmp_path: Path) -> None:
-    """--allow-lossy loses what OpenEXR itself loses, no more."""
+def test_lossy_targets_lose_what_openexr_loses(frame: Path, tmp_path: Path) -> None:
+    """With --allow-lossy the result is what OpenEXR itself writes."""
     with OpenEXR.File(str(frame), separate_channels=True) as file:
         planes = {name: channel.pixels for name, channel in file.parts[0].channels.items()}
     for number in (OpenEXR.PXR24_COMPRESSION, OpenEXR.B44A_COMPRESSION, OpenEXR.DWAB_COMPRESSION):
@@ -61,8 +61,11 @@ def test_a_lossy_target_is_what_the_library_would_write(frame: Path, tmp_path: P
         assert read_with_library(ours) == read_with_library(theirs)
 
 
-def test_a_lossy_source_is_left_alone(frame: Path) -> None:
-    """It usually grows; it is taken when asked for, and keeps the bits that it decodes to."""
+def test_leaves_a_lossy_source_alone(frame: Path) -> None:
+    """It usually grows.
+
+    On request it is recompressed, and keeps the bits that it decodes to.
+    """
     recompress(frame, "dwaa", allow_lossy=True)
     report = recompress(frame, "zip")
     assert report.status is Status.SKIPPED
@@ -72,15 +75,15 @@ def test_a_lossy_source_is_left_alone(frame: Path) -> None:
     assert read_with_library(frame) == before
 
 
-def test_lossy_compressions_that_lost_nothing_are_no_lossy_sources(tmp_path: Path) -> None:
-    """PXR24 without float channels, B44 without half: the table decides by channel."""
+def test_a_source_is_lossy_only_if_its_channels_can_be(tmp_path: Path) -> None:
+    """PXR24 without float channels and B44 without half channels lose nothing."""
     for number in (OpenEXR.PXR24_COMPRESSION, OpenEXR.B44_COMPRESSION):
         path = tmp_path / "ids.exr"
         write(path, number, id=np.arange(64 * 64, dtype=np.uint32).reshape(64, 64) // 50)
         assert recompress(path, "zip", force=True).status is Status.RECOMPRESSED
 
 
-def test_aces_containers_are_left_alone(tmp_path: Path) -> None:
+def test_leaves_aces_containers_alone(tmp_path: Path) -> None:
     """SMPTE ST 2065-4 forbids compression in them."""
     path = tmp_path / "aces.exr"
     flag = ("acesImageContainerFlag", "int", struct.pack("<i", 1))
@@ -91,8 +94,8 @@ def test_aces_containers_are_left_alone(tmp_path: Path) -> None:
     assert recompress(path, allow_aces=True).status is Status.RECOMPRESSED
 
 
-def test_too_many_chunks_are_refused() -> None:
-    """More than 2^20 chunks in a part: OpenEXR could not read the file."""
+def test_refuses_more_chunks_than_openexr_reads() -> None:
+    """OpenEXR can't read more than 2^20 chunks in a part."""
     window = struct.pack("<4i", 0, 0, 15, 15)
     data = build([PartSpec(compression=3)]).replace(window, struct.pack("<4i", 0, 0, 15, 1 << 20))
     header = parse_header(data, 1 << 40)
@@ -101,8 +104,8 @@ def test_too_many_chunks_are_refused() -> None:
         check_targets(header, choose_targets(header, Compression.ZIPS), Permissions())
 
 
-def test_channels_that_are_exact_are_verified_beside_lossy_ones(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DWA may change R, G, B, but a wrong bit in Z is found and the original stays."""
+def test_verifies_exact_channels_beside_lossy_ones(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DWA may change R, G, B; a wrong bit in Z is found, and the original stays."""
     before = frame.read_bytes()
     real = to_planes
 
@@ -118,8 +121,11 @@ def test_channels_that_are_exact_are_verified_beside_lossy_ones(frame: Path, mon
     assert frame.read_bytes() == before
 
 
-def test_names_that_are_not_utf8_are_left_to_our_own_codecs(tmp_path: Path) -> None:
-    """The OpenEXR module can't take them; ZIP and ZSTD can, and auto chooses among what is possible."""
+def test_uses_only_our_own_codecs_for_names_that_are_no_utf_8(tmp_path: Path) -> None:
+    """The OpenEXR module can't take them.
+
+    ZIP and ZSTD can, and auto chooses among what is possible.
+    """
     path = tmp_path / "frame.exr"
     spec = PartSpec(channels=(("\udce9t\udce9.R", 1, 1, 1), ("Z", 2, 1, 1)), window=(0, 0, 63, 63), noise=0.05)
     path.write_bytes(build([spec]))
@@ -133,8 +139,8 @@ def test_names_that_are_not_utf8_are_left_to_our_own_codecs(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("source", ["piz", "htj2k32", "dwab", "zip"])
-def test_windows_at_the_edge_and_odd_samplings(tmp_path: Path, source: str) -> None:
-    """Far-off windows and samplings that are no power of 2: what can be packed is, auto never fails on them."""
+def test_auto_never_fails_on_far_windows_and_odd_samplings(tmp_path: Path, source: str) -> None:
+    """Whatever can be packed is packed."""
     far = (1 << 30) - 101
     specs = [
         PartSpec(channels=(("Y", 1, 1, 1), ("Z", 2, 1, 3)), window=(0, 0, 63, 98), noise=0.05),
@@ -155,10 +161,10 @@ def test_windows_at_the_edge_and_odd_samplings(tmp_path: Path, source: str) -> N
 
 
 class TestAuto:
-    """-c auto takes the smallest of what the readers can read, the same each time, and says why."""
+    """`-c auto` takes the smallest that the readers can read, and gives the reason."""
 
-    def test_it_takes_the_smallest(self, frame: Path, tmp_path: Path) -> None:
-        """The sample of a small picture is most of it: no other allowed compression gives a smaller file."""
+    def test_auto_takes_the_smallest(self, frame: Path, tmp_path: Path) -> None:
+        """The sample is most of a small picture, so no other allowed compression gives less."""
         sizes = {}
         for name in ("rle", "zips", "zip", "piz"):
             sizes[name.upper()] = recompress(frame, name, output=tmp_path / f"{name}.exr", force=True).size_after
@@ -170,23 +176,23 @@ class TestAuto:
         assert set(trials) == {"NONE", "RLE", "ZIPS", "ZIP", "PIZ"}
         assert min(trials, key=trials.__getitem__) == report.compressions_after[0]
 
-    def test_again_it_is_already_so(self, frame: Path) -> None:
-        """Deterministic: the second run chooses the same and changes nothing."""
+    def test_auto_chooses_the_same_again(self, frame: Path) -> None:
+        """The second run chooses the same compression and changes nothing."""
         for target in ("auto", "auto:speed"):
             first = recompress(frame, target, readers="3.5", force=True)
             again = recompress(frame, target, readers="3.5")
             assert again.status is Status.ALREADY
             assert again.trials == first.trials
 
-    def test_readers_widen_the_choice(self, frame: Path) -> None:
-        """What needs a newer OpenEXR is only tried for readers that have it."""
+    def test_readers_limit_the_choice_of_auto(self, frame: Path) -> None:
+        """A compression that needs a newer OpenEXR is tried only for readers that have it."""
         assert "HTJ2K32" not in recompress(frame, "auto", dry_run=True).trials[0]
         assert "HTJ2K32" in recompress(frame, "auto", readers="3.4", dry_run=True).trials[0]
         assert "ZSTD" not in recompress(frame, "auto", readers="3.4", dry_run=True).trials[0]
         assert "ZSTD" in recompress(frame, "auto", readers="3.5", dry_run=True).trials[0]
 
-    def test_each_part_by_itself(self, tmp_path: Path) -> None:
-        """Deep parts have fewer choices; subsampled, tiled and tiny ones work as well."""
+    def test_auto_chooses_for_each_part(self, tmp_path: Path) -> None:
+        """Deep parts have fewer choices; subsampled, tiled and tiny parts work as well."""
         path = tmp_path / "parts.exr"
         specs = [
             PartSpec(name="a", window=(0, 0, 99, 70), noise=0.02),
@@ -202,8 +208,8 @@ class TestAuto:
         assert Targets((Compression.ZIP,)).notes == ()
 
 
-def test_what_the_library_can_not_be_given(tmp_path: Path) -> None:
-    """It takes memory for each pixel of a window, whatever the channels hold, and JPEG 2000 hours for many channels."""
+def test_does_not_give_openexr_what_it_takes_too_much_for(tmp_path: Path) -> None:
+    """It needs memory for each pixel of a window, and JPEG 2000 hours for many channels."""
     wide = tmp_path / "wide.exr"
     wide.write_bytes(build([PartSpec(channels=(("Y", 1, 1 << 20, 1),), window=(0, 0, (1 << 20) - 1, 31), noise=0.05)]))
     assert "window 1048576 pixels wide" in (recompress(wide, "piz", force=True).reason or "")

@@ -1,4 +1,4 @@
-"""Comparing two files: what differs is found, and named by part, level, chunk, channel and pixel."""
+"""Comparing two files finds every difference and names part, level, chunk, channel and pixel."""
 
 import struct
 from dataclasses import replace
@@ -39,16 +39,17 @@ def flipped(data: bytes, place: int) -> bytes:
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(file_specs(), st.integers(0, 3), st.sampled_from([Verify.LIBRARY, Verify.NATIVE]))
-def test_equal_pixels_are_equal_whatever_the_compression(
+def test_ignores_the_compression_when_comparing(
     tmp_path: Path, specs: list[PartSpec], step: int, verify: Verify
 ) -> None:
-    """The same picture packed in two ways is the same picture."""
+    """The same picture packed in two ways is equal."""
     others = [replace(spec, compression=(spec.compression + step) % (3 if spec.deep else 4)) for spec in specs]
     report = compare(tmp_path, build(specs), build(others), verify)
     assert (report.status, report.reason) == (Status.EQUAL, None)
 
 
-# One wrong byte in an uncompressed file lies where hand-counting says: chunk, then line, then channel by name.
+# Places of single bytes in an uncompressed file, counted by hand: chunk, then line, then channel
+# by name.
 SCAN = PartSpec(channels=CHANNELS, window=(-3, 5, 12, 24))
 LINE = 16 * (2 + 4 + 4)
 SUBSAMPLED = PartSpec(channels=(("BY", 1, 2, 2), ("Y", 1, 1, 1)), window=(0, 0, 15, 7))
@@ -68,10 +69,13 @@ DEEP = PartSpec(storage="deepscanline", channels=(("A", 1, 1, 1), ("Z", 2, 1, 1)
         (TILED, ("tile", 0, 1, 1, 1), 8 * 2 + 4 * 6, "part 0, level 1 1, chunk 9, channel Z, pixel x 6 y 4"),
     ],
 )
-def test_a_wrong_sample_is_named(
+def test_names_a_wrong_sample(
     tmp_path: Path, spec: PartSpec, key: tuple[object, ...], place: int, expected: str
 ) -> None:
-    """Coordinates are those of the data window; on smaller levels they count from the level's corner."""
+    """Coordinates are those of the data window.
+
+    On smaller levels they count from the corner of the level.
+    """
     data = build([spec])
     raw = explode(data)[0].raw[key]
     other = flipped(data, data.index(raw) + place)
@@ -80,7 +84,7 @@ def test_a_wrong_sample_is_named(
         assert report.reason == (f"differs: {expected}" if copy is other else None)
 
 
-def test_a_wrong_deep_sample_is_named(tmp_path: Path) -> None:
+def test_names_a_wrong_deep_sample(tmp_path: Path) -> None:
     """The pixel is found through the sample counts."""
     data = build([DEEP])
     raw = explode(data)[0].raw[("line", 9)]
@@ -104,15 +108,15 @@ def test_a_wrong_deep_sample_is_named(tmp_path: Path) -> None:
         ({"line_order": 1}, "part 0, attribute 'lineOrder' has a different value"),
     ],
 )
-def test_headers_are_compared_attribute_by_attribute(tmp_path: Path, change: dict[str, object], expected: str) -> None:
-    """What a recompression never changes must be the same; the compression may differ."""
+def test_names_a_different_attribute(tmp_path: Path, change: dict[str, object], expected: str) -> None:
+    """Everything that a recompression keeps must be equal; the compression may differ."""
     spec = PartSpec(attributes=(("owner", "string", b"a"),))
     changed = replace(spec, compression=3, **change)  # type: ignore[arg-type]
     assert (compare(tmp_path, build([spec]), build([changed])).reason or "").startswith(f"differs: {expected}")
 
 
-def test_damage_is_told_with_the_file_that_has_it(tmp_path: Path) -> None:
-    """Neither a damaged A nor a damaged B passes for a difference, and nothing is written."""
+def test_names_the_damaged_file(tmp_path: Path) -> None:
+    """A damaged A or B is not reported as a difference, and nothing is written."""
     data = build([PartSpec(compression=3)])
     assert (compare(tmp_path, data[:-3], data).reason or "").startswith("part 0, chunk")
     assert (compare(tmp_path, data, data[:-3]).reason or "").startswith("the other file is damaged: part 0, chunk")
@@ -138,10 +142,10 @@ class TestWhatWasReadOnce:
         monkeypatch.setattr(spans, "SPAN_BYTES", 16 * LINE)
 
     @pytest.mark.parametrize("threads", [1, 2])
-    def test_a_packer_that_errs_is_found_and_placed(
+    def test_finds_one_wrong_bit_of_a_packer(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
     ) -> None:
-        """One wrong bit in one of many spans fails the file, names the pixel, and keeps the original."""
+        """The file fails with the name of the pixel, and the original stays."""
         pack = ZipCodec.pack
 
         def err(codec: ZipCodec, group: ChunkGroup, raw: Raw) -> list[Packed]:
@@ -159,10 +163,13 @@ class TestWhatWasReadOnce:
         assert frame.read_bytes() == data
 
     @pytest.mark.parametrize(("verify", "times"), [(Verify.LIBRARY, 1), (Verify.NATIVE, 2)])
-    def test_the_source_is_unpacked_once(
+    def test_unpacks_the_source_once(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verify: Verify, times: int
     ) -> None:
-        """What takes long to unpack is unpacked once; our own decoder, which compares predicted bytes, reads again."""
+        """Unpacking can take long.
+
+        Our own decoder, which compares predicted bytes, reads the source again.
+        """
         frame, read = tmp_path / "a.exr", RawReader.read
         frame.write_bytes(build([self.SPEC]))
         seen: list[tuple[int, ...]] = []
@@ -177,10 +184,13 @@ class TestWhatWasReadOnce:
 
 
 @pytest.mark.parametrize("compression", [2, 3])
-def test_a_mistake_in_unpacking_the_source_is_found(
+def test_finds_a_mistake_in_unpacking_the_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: int
 ) -> None:
-    """What comes out of a source must pack to what was in it: no decoder of the new file could tell."""
+    """The unpacked bytes must pack to what was in the source.
+
+    No decoder of the new file could find such a mistake.
+    """
     accumulate = _RunningSums.accumulate
 
     def err(sums: _RunningSums, data: Raw) -> None:

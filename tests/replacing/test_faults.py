@@ -1,4 +1,4 @@
-"""Every call to the disk fails in every way: the name always stands for the whole old or the whole new file."""
+"""Every call to the disk fails in every way; the name stands for the whole old or new file."""
 
 import contextlib
 import os
@@ -32,19 +32,22 @@ EXCHANGE = FLAVOURS[0]
 
 
 @pytest.mark.parametrize("flavour", [*FLAVOURS, *TAKEN], ids=lambda flavour: flavour.name)
-def test_every_call_can_fail_in_every_way(tmp_path: Path, flavour: Flavour) -> None:
-    """Old or new, "recompressed" only with the new one, leftovers only by the sweep's rule; the next run goes on."""
+def test_any_failing_call_leaves_the_old_or_the_new_file(tmp_path: Path, flavour: Flavour) -> None:
+    """A file is reported as recompressed only if the new file is in place.
+
+    Leftovers are such that the sweep removes them, and the next run goes on.
+    """
     assert list(every_world(tmp_path, flavour)) == []
 
 
 @pytest.mark.parametrize("flavour", [*FLAVOURS, *TAKEN], ids=lambda flavour: flavour.name)
-def test_a_second_run_between_any_two_calls_costs_nothing(tmp_path: Path, flavour: Flavour) -> None:
-    """Both runs end, say what is true, remove only what they made, and the next run goes on."""
+def test_a_second_run_between_any_two_calls_loses_nothing(tmp_path: Path, flavour: Flavour) -> None:
+    """Both runs end, report the truth, and remove only what they made; the next run goes on."""
     assert list(every_meeting(tmp_path, flavour)) == []
 
 
-def test_the_worlds_meet_every_call(tmp_path: Path) -> None:
-    """A call that no flavour makes would never be seen to fail."""
+def test_the_trials_cover_every_call(tmp_path: Path) -> None:
+    """A call that no trial makes would never be seen to fail."""
     met: set[str] = set()
     for flavour in FLAVOURS:
         world = World(tmp_path / flavour.name, flavour, FaultyDisk(lacks=flavour.lacks))
@@ -63,27 +66,30 @@ BACKUPS = [flavour for flavour in FLAVOURS if flavour.backup]
 
 
 @pytest.mark.parametrize("flavour", BACKUPS, ids=lambda flavour: flavour.name)
-def test_what_somebody_puts_at_a_backups_place_stays(tmp_path: Path, flavour: Flavour) -> None:
-    """At any moment, also over the backup that is there, and also if the run is killed soon after."""
+def test_keeps_a_foreign_file_at_a_backups_place(tmp_path: Path, flavour: Flavour) -> None:
+    """It may come at any moment and replace our backup.
+
+    The run may be killed soon after that.
+    """
     assert list(every_intrusion(tmp_path / "not killed", flavour)) == []
     for later in range(4):
         assert list(every_intrusion(tmp_path / str(later), flavour, killed_after=later)) == []
 
 
 @pytest.mark.parametrize("flavour", BACKUPS, ids=lambda flavour: flavour.name)
-def test_runs_with_other_options_respect_each_others_backups(tmp_path: Path, flavour: Flavour) -> None:
-    """One keeps backups, the other does not, or has none; one of them is killed."""
+def test_runs_with_different_options_keep_each_others_backups(tmp_path: Path, flavour: Flavour) -> None:
+    """One run keeps backups, the other does not or has none; one of them is killed."""
     assert list(every_meeting_of_unlike_runs(tmp_path, flavour)) == []
 
 
-def test_a_backup_that_is_removed_without_a_look_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finds_the_bug_of_removing_a_backup_unchecked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A planted bug."""
     monkeypatch.setattr(Backup, "_withdraw", lambda self: disk.DISK.remove(self._path))
     assert list(every_intrusion(tmp_path, BACKUPS[0]))
 
 
-def test_a_backup_that_is_trusted_for_its_name_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A planted bug: whatever has the backup's place is taken for a backup of ours."""
+def test_finds_the_bug_of_trusting_a_backup_for_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted bug: any file at the backup's place is taken for our backup."""
 
     def trust(path: str, original: os.stat_result) -> temp_files.Record | None:
         return temp_files.Record(path, temp_files.identity(original), False, True) if os.path.lexists(path) else None
@@ -96,7 +102,7 @@ def test_a_backup_that_is_trusted_for_its_name_is_found(tmp_path: Path, monkeypa
 def truncate_in_place(
     self: Replacement, *, overwrite: bool = False, hard_links: object = (), spare: object = None
 ) -> list[str]:
-    """A planted bug: the new bytes are written over the old ones."""
+    """Plant a bug: write the new bytes over the old ones."""
     with open(self.path, "rb") as file:
         new = file.read()
     fd = os.open(self._original.path, os.O_WRONLY | os.O_TRUNC)
@@ -111,14 +117,14 @@ def truncate_in_place(
 def remove_before_rename(
     self: Replacement, *, overwrite: bool = False, hard_links: object = (), spare: object = None
 ) -> list[str]:
-    """A planted bug: for an instant there is no file of that name."""
+    """Plant a bug: for an instant no file has the name."""
     disk.DISK.remove(self._original.path)
     disk.DISK.rename(self.path, self._original.path)
     return []
 
 
 def swallow_errors(self: Replacement, data: memoryview, offset: int) -> None:
-    """A planted bug: a write that fails is taken for one that worked."""
+    """Plant a bug: a write that fails is taken for one that worked."""
     with contextlib.suppress(OSError):
         disk.DISK.write(self._fd, data, offset)
 
@@ -128,7 +134,7 @@ def swallow_errors(self: Replacement, data: memoryview, offset: int) -> None:
     [("commit", truncate_in_place), ("commit", remove_before_rename), ("write", swallow_errors)],
     ids=lambda value: getattr(value, "__name__", value),
 )
-def test_planted_bugs_are_found(tmp_path: Path, method: str, bug: object) -> None:
+def test_finds_planted_bugs(tmp_path: Path, method: str, bug: object) -> None:
     """A suite that has never found anything proves nothing."""
     original = getattr(Replacement, method)
     try:
@@ -142,7 +148,7 @@ def test_planted_bugs_are_found(tmp_path: Path, method: str, bug: object) -> Non
 
 
 class Renderer:
-    """Another program that works on the frame's name, once, just before a call of the commit."""
+    """Another program that changes the frame once, just before a call of the commit."""
 
     def __init__(self, world: World, action: str, at: int) -> None:
         self.world, self.action, self.at = world, action, at
@@ -152,7 +158,10 @@ class Renderer:
         world.disk.before = self.act
 
     def act(self, number: int, _name: str) -> None:
-        """Do it, and note what the name must hold when all is over (None: that is not decided by this)."""
+        """Change the frame, and note what the name must stand for in the end.
+
+        None: that is not decided by this.
+        """
         if number != self.at:
             return
         frame = self.world.frame
@@ -178,7 +187,7 @@ class Renderer:
             self.expected = OLD + b"more" if was_old else None
 
     def finish(self) -> None:
-        """The writer that had the file open writes, after the job has ended."""
+        """Write as a program that had the file open and goes on after the job has ended."""
         if self.fd >= 0:
             os.write(self.fd, b"more")
             os.close(self.fd)
@@ -207,8 +216,11 @@ def races(tmp_path: Path, flavour: Flavour, action: str) -> Iterator[str]:
 )
 @pytest.mark.parametrize("action", ["append", "hold open", "replace"])
 @pytest.mark.parametrize("flavour", FLAVOURS[:2], ids=lambda flavour: flavour.name)
-def test_what_a_renderer_does_meanwhile_survives(tmp_path: Path, flavour: Flavour, action: str) -> None:
-    """Up to the last instant. Where names can't be exchanged, one gap is left, between the last look and the rename."""
+def test_keeps_what_a_renderer_writes_meanwhile(tmp_path: Path, flavour: Flavour, action: str) -> None:
+    """That holds to the last instant.
+
+    If names can't be exchanged, a gap remains between the last look and the rename.
+    """
     lost = list(races(tmp_path, flavour, action))
     if flavour.name == "link and rename" and action == "replace":
         assert [problem for problem in lost if "rename" not in problem] == []
@@ -218,14 +230,17 @@ def test_what_a_renderer_does_meanwhile_survives(tmp_path: Path, flavour: Flavou
 
 
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="exchange and leases are Linux's")
-def test_a_change_that_hides_behind_the_old_mtime_survives(tmp_path: Path) -> None:
-    """As rsync and exiftool make it. The ctime tells, up to the last look before the exchange."""
+def test_keeps_a_change_that_restores_the_mtime(tmp_path: Path) -> None:
+    """Programs such as rsync and exiftool make such changes.
+
+    The ctime shows them, up to the last look before the exchange.
+    """
     lost = list(races(tmp_path, EXCHANGE, "patch"))
     assert [problem for problem in lost if "exchange" not in problem] == []
 
 
-def test_what_is_rendered_after_the_swap_is_not_spread_to_the_other_names(tmp_path: Path) -> None:
-    """Hard links are given the file that was verified, whatever has its name by then."""
+def test_relinks_only_the_verified_file(tmp_path: Path) -> None:
+    """Another program may have taken its name after the exchange."""
     flavour = next(flavour for flavour in FLAVOURS if flavour.twin)
     quiet = World(tmp_path / "quiet", flavour, FaultyDisk())
     quiet.run()
@@ -238,8 +253,8 @@ def test_what_is_rendered_after_the_swap_is_not_spread_to_the_other_names(tmp_pa
         assert [name for name in world.leftovers() if name.endswith(".tmp")] == []
 
 
-def test_a_swap_that_does_not_look_is_found(tmp_path: Path) -> None:
-    """The fourth planted bug: exchange, and trust that the right file came out."""
+def test_finds_the_bug_of_an_unchecked_exchange(tmp_path: Path) -> None:
+    """A planted bug: exchange, and trust that the right file came out."""
     settle = Exchange._settle
     try:
         Exchange._settle = lambda self: None  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""Storage that is not a local disk: recognised by its type or by a probe, and never trusted with what it can't do."""
+"""Storage that is not a local disk is recognized, and never trusted with what it can't do."""
 
 import ctypes
 import errno
@@ -36,7 +36,7 @@ def frame(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mounted_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Let every folder look as if it were on another kind of file system."""
+    """Make every folder look as if it were on another kind of file system."""
 
     def be(kind: str) -> None:
         monkeypatch.setattr(mounts, "mount_of", lambda *_: Mount(kind, "server:/export"))
@@ -47,7 +47,9 @@ def mounted_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 class RefusingDisk(Disk):
-    """Refuses to rename over a file that this process holds open, after removing it, as SMB clients do.
+    """Refuse to rename over a file that this process holds open, as SMB clients do.
+
+    The target is removed all the same.
 
     Attributes:
         refused: whether that has happened.
@@ -77,8 +79,8 @@ class RefusingDisk(Disk):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the mount table of Linux")
-def test_the_kind_is_that_of_the_mount_table(tmp_path: Path) -> None:
-    """Also of folders whose device number is not in it, and with blanks in their names."""
+def test_finds_the_kind_of_storage_in_the_mount_table(tmp_path: Path) -> None:
+    """Also for folders whose device number is not in it, and for names with blanks."""
     shown = subprocess.run(["stat", "-f", "-c", "%T", "/proc"], check=True, capture_output=True, text=True).stdout
     assert mount_of(os.stat("/proc").st_dev, "/proc").kind == shown.strip() == "proc"
     assert mount_of(os.makedev(0, 999_999), "/proc/self").kind == "proc"
@@ -87,10 +89,13 @@ def test_the_kind_is_that_of_the_mount_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", sorted(SMB))
 @pytest.mark.parametrize("force", [True, False])
-def test_nothing_is_replaced_in_place_on_smb(
+def test_replaces_nothing_in_place_on_smb(
     frame: Path, mounted_as: Callable[[str], None], kind: str, force: bool
 ) -> None:
-    """Issue 14, A1: every frame was destroyed. A root there is a usage error; a mount below a root fails by file."""
+    """A root there is a usage error; files on a mount below a root fail.
+
+    Every frame was destroyed (issue 14, A1).
+    """
     mounted_as(kind)
     with pytest.raises(OptionsError, match=r"can't be replaced in place .*; use --output \(-o DIR\)"):
         Run([str(frame.parent)], Options(rules=RecompressRules(force=force)))
@@ -103,10 +108,10 @@ def test_nothing_is_replaced_in_place_on_smb(
 
 
 @pytest.mark.parametrize("removes", [True, False])
-def test_storage_that_behaves_like_smb_is_found_by_a_probe(
+def test_probe_finds_storage_that_behaves_like_smb(
     frame: Path, mounted_as: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, removes: bool
 ) -> None:
-    """Whatever it is called: two files of our own tell, before any frame is touched, and both are removed."""
+    """Two files of our own show it, before any frame is touched; both are removed."""
     mounted_as("fuse.other")
     refusing = RefusingDisk(removes=removes)
     monkeypatch.setattr(disk, "DISK", refusing)
@@ -117,7 +122,7 @@ def test_storage_that_behaves_like_smb_is_found_by_a_probe(
     assert frame.read_bytes() == DATA
 
 
-def test_storage_is_probed_once_and_a_dry_run_writes_nothing(
+def test_probes_storage_once_and_never_in_a_dry_run(
     frame: Path, mounted_as: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Local disks are not probed at all."""
@@ -140,10 +145,13 @@ def test_storage_is_probed_once_and_a_dry_run_writes_nothing(
 
 
 @pytest.mark.parametrize("place", ["Show\xa0-\xa0ext4\xa0x", "a\rb\rc", "a\u3000b"])
-def test_the_mount_table_is_split_at_blanks_and_line_feeds_only(
+def test_splits_the_mount_table_at_blanks_and_line_feeds_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    """A mount point may hold every other kind of white space; lines that can't be understood are passed over."""
+    """A mount point may hold any other white space.
+
+    Lines that can't be parsed are passed over.
+    """
     table = tmp_path / "mountinfo"
     good = f"36 35 98:0 / /mnt/{place} rw - cifs //server/share rw"
     table.write_bytes(f"1 2 3:4 / /mnt/b rw - ext4 /dev/sda rw\nnonsense\n{good}\n".encode())
@@ -155,10 +163,11 @@ def test_the_mount_table_is_split_at_blanks_and_line_feeds_only(
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS, errno.EINVAL])
-def test_where_statx_is_forbidden_an_ordinary_look_does(
-    frame: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    """As containers forbid calls that are newer than their rules: every frame failed, and left a temp file."""
+def test_uses_stat_if_statx_is_forbidden(frame: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Containers forbid calls that are newer than their rules.
+
+    Every frame failed, and left a temp file.
+    """
 
     def forbidden(*_arguments: object) -> int:
         ctypes.set_errno(number)
@@ -171,18 +180,21 @@ def test_where_statx_is_forbidden_an_ordinary_look_does(
 
 
 def refuse_leases(_self: Disk, _fd: int) -> bool:
-    """As an NFSv4 client without a delegation."""
+    """Refuse leases as an NFSv4 client without a delegation does."""
     return True
 
 
 @pytest.mark.parametrize("options", [{}, {"output": True}, {"backup": True}])
-def test_a_lease_that_is_refused_means_a_writer_on_local_disks_only(
+def test_a_refused_lease_means_a_writer_on_local_disks_only(
     frame: Path,
     mounted_as: Callable[[str], None],
     monkeypatch: pytest.MonkeyPatch,
     options: dict[str, bool],
 ) -> None:
-    """Issue 14, B3: on NFSv4 every file was skipped as "open for writing", and the run exited with 0."""
+    """Regression test for issue 14, B3.
+
+    On NFSv4 every file was skipped as "open for writing", with exit code 0.
+    """
     monkeypatch.setattr(Disk, "has_writer", refuse_leases)
     places = {name: frame.parent.with_name(name) for name in options}
     report = recompress(frame, **places)  # type: ignore[arg-type]
@@ -192,10 +204,13 @@ def test_a_lease_that_is_refused_means_a_writer_on_local_disks_only(
     assert report.status is Status.RECOMPRESSED, report.reason
 
 
-def test_elsewhere_a_frame_must_be_a_minute_old_by_the_servers_clock(
+def test_skips_young_frames_on_other_storage(
     frame: Path, mounted_as: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nobody can tell whether it is still being written."""
+    """Nothing shows whether they are still being written.
+
+    A frame must be a minute old by the server's clock.
+    """
     os.utime(frame)
     mounted_as("nfs4")
     report = recompress(frame)
@@ -211,10 +226,13 @@ def test_elsewhere_a_frame_must_be_a_minute_old_by_the_servers_clock(
 
 
 @pytest.mark.parametrize("where", ["in place", "backup"])
-def test_links_that_look_like_other_files_are_no_links(
+def test_uses_no_hard_links_that_look_like_other_files(
     frame: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """Issue 14, B4: on sshfs every file was "replaced by another file", and backups were left behind."""
+    """Regression test for issue 14, B4.
+
+    On sshfs every file was "replaced by another file", and backups stayed.
+    """
 
     def link(_self: Disk, path: str, target: str) -> None:
         with open(path, "rb") as source, open(target, "xb") as other:
@@ -237,10 +255,13 @@ def test_links_that_look_like_other_files_are_no_links(
 
 @pytest.mark.parametrize("step", [1_000_000_000, 2_000_000_000, 10_000_000, 100])
 @pytest.mark.parametrize("notes", [True, False], ids=["notes", "no attributes"])
-def test_a_second_run_knows_its_output_by_coarse_times(
+def test_second_run_recognizes_outputs_with_coarse_times(
     frame: Path, monkeypatch: pytest.MonkeyPatch, step: int, notes: bool
 ) -> None:
-    """Issue 14, B5: on vfat, exFAT, NTFS and SMB all was done again, or skipped as made from another file."""
+    """Regression test for issue 14, B5.
+
+    On vfat, exFAT, NTFS and SMB, files were recompressed again or skipped.
+    """
     real = Disk.set_times
 
     def coarse(self: Disk, fd: int, path: str, accessed: int, modified: int) -> None:
@@ -256,14 +277,17 @@ def test_a_second_run_knows_its_output_by_coarse_times(
     assert recompress(frame, output=output).status is Status.ALREADY
 
 
-def test_storage_of_unknown_size_is_not_full(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Issue 14, B7: some FUSE mounts report 0 blocks in total; every file was refused."""
+def test_does_not_take_storage_of_unknown_size_for_full(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression test for issue 14, B7.
+
+    Some FUSE mounts report 0 blocks in total; every file was refused.
+    """
     monkeypatch.setattr("shutil.disk_usage", lambda _path: (0, 0, 0))
     assert recompress(frame).status is Status.RECOMPRESSED
 
 
-def test_a_run_that_skips_everything_for_one_reason_says_so(frame: Path) -> None:
-    """Exit code 1: it looks like success otherwise, and nothing was done."""
+def test_skipping_everything_for_one_reason_is_a_failure(frame: Path) -> None:
+    """The exit code is 1, because nothing was done."""
     os.link(frame, frame.with_name("twin.exr"))
     command = [sys.executable, "-m", "exrbatch", "recompress", str(frame.parent)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -271,10 +295,13 @@ def test_a_run_that_skips_everything_for_one_reason_says_so(frame: Path) -> None
     assert "nothing was done: all files were skipped for one reason: it has 2 hard links" in done.stdout
 
 
-def test_a_probe_that_can_remove_nothing_is_made_once_and_names_what_it_left(
+def test_probes_once_if_probe_files_cannot_be_removed(
     frame: Path, mounted_as: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where files may be made but not removed, every frame left more of them, and no message named any."""
+    """The message names the files that the probe left.
+
+    Before, every frame left more of them, and no message named any.
+    """
 
     def refuse(_self: Disk, _path: str) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
@@ -290,10 +317,10 @@ def test_a_probe_that_can_remove_nothing_is_made_once_and_names_what_it_left(
     assert all(name in (first.reason or "") for name in left)
 
 
-def test_a_probe_that_fails_once_is_made_again(
+def test_repeats_a_probe_that_failed(
     frame: Path, mounted_as: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One lost reply must not cost all frames of a folder."""
+    """One lost reply must not fail all frames of a folder."""
     real, calls = Disk.create, []
 
     def fail_once(self: Disk, path: str) -> int:

@@ -1,4 +1,4 @@
-"""Files with several names, and originals that are kept."""
+"""Files with several names, and backups of originals."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def temps_in(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob(".exrbatch-*")]
 
 
-def test_break_gives_the_new_file_to_one_name(frame: Path) -> None:
+def test_break_replaces_one_name_only(frame: Path) -> None:
     """The other name keeps the old file, untouched."""
     other = frame.with_name("other.exr")
     os.link(frame, other)
@@ -37,8 +37,8 @@ def test_break_gives_the_new_file_to_one_name(frame: Path) -> None:
     assert (frame.stat().st_nlink, other.stat().st_nlink) == (1, 1)
 
 
-def test_relink_gives_the_new_file_to_all_names(frame: Path, tmp_path: Path) -> None:
-    """All names stay one file; each is reported once, and a second run finds nothing to do."""
+def test_relink_replaces_all_names(frame: Path, tmp_path: Path) -> None:
+    """All names stay one file and each is reported once; a second run has nothing to do."""
     other = tmp_path / "in" / "b.exr"
     os.link(frame, other)
     reports = list(recompress_many(tmp_path / "in", hardlinks="relink", jobs=1))
@@ -53,15 +53,15 @@ def test_relink_gives_the_new_file_to_all_names(frame: Path, tmp_path: Path) -> 
 
 
 def test_relink_needs_all_names(frame: Path, tmp_path: Path) -> None:
-    """A name outside the paths given would be parted from the others: nothing is touched."""
+    """A name outside the given paths would be separated from the others, so nothing is touched."""
     os.link(frame, tmp_path / "outside.exr")
     (report,) = recompress_many(tmp_path / "in", hardlinks="relink", jobs=1)
     assert (report.status, report.reason) == (Status.SKIPPED, "some of its hard links lie outside the paths given")
     assert frame.read_bytes() == DATA
 
 
-def test_backups_go_when_the_new_file_is_in_place(frame: Path, tmp_path: Path) -> None:
-    """Without --keep-backups the folder is empty of frames again; with it the tree of originals is there."""
+def test_removes_backups_when_new_files_are_in_place(frame: Path, tmp_path: Path) -> None:
+    """With --keep-backups they stay, as a tree of the originals."""
     backups = tmp_path / "backups"
     (report,) = recompress_many(tmp_path / "in", backup_dir=backups, jobs=1)
     assert report.status is Status.RECOMPRESSED
@@ -72,16 +72,18 @@ def test_backups_go_when_the_new_file_is_in_place(frame: Path, tmp_path: Path) -
     assert frame.stat().st_nlink == 1
 
 
-def test_a_file_that_stays_needs_no_backup(frame: Path, tmp_path: Path) -> None:
-    """NO_GAIN makes none."""
+def test_makes_no_backup_of_a_file_that_stays(frame: Path, tmp_path: Path) -> None:
+    """A file that ends as NO_GAIN gets none."""
     frame.write_bytes(INCOMPRESSIBLE)
     assert recompress(frame, "zips", backup=tmp_path / "backup.exr").status is Status.NO_GAIN
     assert not (tmp_path / "backup.exr").exists()
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_a_backup_is_the_original(frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
-    """A hard link, or a copy with the same bytes and mtime where there are no links."""
+def test_a_backup_is_a_link_or_an_exact_copy(
+    frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """If there are no hard links, it is a copy with the same bytes and mtime."""
     if not links:
 
         def refuse(*_arguments: object) -> None:
@@ -101,8 +103,8 @@ def test_a_backup_is_the_original(frame: Path, tmp_path: Path, monkeypatch: pyte
     "what", ["other bytes", "the same bytes", "a hard link", "a link", "a dangling link", "a folder"]
 )
 @pytest.mark.parametrize("keep", [True, False])
-def test_what_lies_at_a_backups_place_is_never_trusted(frame: Path, tmp_path: Path, what: str, keep: bool) -> None:
-    """Whatever it is, and however much it looks like a backup: the file is left alone, and so is it."""
+def test_never_trusts_a_file_at_a_backups_place(frame: Path, tmp_path: Path, what: str, keep: bool) -> None:
+    """However much it looks like a backup, both files are left alone."""
     backup = tmp_path / "backups" / "frame.exr"
     backup.parent.mkdir()
     if what == "a hard link":
@@ -123,8 +125,11 @@ def test_what_lies_at_a_backups_place_is_never_trusted(frame: Path, tmp_path: Pa
     assert frame.read_bytes() == DATA
 
 
-def test_a_snapshot_of_the_users_is_no_backup_folder(frame: Path, tmp_path: Path) -> None:
-    """Issue 13, A3: `cp -al in mine`, then --backup-dir mine emptied the snapshot."""
+def test_keeps_a_snapshot_used_as_backup_folder(frame: Path, tmp_path: Path) -> None:
+    """Regression test for issue 13, A3.
+
+    `cp -al in mine`, then --backup-dir mine emptied the snapshot.
+    """
     subprocess.run(["cp", "-al", tmp_path / "in", tmp_path / "mine"], check=True)
     for hardlinks in ("skip", "break"):
         (report,) = recompress_many(tmp_path / "in", backup_dir=tmp_path / "mine", hardlinks=hardlinks, jobs=1)
@@ -133,8 +138,8 @@ def test_a_snapshot_of_the_users_is_no_backup_folder(frame: Path, tmp_path: Path
     assert frame.read_bytes() == DATA
 
 
-def test_a_backup_stays_when_the_swap_fails(frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a rename that failed nothing is known for certain: the backup stays, and the reason says where it is."""
+def test_keeps_the_backup_if_the_rename_fails(frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failed rename nothing is certain; the reason says where the backup is."""
 
     def fail(*_arguments: object) -> None:
         raise OSError(5, "Input/output error")
@@ -150,7 +155,7 @@ def test_a_backup_stays_when_the_swap_fails(frame: Path, tmp_path: Path, monkeyp
 
 
 def die_at(call: str, frame: Path, backup: Path) -> None:
-    """Let a run die at a call to the disk."""
+    """Kill a run at a call to the disk."""
 
     def die(*_arguments: object) -> None:
         raise KeyboardInterrupt
@@ -161,10 +166,11 @@ def die_at(call: str, frame: Path, backup: Path) -> None:
             recompress(frame, backup=backup)
 
 
-def test_a_killed_runs_backup_is_adopted_once_it_is_dead(
-    frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As long as the other run lives, the file is left to it; then the next run goes on, and the record goes."""
+def test_takes_over_the_backup_of_a_killed_run(frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the other run lives, it keeps the file.
+
+    Then the next run goes on and removes the record.
+    """
     backup = tmp_path / "backup.exr"
     die_at("exchange", frame, backup)
     assert (frame.stat().st_nlink, backup.exists()) == (3, True)
@@ -177,10 +183,10 @@ def test_a_killed_runs_backup_is_adopted_once_it_is_dead(
     assert temps_in(tmp_path) == []
 
 
-def test_a_run_that_is_killed_before_its_backup_is_in_place_is_no_obstacle(
+def test_goes_on_after_a_run_killed_before_its_backup(
     frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The names that it gave the frame are no hard links of the user's, also where nobody has swept them up yet."""
+    """The names that it gave the frame do not count as the user's hard links, swept or not."""
     backup = tmp_path / "backup.exr"
     die_at("rename_new", frame, backup)
     assert (frame.stat().st_nlink, backup.exists()) == (3, False)

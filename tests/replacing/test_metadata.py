@@ -1,4 +1,7 @@
-"""Owner, mode and access lists: kept, or refused before any work; never more open than before."""
+"""Owner, mode and access lists are kept, or the file is skipped.
+
+A file is never more open than before.
+"""
 
 import os
 import shutil
@@ -34,7 +37,7 @@ def frame(tmp_path: Path) -> Path:
 
 
 def acl(*entries: tuple[int, int, int]) -> bytes:
-    """An access control list: tag, permissions, user or group."""
+    """Build an access control list: tag, permissions, user or group."""
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
@@ -42,11 +45,17 @@ NOBODY_ELSE = 0xFFFFFFFF
 FOR_ONE_USER = acl(
     (0x01, 6, NOBODY_ELSE), (0x02, 6, 1234), (0x04, 0, NOBODY_ELSE), (0x10, 6, NOBODY_ELSE), (0x20, 0, NOBODY_ELSE)
 )
-"""The owner and user 1234 may read and write, nobody else may anything; the mode shows the mask, as group's bits."""
+"""The owner and user 1234 may read and write, nobody else has any permission.
+
+The mode shows the mask as the bits of the group.
+"""
 
 
 def without_chown(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run the command line as root without the right to give files away, as in a container or with root squash."""
+    """Run the command line as root without the right to give files away.
+
+    That is the case in containers and with root squash.
+    """
     if shutil.which("setpriv") is None:
         pytest.skip("setpriv is not installed")
     command = ["setpriv", "--bounding-set=-chown", "--inh-caps=-chown", sys.executable, "-m", "exrbatch", "recompress"]
@@ -57,9 +66,12 @@ def without_chown(*arguments: object, code: int = 0) -> subprocess.CompletedProc
 
 @root_only
 class TestWithoutTheRightToGiveFilesAway:
-    """Issue 13, B7: 1234:1234 0640 became 0:0 0640, and the status was "recompressed"."""
+    """Root may be unable to give files away.
 
-    def test_in_place_it_is_skipped(self, frame: Path) -> None:
+    1234:1234 0640 became 0:0 0640, and the status was "recompressed" (issue 13, B7).
+    """
+
+    def test_skips_a_file_whose_owner_cannot_be_kept(self, frame: Path) -> None:
         """Nothing is touched, and the reason is given."""
         os.chown(frame, 1234, 1234)
         frame.chmod(0o640)
@@ -69,8 +81,11 @@ class TestWithoutTheRightToGiveFilesAway:
         assert frame.read_bytes() == DATA
         assert [path.name for path in frame.parent.iterdir()] == [frame.name]
 
-    def test_forced_and_in_an_output_the_new_group_gets_nothing(self, frame: Path, tmp_path: Path) -> None:
-        """What the old group could read, the new one may not; it is said."""
+    def test_a_new_group_gets_no_permissions(self, frame: Path, tmp_path: Path) -> None:
+        """With --force or -o, the new group may not read what the old group could.
+
+        A note says so.
+        """
         os.chown(frame, 1234, 1234)
         frame.chmod(0o2640)
         for options in (("-o", tmp_path / "out"), ("--force",)):
@@ -82,7 +97,7 @@ class TestWithoutTheRightToGiveFilesAway:
 
 
 def refuse_attributes(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Let the file system refuse an attribute."""
+    """Make the file system refuse an attribute."""
     real = Disk.set_xattr
 
     def refuse(self: Disk, fd: int, attribute: str, value: bytes) -> None:
@@ -104,10 +119,10 @@ def with_attribute(frame: Path, name: str, value: bytes) -> None:
     ("name", "value", "what"),
     [("user.shot", b"ab010", "attribute user.shot"), ("system.posix_acl_access", FOR_ONE_USER, "access control list")],
 )
-def test_attributes_that_can_not_be_kept(
+def test_skips_or_notes_attributes_that_cannot_be_kept(
     frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: bytes, what: str
 ) -> None:
-    """In place: skipped unless forced. In an output, and in a copied backup: a note."""
+    """In place the file is skipped unless forced; an output or a copied backup gets a note."""
     with_attribute(frame, name, value)
     refuse_attributes(monkeypatch, name)
     report = recompress(frame)
@@ -126,10 +141,10 @@ def test_attributes_that_can_not_be_kept(
     assert (report.status, report.notes) == (Status.RECOMPRESSED, (f"its {what} could not be kept",))
 
 
-def test_a_copied_backup_says_what_it_could_not_keep(
+def test_notes_what_a_copied_backup_could_not_keep(
     frame: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On another file system, whose attributes may be others."""
+    """Another file system may have other attributes."""
     with_attribute(frame, "user.shot", b"ab010")
     backup = tmp_path / "backup.exr"
     link, set_xattr = Disk.link, Disk.set_xattr
@@ -156,10 +171,10 @@ LOST = st.sets(st.sampled_from(("owner", "group", "access control list")))
 
 
 @given(BITS, BITS, st.lists(st.tuples(st.sampled_from((2, 8)), BITS)), BITS, LOST, st.booleans())
-def test_nobody_gets_a_bit_that_they_did_not_have(
+def test_nobody_gains_a_permission(
     group: int, other: int, named: list[tuple[int, int]], bound: int, lost: set[str], has_list: bool
 ) -> None:
-    """Whatever is lost: members of the old group, of the new one, those whom a list named, and everybody else."""
+    """Whatever is lost, for members of the old and new group, listed users, and everybody else."""
     mask = bound if named else None
     entries = [(1, 6, NOBODY_ELSE), *((tag, bits, 7) for tag, bits in named), (4, group, NOBODY_ELSE)]
     entries += ([] if mask is None else [(16, mask, NOBODY_ELSE)]) + [(32, other, NOBODY_ELSE)]
@@ -190,7 +205,10 @@ def test_nobody_gets_a_bit_that_they_did_not_have(
 
 
 class TestFolders:
-    """Issue 13, B8: the frames of a 0700 folder became readable to everybody below -o and --backup-dir."""
+    """Folders of a mirrored tree are no more open than their counterparts.
+
+    The frames of a 0700 folder became readable to everybody (issue 13, B8).
+    """
 
     @pytest.fixture
     def tree(self, tmp_path: Path) -> Path:
@@ -202,8 +220,8 @@ class TestFolders:
         return tmp_path / "in"
 
     @pytest.mark.parametrize("kind", ["output", "backup_dir"])
-    def test_new_folders_are_as_open_as_those_they_mirror(self, tree: Path, kind: str) -> None:
-        """Also the root of the tree; folders above it follow the umask."""
+    def test_new_folders_have_the_mode_of_their_counterparts(self, tree: Path, kind: str) -> None:
+        """That includes the root of the tree; folders above it follow the umask."""
         if os.geteuid() == 0:
             os.chown(tree / "open" / "group", 1234, 2345)
         root = tree.with_name("above") / "root"
@@ -219,16 +237,16 @@ class TestFolders:
             assert (oct(mine.st_mode), mine.st_uid, mine.st_gid) == (oct(theirs.st_mode), theirs.st_uid, theirs.st_gid)
         assert stat.S_IMODE(root.parent.stat().st_mode) == 0o755
 
-    def test_folders_that_exist_stay_as_they_are(self, tree: Path) -> None:
-        """They are the user's."""
+    def test_keeps_the_mode_of_existing_folders(self, tree: Path) -> None:
+        """They belong to the user."""
         root = tree.with_name("out")
         (root / "open").mkdir(parents=True)
         (root / "open").chmod(0o777)
         list(recompress_many(tree, output=root, jobs=1))
         assert stat.S_IMODE((root / "open").stat().st_mode) == 0o777
 
-    def test_a_folder_that_is_not_writable_can_be_mirrored(self, tree: Path) -> None:
-        """Its copy must take files."""
+    def test_mirrors_a_folder_that_is_not_writable(self, tree: Path) -> None:
+        """Its copy must be writable for the run."""
         (tree / "open" / "secret").chmod(0o500)
         reports = list(recompress_many(tree, output=tree.with_name("out"), jobs=1))
         assert {report.status for report in reports} == {Status.RECOMPRESSED}

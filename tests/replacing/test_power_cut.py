@@ -1,7 +1,8 @@
-"""The power goes before any call that changes a name or syncs: what a real file system then holds is whole.
+"""After a power cut at any call, a real file system holds the old or the new file, whole.
 
-The image of a small file system is copied while a job works on it. A copy holds what had reached the disk by then and
-nothing of what was only in memory; when it is mounted, the file system recovers as after a real cut.
+The image of a small file system is copied while a job works on it. A copy holds what had reached
+the disk by then and nothing of what was only in memory. When it is mounted, the file system
+recovers as after a real cut.
 """
 
 import contextlib
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.skipif(
 OLD = build([PartSpec(window=(0, 0, 95, 95), noise=0.05)])  # the new one is too large, too, to be kept in an inode
 PIXELS = explode(OLD)[0].raw
 CUTS = ("sync", "rename", "rename_new", "exchange", "sync_directory", "remove", "link")
-"""The calls that change names or sync: before each of them, and after the last, the power is cut."""
+"""Calls that change names or sync. The power is cut before each of them, and after the last."""
 EXCHANGE = FLAVOURS[0]
 CUT_FLAVOURS = [flavour for flavour in FLAVOURS if not flavour.name.startswith("output ") and "," not in flavour.name]
 """Without the outputs that are renamed over: that is what the plain rename does."""
@@ -43,7 +44,10 @@ CUT_FLAVOURS = [flavour for flavour in FLAVOURS if not flavour.name.startswith("
 
 @dataclass(frozen=True)
 class FileSystem:
-    """How to make one in an image and how to mount it: so that it writes nothing for its age while a test runs."""
+    """How to make a file system in an image, and how to mount it.
+
+    Mount options keep it from writing just because time passes.
+    """
 
     name: str
     mkfs: tuple[str, ...]
@@ -61,7 +65,10 @@ FILE_SYSTEMS = [
 
 @contextlib.contextmanager
 def mounted(folder: Path, *arguments: object) -> Iterator[Path]:
-    """Mount something, and unmount it whatever happens; the loop device of an image goes with that."""
+    """Mount something, and unmount it whatever happens.
+
+    That releases the loop device of an image, too.
+    """
     folder.mkdir()
     subprocess.run(["mount", *map(str, arguments), folder], check=True, capture_output=True, text=True)
     try:
@@ -77,12 +84,12 @@ def mounted(folder: Path, *arguments: object) -> Iterator[Path]:
 
 
 def in_memory(folder: Path) -> contextlib.AbstractContextManager[Path]:
-    """A place for images where nothing waits for this machine's own disk."""
+    """Return a folder for images that does not wait for this machine's disk."""
     return mounted(folder, "-t", "tmpfs", "-o", "size=1G", "exrbatch-test")
 
 
 def make_image(system: FileSystem, image: Path) -> None:
-    """Make an empty file system in a file with holes."""
+    """Make an empty file system in a sparse file."""
     with image.open("xb") as file:
         file.truncate(system.megabytes << 20)
     subprocess.run([*system.mkfs, image], check=True, capture_output=True, text=True)
@@ -90,7 +97,7 @@ def make_image(system: FileSystem, image: Path) -> None:
 
 @functools.cache
 def why_not(system: FileSystem) -> str | None:
-    """Tell why this file system can't be made or mounted here, or None if it can."""
+    """Say why this file system can't be made or mounted here, or None if it can."""
     if shutil.which(system.mkfs[0]) is None:
         return f"{system.mkfs[0]} is not installed"
     try:
@@ -104,7 +111,7 @@ def why_not(system: FileSystem) -> str | None:
 
 @pytest.fixture(params=FILE_SYSTEMS, ids=lambda system: system.name)
 def system(request: pytest.FixtureRequest) -> FileSystem:
-    """Each file system; those that this machine lacks are skipped, visibly."""
+    """Return each file system; those that this machine lacks are skipped visibly."""
     found: FileSystem = request.param
     reason = why_not(found)
     if reason is not None:
@@ -114,32 +121,35 @@ def system(request: pytest.FixtureRequest) -> FileSystem:
 
 @pytest.fixture
 def memory(tmp_path: Path, system: FileSystem) -> Iterator[Path]:
-    """A folder for the images."""
+    """Return a folder for the images."""
     with in_memory(tmp_path / "memory") as folder:
         yield folder
 
 
 class ForgetfulDisk(FaultyDisk):
-    """Leaves some calls out and says that they are done: a planted bug."""
+    """Plant a bug: omit some calls and report success."""
 
     def __init__(self, lacks: tuple[str, ...] = (), forgets: tuple[str, ...] = ()) -> None:
         super().__init__(lacks=lacks)
         self.forgets = forgets
 
     def meet(self, name: str, real: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        """Carry out a call unless it is one of those that are left out."""
+        """Carry out a call unless it is one of those to omit."""
         return super().meet(name, (lambda *_: None) if name in self.forgets else real, arguments)
 
 
 class Shot(World):
-    """A world whose frame is larger; outputs and backups, which are kept, go to folders that are yet to be made."""
+    """A folder with a larger frame.
+
+    Outputs and backups, which are kept, go to folders that do not exist yet.
+    """
 
     def __init__(self, folder: Path, flavour: Flavour, faulty: FaultyDisk) -> None:
         super().__init__(folder, flavour, faulty)
         self.frame.write_bytes(OLD)
 
     def plan(self) -> RecompressJob:
-        """What is asked of the job."""
+        """Return the job."""
         plan = super().plan()
         deep = str(self.folder / "out" / "deep" / "er" / "frame.exr")
         place = {"destination": plan.destination and deep, "backup": plan.place.backup and deep}
@@ -147,15 +157,19 @@ class Shot(World):
 
 
 class PowerCuts:
-    """One job on one file system, and what each cut of the power leaves of it."""
+    """One job on one file system, and what each power cut leaves of it."""
 
     def __init__(self, system: FileSystem, disk: ForgetfulDisk, flavour: Flavour, *, others_sync: bool) -> None:
-        """`others_sync`: just before each cut another program syncs a file of its own, and the names go along."""
+        """Prepare the job.
+
+        `others_sync`: just before each cut another program syncs a file of its own, which also
+        writes the names.
+        """
         self._system, self._disk, self._flavour, self._others_sync = system, disk, flavour, others_sync
         self._copies: list[tuple[str, Path]] = []
 
     def problems(self, folder: Path) -> Iterator[str]:
-        """Run the job, then look at every copy; yield what must not be."""
+        """Run the job, then check every copy; yield each problem."""
         image = folder / "disk.img"
         make_image(self._system, image)
         with mounted(folder / "disk", "-o", self._system.options, image) as root:
@@ -186,7 +200,7 @@ class PowerCuts:
         self._copies.append((when, copy))
 
     def _after(self, plan: RecompressJob, *, at_end: bool) -> Iterator[str]:
-        """What must not be found when the power is back, before and after the sweep that the next run begins with."""
+        """Yield problems after the power is back, before and after the sweep of the next run."""
         allowed = {"new"} if at_end else {"new", "missing" if plan.destination else "old"}
         names = [Path(plan.destination or plan.source), *map(Path, plan.place.hard_links)]
         before = {name: state(name) for name in names}
@@ -203,7 +217,10 @@ class PowerCuts:
 
 
 def swept(folder: Path, frames: Path | None = None) -> Iterator[str]:
-    """Let the sweep take every temp file for stale; yield what it leaves, but for the record of a backup."""
+    """Let the sweep take every temp file for stale.
+
+    Yield what it leaves, except the record of a backup.
+    """
     if kept := temp_files.sweep_folder(
         str(folder), os.listdir(folder), lambda _path: True, frames=None if frames is None else str(frames)
     ):
@@ -213,7 +230,7 @@ def swept(folder: Path, frames: Path | None = None) -> Iterator[str]:
 
 
 def state(path: Path) -> str:
-    """What a name stands for: the old file, the new one, or what must not be."""
+    """Return what a name stands for: the old file, the new one, or a description of an error."""
     if not path.exists():
         return "missing"
     data = path.read_bytes()
@@ -227,21 +244,24 @@ def state(path: Path) -> str:
 
 @pytest.mark.parametrize("others_sync", [False, True], ids=["alone", "others sync"])
 @pytest.mark.parametrize("flavour", CUT_FLAVOURS, ids=lambda flavour: flavour.name)
-def test_a_cut_leaves_the_old_or_the_new_file(
+def test_a_power_cut_leaves_the_old_or_the_new_file(
     system: FileSystem, flavour: Flavour, others_sync: bool, memory: Path
 ) -> None:
-    """Whole under its name, with its backup; what is said to be done stays done; the sweep takes every temp file."""
+    """It is whole, and has its backup.
+
+    What was reported stays done, and the sweep removes every temp file.
+    """
     cuts = PowerCuts(system, ForgetfulDisk(flavour.lacks), flavour, others_sync=others_sync)
     assert list(cuts.problems(memory)) == []
 
 
-def test_a_new_file_that_is_not_synced_is_found(system: FileSystem, memory: Path) -> None:
-    """A planted bug: the names change places before the new file's bytes are on the disk."""
+def test_finds_the_bug_of_not_syncing_the_new_file(system: FileSystem, memory: Path) -> None:
+    """A planted bug: the names are exchanged before the new file's bytes are on the disk."""
     cuts = PowerCuts(system, ForgetfulDisk(forgets=("sync",)), EXCHANGE, others_sync=True)
     assert "at the end: frame.exr is 0 bytes of neither" in list(cuts.problems(memory))
 
 
-def test_a_folder_that_is_not_synced_is_found(system: FileSystem, memory: Path) -> None:
-    """A planted bug: it is said to be recompressed while the disk still has the old names."""
+def test_finds_the_bug_of_not_syncing_the_folder(system: FileSystem, memory: Path) -> None:
+    """A planted bug: the report says recompressed while the disk still has the old names."""
     cuts = PowerCuts(system, ForgetfulDisk(forgets=("sync_directory",)), EXCHANGE, others_sync=False)
     assert list(cuts.problems(memory)) == ["at the end: frame.exr is old"]

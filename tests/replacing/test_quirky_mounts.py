@@ -1,4 +1,4 @@
-"""Every mode on FUSE mounts that imitate what kinds of storage do differently: all frames whole, statuses true."""
+"""Every mode on FUSE mounts that imitate other storage: frames are whole, statuses are true."""
 
 import json
 import os
@@ -80,11 +80,11 @@ class Trial:
         return done.returncode
 
     def statuses(self) -> set[object]:
-        """Which statuses the files of the last run have."""
+        """Return which statuses the files of the last run have."""
         return {self.records[name]["status"] for name in self.names if name in self.records}
 
     def problems(self) -> Iterator[str]:
-        """What must not be, whatever the mount does."""
+        """Yield each promise that does not hold, whatever the mount does."""
         folder = self.behind / ("other" if self.mode.writes_elsewhere else "in")
         for name in self.names:
             target, status = folder / name, self.records.get(name, {}).get("status")
@@ -106,7 +106,7 @@ class Trial:
                 yield f"{name}: its second name was touched"
 
     def leftovers(self) -> list[str]:
-        """Temp files that no message names."""
+        """Return temp files that no message names."""
         names = [path.name for path in self.behind.rglob(".exrbatch-*")]
         return [name for name in names if name not in self.said]
 
@@ -124,8 +124,11 @@ def _is_new(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("quirk", [name for name, quirk in QUIRKS.items() if not quirk.failures])
-def test_every_mode_does_all_frames_or_says_before_that_it_cannot(tmp_path: Path, quirk: str) -> None:
-    """On storage that works as it always does: a second run finds everything done, and nothing is left behind."""
+def test_every_mode_processes_all_frames_or_refuses_up_front(tmp_path: Path, quirk: str) -> None:
+    """The storage works without errors.
+
+    A second run finds every output up to date, and nothing is left behind.
+    """
     with mounted(quirk, tmp_path) as mount:
         for mode in MODES:
             trial = Trial(mount, mode, 3)
@@ -144,8 +147,11 @@ def test_every_mode_does_all_frames_or_says_before_that_it_cannot(tmp_path: Path
 
 
 @pytest.mark.parametrize("quirk", [name for name, quirk in QUIRKS.items() if quirk.failures])
-def test_no_frame_is_lost_where_calls_fail(tmp_path: Path, quirk: str) -> None:
-    """Late errors, stale handles and lost replies; then the folder is healthy again, and the next run ends the work."""
+def test_failing_calls_lose_no_frame(tmp_path: Path, quirk: str) -> None:
+    """Late errors, stale handles and lost replies.
+
+    Then the storage works again, and the next run finishes.
+    """
     with mounted(quirk, tmp_path) as mount:
         for mode in MODES:
             trial = Trial(mount, mode, 8)
@@ -161,12 +167,15 @@ def test_no_frame_is_lost_where_calls_fail(tmp_path: Path, quirk: str) -> None:
 
 
 MOST_REQUESTS = {"in place": (26, 5), "output": (26, 9), "backup": (45, 7), "kept backup": (42, 11)}
-"""Requests for a file and for a finished one, except reads and writes: each one is a round trip on a network."""
+"""Requests for a file and for a finished one, except reads and writes.
+
+Each one is a round trip on a network.
+"""
 
 
 @pytest.mark.parametrize("mode", [mode for mode in MODES if mode.name in MOST_REQUESTS], ids=lambda mode: mode.name)
-def test_a_frame_costs_few_round_trips(tmp_path: Path, mode: Mode) -> None:
-    """As a server sees it that refuses exchange, whose attributes are cached: 40 small files."""
+def test_a_frame_takes_few_round_trips(tmp_path: Path, mode: Mode) -> None:
+    """40 small files on a server that refuses exchange and caches attributes."""
     count = 40
     most, most_finished = MOST_REQUESTS[mode.name]
     with mounted("no exchange, long cache", tmp_path) as mount:
@@ -180,8 +189,11 @@ def test_a_frame_costs_few_round_trips(tmp_path: Path, mode: Mode) -> None:
         assert len(second) <= most_finished * count, sorted(second)
 
 
-def test_a_device_number_that_is_used_again_is_probed_again(tmp_path: Path) -> None:
-    """The next mount often gets the number, the path and the name of the last one; a long-lived worker must notice."""
+def test_probes_a_reused_device_number_again(tmp_path: Path) -> None:
+    """The next mount often gets the number, path and name of the last one.
+
+    A long-lived worker must notice.
+    """
     found = []
     for place, quirk in (("a", "none"), ("a", CANT_REPLACE)):
         folder = tmp_path / place

@@ -1,6 +1,7 @@
-"""Errors that real file systems give, met as a user meets them: by the command line, in a process of its own.
+"""Errors of real file systems, as a user meets them: with the command line in its own process.
 
-Whatever happens the originals are whole, no temp file is left, and the reason says what the system said.
+Whatever happens, the originals are whole, no temp file is left, and the reason has the system's
+words.
 """
 
 import contextlib
@@ -39,7 +40,7 @@ STRACED = """
 import sys
 import exrbatch
 from exrbatch.replacing import exchange, replacement
-replacement.temp_name = exchange.temp_name = lambda *_: "temp.tmp"  # names that can be told to strace
+replacement.temp_name = exchange.temp_name = lambda *_: "temp.tmp"  # names that can be given to strace
 exchange.old_name = lambda temp, _new: temp.removesuffix(".tmp") + ".old"
 report = exrbatch.recompress(sys.argv[1], verify="native")
 print(report.status, report.reason)
@@ -48,7 +49,10 @@ print(report.status, report.reason)
 
 @contextlib.contextmanager
 def mounted(folder: Path, *arguments: object) -> Iterator[Path]:
-    """Mount something there, and unmount it whatever happens; skip where even root can't."""
+    """Mount something there, and unmount it whatever happens.
+
+    Skip if even root can't.
+    """
     done = subprocess.run(["mount", *map(str, arguments), folder], check=False, capture_output=True, text=True)
     if done.returncode != 0:
         pytest.skip(f"can't mount here: {done.stderr.strip()}")
@@ -59,14 +63,17 @@ def mounted(folder: Path, *arguments: object) -> Iterator[Path]:
 
 
 def tmpfs(folder: Path, options: str) -> contextlib.AbstractContextManager[Path]:
-    """A small file system of its own."""
+    """Mount a small file system of its own."""
     folder.mkdir()
     return mounted(folder, "-t", "tmpfs", "-o", options, "exrbatch-test")
 
 
 @functools.cache
 def nobodys_python() -> str:
-    """An interpreter that another user can run with all that exrbatch needs: ours, or else the system's; or skip."""
+    """Return an interpreter that another user can run with all that exrbatch needs.
+
+    That is ours, or else the system's; skip if there is none.
+    """
     ours = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     for python in filter(None, (sys.executable, shutil.which(ours, path=os.defpath))):
         trial = [python, "-c", "import exrbatch.batch.run, exrbatch.cli.recompress, numpy, OpenEXR"]
@@ -77,14 +84,14 @@ def nobodys_python() -> str:
 
 
 def as_nobody() -> dict[str, Any]:
-    """Arguments for a process of a user who owns nothing and is in no group."""
+    """Return arguments for a process of a user who owns nothing and is in no group."""
     paths = os.pathsep.join((str(PROJECT), sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"]))
     env = os.environ | {"PYTHONPATH": paths, "HOME": "/", "PYTHONDONTWRITEBYTECODE": "1"}
     return {"user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": "/", "env": env}
 
 
 def exrbatch(*arguments: object, code: int = 0, nobody: bool = False) -> Records:
-    """Run `exrbatch recompress`, check its exit code and return the records by the files' names."""
+    """Run `exrbatch recompress`, check its exit code and return the records by file name."""
     others: dict[str, Any] = as_nobody() if nobody else {"env": os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}}
     python = nobodys_python() if nobody else sys.executable
     command = [python, "-m", "exrbatch", "recompress", "--json", "-j", "1", *map(str, arguments)]
@@ -94,7 +101,7 @@ def exrbatch(*arguments: object, code: int = 0, nobody: bool = False) -> Records
 
 
 def outcomes(records: Records) -> dict[str, tuple[str, str | None]]:
-    """Status and reason by name."""
+    """Return status and reason by name."""
     return {name: (record["status"], record.get("reason")) for name, record in records.items()}
 
 
@@ -107,7 +114,10 @@ def fill(folder: Path, count: int = 3, data: bytes = OLD) -> list[Path]:
 
 
 def looks(folder: Path) -> dict[str, tuple[object, ...]]:
-    """Everything in a folder that a replacement would change; a temp file would show, too."""
+    """Return everything in a folder that a replacement would change.
+
+    A temp file would show, too.
+    """
     return {
         path.name: (path.read_bytes(), status.st_ino, status.st_mtime_ns, status.st_uid, status.st_nlink)
         for path in folder.iterdir()
@@ -123,7 +133,7 @@ def is_new(frame: Path) -> bool:
 
 @pytest.fixture
 def shot(tmp_path: Path) -> Path:
-    """A folder with three frames."""
+    """Make a folder with three frames."""
     folder = tmp_path / "shot"
     folder.mkdir()
     fill(folder)
@@ -132,7 +142,7 @@ def shot(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def nobodys() -> Iterator[Path]:
-    """A folder with two frames, all of which belongs to nobody and which nobody can reach."""
+    """Make a folder with two frames that belongs to nobody and that nobody can reach."""
     folder = Path(tempfile.mkdtemp(prefix="exrbatch-test-"))
     try:
         fill(folder, 2)
@@ -146,10 +156,13 @@ def nobodys() -> Iterator[Path]:
 
 @root_only
 class TestFullDisks:
-    """Exit code 3: the run stops, and what it has not begun it does not touch."""
+    """A full disk ends the run with exit code 3, and files not yet started stay as they are."""
 
-    def test_no_space_for_the_next_file(self, tmp_path: Path) -> None:
-        """It is seen before the first byte is written: skipped, with what is free."""
+    def test_skips_a_file_that_does_not_fit(self, tmp_path: Path) -> None:
+        """The lack of space is noticed before the first byte is written.
+
+        The reason gives the free space.
+        """
         with tmpfs(tmp_path / "full", "size=1M") as folder:
             fill(folder, 16)
             (folder / "filler").write_bytes(bytes(os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize))
@@ -160,8 +173,11 @@ class TestFullDisks:
             assert all("only 0 B is free on its disk" in record["reason"] for record in records.values())
             assert looks(folder) == before
 
-    def test_no_space_in_the_middle_of_a_file(self, tmp_path: Path) -> None:
-        """The new file is larger than the old one, as was asked: a short write, then ENOSPC; the temp file goes."""
+    def test_disk_that_fills_up_keeps_the_original(self, tmp_path: Path) -> None:
+        """The new file was allowed to be larger.
+
+        A short write comes first, then ENOSPC; the temp file is removed.
+        """
         with tmpfs(tmp_path / "full", "size=1M") as folder:
             fill(folder, 4, DENSE)
             space = os.statvfs(folder)
@@ -173,8 +189,8 @@ class TestFullDisks:
             assert len(records) < 4
             assert looks(folder) == before
 
-    def test_no_inodes(self, tmp_path: Path) -> None:
-        """Space there is, but no file can be made."""
+    def test_lack_of_inodes_keeps_the_original(self, tmp_path: Path) -> None:
+        """There is space, but no file can be made."""
         with tmpfs(tmp_path / "full", "size=1M,nr_inodes=5") as folder:
             fill(folder, 4)
             before = looks(folder)
@@ -182,7 +198,7 @@ class TestFullDisks:
             assert ("failed", reason) in outcomes(exrbatch(folder, code=3)).values()
             assert looks(folder) == before
 
-    def test_no_space_for_backups(self, shot: Path, tmp_path: Path) -> None:
+    def test_replaces_nothing_without_space_for_its_backup(self, shot: Path, tmp_path: Path) -> None:
         """Without its backup no original is replaced."""
         before = looks(shot)
         with tmpfs(tmp_path / "full", "size=16k") as folder:
@@ -193,8 +209,8 @@ class TestFullDisks:
 
 
 @root_only
-def test_backups_on_another_disk_are_copies(shot: Path, tmp_path: Path) -> None:
-    """Where no hard link can be: the backups hold the originals, with their times."""
+def test_copies_backups_to_another_disk(shot: Path, tmp_path: Path) -> None:
+    """There can be no hard links; the backups hold the originals, with their times."""
     modified = (shot / "b.1001.exr").stat().st_mtime_ns
     with tmpfs(tmp_path / "other", "size=4M") as folder:
         exrbatch(shot, "--backup-dir", folder, "--keep-backups")
@@ -206,8 +222,8 @@ def test_backups_on_another_disk_are_copies(shot: Path, tmp_path: Path) -> None:
     assert all(is_new(frame) for frame in shot.iterdir())
 
 
-def test_a_file_size_limit_fails_the_large_files_only(shot: Path) -> None:
-    """EFBIG: exit code 1, and the run goes on to the files that fit."""
+def test_file_size_limit_fails_only_large_files(shot: Path) -> None:
+    """EFBIG: the exit code is 1, and files that fit are recompressed."""
     for name in ("a.exr", "c.exr"):
         (shot / name).write_bytes(LARGE)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -224,8 +240,8 @@ def test_a_file_size_limit_fails_the_large_files_only(shot: Path) -> None:
 
 
 @root_only
-def test_a_read_only_disk(tmp_path: Path) -> None:
-    """A usage error before the start, in one line; nobody wants to find that out only in the morning."""
+def test_refuses_a_read_only_disk_before_the_run(tmp_path: Path) -> None:
+    """One line, before anything starts: nobody wants to find out only the next morning."""
     with tmpfs(tmp_path / "disk", "size=1M") as folder:
         fill(folder)
         subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
@@ -239,8 +255,8 @@ def test_a_read_only_disk(tmp_path: Path) -> None:
 
 
 @root_only
-def test_a_read_only_mount_below_the_folder(shot: Path, tmp_path: Path) -> None:
-    """Its files fail, and are told of in one line."""
+def test_fails_files_on_a_read_only_mount_below_the_folder(shot: Path, tmp_path: Path) -> None:
+    """They are reported in one line."""
     before = looks(shot)
     folder = tmp_path / "tree" / "view"
     folder.mkdir(parents=True)
@@ -256,8 +272,8 @@ def test_a_read_only_mount_below_the_folder(shot: Path, tmp_path: Path) -> None:
 
 
 @root_only
-def test_files_that_the_system_protects(shot: Path) -> None:
-    """Immutable or append-only: not even --force touches them, and the next file is done."""
+def test_leaves_immutable_and_append_only_files_alone(shot: Path) -> None:
+    """Not even --force touches them, and the next file is recompressed."""
     protected = {"b.1001.exr": "i", "b.1002.exr": "a"}
     before = looks(shot)
     with contextlib.ExitStack() as undo:
@@ -275,8 +291,8 @@ def test_files_that_the_system_protects(shot: Path) -> None:
 
 
 @root_only
-def test_a_file_that_is_a_mount_point(shot: Path, tmp_path: Path) -> None:
-    """EBUSY: a single file that is bound over another can't be replaced; neither of both is touched."""
+def test_leaves_a_file_that_is_a_mount_point_alone(shot: Path, tmp_path: Path) -> None:
+    """A file that is bound over another can't be replaced (EBUSY); neither is touched."""
     frame, other = shot / "b.1001.exr", tmp_path / "other.exr"
     other.write_bytes(OLD)
     hidden = looks(shot)[frame.name]
@@ -290,8 +306,8 @@ def test_a_file_that_is_a_mount_point(shot: Path, tmp_path: Path) -> None:
 
 
 @root_only
-def test_the_file_system_of_containers(shot: Path, tmp_path: Path) -> None:
-    """An overlay: files of lower layers, on the upper one's disk or on another, are replaced; the layers stay."""
+def test_replaces_files_of_an_overlay(shot: Path, tmp_path: Path) -> None:
+    """Files of lower layers, on the upper one's disk or another, are replaced; the layers stay."""
     with tmpfs(tmp_path / "disk", "size=8M") as disk:
         for name in ("lower", "upper", "work", "merged"):
             (disk / name).mkdir()
@@ -306,18 +322,18 @@ def test_the_file_system_of_containers(shot: Path, tmp_path: Path) -> None:
 
 @root_only
 class TestAsAnotherUser:
-    """What only a user without root's rights meets."""
+    """Errors that only a user without root's rights meets."""
 
-    def test_a_folder_that_is_not_writable(self, nobodys: Path) -> None:
-        """Failed, as no temp file can be made there; exit code 1."""
+    def test_fails_in_a_folder_that_is_not_writable(self, nobodys: Path) -> None:
+        """No temp file can be made there; the exit code is 1."""
         os.chown(nobodys, 0, 0)
         before = looks(nobodys)
         reason = f"can't create a temp file in its folder: {os.strerror(errno.EACCES)}"
         assert outcomes(exrbatch(nobodys, code=1, nobody=True)) == dict.fromkeys(before, ("failed", reason))
         assert looks(nobodys) == before
 
-    def test_a_protected_file(self, nobodys: Path) -> None:
-        """0444 in a folder that is writable: skipped; with --force done, and still 0444."""
+    def test_skips_a_protected_file_unless_forced(self, nobodys: Path) -> None:
+        """The mode is 0444 in a writable folder; with --force it is recompressed and still 0444."""
         frame = nobodys / "b.1001.exr"
         frame.chmod(0o444)
         before = looks(nobodys)[frame.name]
@@ -330,8 +346,8 @@ class TestAsAnotherUser:
         assert stat.S_IMODE(frame.stat().st_mode) == 0o444
         assert len(list(nobodys.iterdir())) == 2
 
-    def test_files_of_somebody_else(self, nobodys: Path) -> None:
-        """Owner or group of the new file could not be theirs: skipped; with --force they are ours."""
+    def test_skips_files_of_another_owner_unless_forced(self, nobodys: Path) -> None:
+        """The new file could not have their owner or group; with --force it has ours."""
         for name, uid in (("b.1001.exr", 0), ("b.1002.exr", NOBODY)):
             (nobodys / name).chmod(0o666)
             os.chown(nobodys / name, uid, 0)
@@ -344,15 +360,15 @@ class TestAsAnotherUser:
             assert is_new(frame)
             assert (frame.stat().st_uid, frame.stat().st_gid) == (NOBODY, NOBODY)
 
-    def test_a_file_that_is_not_readable(self, nobodys: Path) -> None:
-        """Failed with the system's words; the others are done."""
+    def test_fails_an_unreadable_file_and_processes_the_others(self, nobodys: Path) -> None:
+        """The reason has the system's words."""
         (nobodys / "b.1001.exr").chmod(0)
         found = outcomes(exrbatch(nobodys, code=1, nobody=True))
         reason = f"can't open it: {os.strerror(errno.EACCES)}"
         assert found == {"b.1001.exr": ("failed", reason), "b.1002.exr": ("recompressed", None)}
 
-    def test_a_folder_where_only_owners_may_rename(self, nobodys: Path) -> None:
-        """The sticky bit: somebody else's file fails even with --force, and stays whole."""
+    def test_fails_another_users_file_in_a_sticky_folder(self, nobodys: Path) -> None:
+        """Only owners may rename there: the file fails even with --force, and stays whole."""
         frame = nobodys / "b.1001.exr"
         frame.chmod(0o666)
         os.chown(frame, 0, 0)
@@ -364,8 +380,8 @@ class TestAsAnotherUser:
         assert len(list(nobodys.iterdir())) == 2
 
 
-def test_hard_links(shot: Path) -> None:
-    """Skipped; or broken: the other name keeps the old file; or relinked: both names have the new one."""
+def test_skips_breaks_or_relinks_hard_links(shot: Path) -> None:
+    """When broken, the other name keeps the old file; when relinked, both have the new one."""
     for frame in list(shot.iterdir()):
         os.link(frame, shot / f"twin-{frame.name}")
     before = looks(shot)
@@ -383,8 +399,8 @@ def test_hard_links(shot: Path) -> None:
     assert len(list(shot.iterdir())) == 5
 
 
-def test_access_lists_and_attributes_are_kept(shot: Path) -> None:
-    """What setfacl and setfattr have set before is there after."""
+def test_keeps_access_lists_and_attributes(shot: Path) -> None:
+    """Whatever setfacl and setfattr have set before is still set afterwards."""
     frame = shot / "b.1001.exr"
     try:
         os.setxattr(frame, "user.shot", b"ab010")
@@ -429,8 +445,8 @@ def has_strace() -> bool:
         ("fsync of the folder", "EIO", "can't replace it"),
     ],
 )
-def test_calls_that_fail_in_the_kernel(shot: Path, call: str, error: str, reason: str) -> None:
-    """The same faults as through our own seam, but injected below Python: failed with these words, original whole."""
+def test_kernel_errors_fail_the_file_with_the_systems_words(shot: Path, call: str, error: str, reason: str) -> None:
+    """The faults of test_faults.py, but injected below Python; the original is whole."""
     if not has_strace():
         pytest.skip("strace is not installed or may not trace")
     calls, _, of_folder = call.partition(" of the ")

@@ -1,4 +1,4 @@
-"""Replace safely: what is kept, what is refused, and that the original survives every failure."""
+"""Safe replacement: what is kept, what is refused, and that the original survives every failure."""
 
 import errno
 import os
@@ -22,15 +22,15 @@ INCOMPRESSIBLE = build([PartSpec(window=(0, 0, 63, 63), compression=3, noise=1.0
 
 @pytest.fixture
 def frame(tmp_path: Path) -> Iterator[Path]:
-    """An uncompressed file; afterwards no temp file may lie beside it."""
+    """Make an uncompressed file; check afterwards that no temp file lies beside it."""
     path = tmp_path / "frame.exr"
     path.write_bytes(DATA)
     yield path
     assert [entry for entry in os.listdir(path.parent) if entry.startswith(".exrbatch-")] == []
 
 
-def test_mode_mtime_and_xattrs_are_kept(frame: Path) -> None:
-    """The new file looks like the old one to everything but its inode and its size."""
+def test_keeps_mode_mtime_and_xattrs(frame: Path) -> None:
+    """The new file differs from the old one only in its inode and size."""
     frame.chmod(0o640)
     os.utime(frame, ns=(1_600_000_000_123_456_789, 1_500_000_000_987_654_321))
     try:
@@ -49,8 +49,8 @@ def test_mode_mtime_and_xattrs_are_kept(frame: Path) -> None:
     assert os.getxattr(frame, "user.shot") == b"ab010"
 
 
-def test_a_folder_does_not_hand_down_permissions(frame: Path) -> None:
-    """A default access control list of the folder is for new files; this one stands for the old one."""
+def test_ignores_the_default_access_list_of_the_folder(frame: Path) -> None:
+    """That list is for files that are really new."""
     # Version 2; tag, permissions, id: owner rwx, user 1234 rwx, group r-x, mask rwx, others none.
     entries = ((1, 7, -1), (2, 7, 1234), (4, 5, -1), (16, 7, -1), (32, 0, -1))
     acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
@@ -65,23 +65,23 @@ def test_a_folder_does_not_hand_down_permissions(frame: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_owner_is_kept_where_allowed(frame: Path) -> None:
-    """A file of another user stays that user's."""
+def test_keeps_the_owner_if_allowed(frame: Path) -> None:
+    """A file of another user stays theirs."""
     os.chown(frame, 1234, 2345)
     assert recompress(frame).status is Status.RECOMPRESSED
     assert (frame.stat().st_uid, frame.stat().st_gid) == (1234, 2345)
 
 
-def test_a_name_of_255_bytes_can_be_replaced(frame: Path) -> None:
-    """The temp file's name owes nothing to the original's."""
+def test_replaces_a_file_with_a_name_of_255_bytes(frame: Path) -> None:
+    """The length of the temp file's name does not depend on the original's."""
     long_name = frame.with_name("é" * 125 + "x.exr")
     assert len(os.fsencode(long_name.name)) == 255
     frame.rename(long_name)
     assert recompress(long_name).status is Status.RECOMPRESSED
 
 
-def test_a_link_stands_for_its_target(frame: Path, tmp_path: Path) -> None:
-    """The target is replaced, the link stays a link to it."""
+def test_replaces_the_target_of_a_link(frame: Path, tmp_path: Path) -> None:
+    """The link stays a link to it."""
     link = tmp_path / "link.exr"
     link.symlink_to(frame.name)
     assert recompress(link).status is Status.RECOMPRESSED
@@ -89,8 +89,8 @@ def test_a_link_stands_for_its_target(frame: Path, tmp_path: Path) -> None:
     assert frame.stat().st_size < len(DATA)
 
 
-def test_names_are_bytes(frame: Path) -> None:
-    """Newlines, markup and bytes that are not UTF-8 in a name do no harm."""
+def test_accepts_any_bytes_in_a_name(frame: Path) -> None:
+    """Newlines, markup and bytes that are not UTF-8."""
     odd = os.fsencode(frame.parent) + b"/a\n[bold]\xff.exr"
     os.rename(frame, odd)
     report = recompress(odd)
@@ -99,8 +99,8 @@ def test_names_are_bytes(frame: Path) -> None:
     assert record["path_b64"]
 
 
-def test_not_smaller_keeps_the_original(frame: Path) -> None:
-    """NO_GAIN: the same inode stays; the report tells what was tried."""
+def test_keeps_the_original_if_nothing_is_gained(frame: Path) -> None:
+    """NO_GAIN: the same inode stays, and the report has the size that was tried."""
     frame.write_bytes(INCOMPRESSIBLE)
     before = frame.stat()
     report = recompress(frame, "zips")
@@ -111,8 +111,8 @@ def test_not_smaller_keeps_the_original(frame: Path) -> None:
     assert recompress(frame, "zips", force=True).status is Status.RECOMPRESSED
 
 
-def test_hard_links_and_write_protected_files_are_skipped(frame: Path, tmp_path: Path) -> None:
-    """Replacing one name of several would part them; a protected file is protected."""
+def test_skips_hard_links_and_write_protected_files(frame: Path, tmp_path: Path) -> None:
+    """Replacing one name of several would separate them; a protected file is protected."""
     os.link(frame, tmp_path / "other.exr")
     assert "2 hard links" in (recompress(frame).reason or "")
     (tmp_path / "other.exr").unlink()
@@ -122,8 +122,8 @@ def test_hard_links_and_write_protected_files_are_skipped(frame: Path, tmp_path:
 
 
 @pytest.mark.parametrize("change", ["append", "rewrite", "replace", "remove", "chmod"])
-def test_a_source_that_changes_is_left_alone(frame: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
-    """Whatever a renderer does to the file meanwhile survives; the report says what was seen."""
+def test_leaves_a_source_that_changes_alone(frame: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    """Whatever a renderer does to the file meanwhile survives; the report says what was noticed."""
 
     def meddle(*arguments: object) -> None:
         if change == "append":
@@ -151,8 +151,8 @@ def test_a_source_that_changes_is_left_alone(frame: Path, monkeypatch: pytest.Mo
 def test_verification_finds_every_changed_byte(frame: Path, monkeypatch: pytest.MonkeyPatch, verify: str) -> None:
     """A new file with one wrong byte, wherever it is, never replaces the original.
 
-    Unless the wrong byte means the same: a deflate stream can say one thing in two ways, and then the plain
-    oracle too must read the same raw bytes.
+    The exception is a byte that changes nothing: a deflate stream can encode the same data in two
+    ways. Then the plain decoder, too, must read the same raw bytes.
     """
     sync = Disk.sync
     size = 0
@@ -176,8 +176,10 @@ def test_verification_finds_every_changed_byte(frame: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-def test_a_disk_that_fails_is_named_in_the_reason(frame: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """FAILED with the system's own words; a full disk and a used up quota ask the run to stop."""
+def test_disk_error_fails_the_file_with_the_systems_words(
+    frame: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A full disk and a used-up quota also ask the run to stop."""
 
     def fail(*_arguments: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -192,8 +194,8 @@ def test_a_disk_that_fails_is_named_in_the_reason(frame: Path, monkeypatch: pyte
     assert frame.read_bytes() == DATA
 
 
-def test_a_short_write_is_no_success(frame: Path) -> None:
-    """A file-size limit first shows as a short count without an error; it must end as FAILED all the same."""
+def test_short_write_fails_the_file(frame: Path) -> None:
+    """A file-size limit first shows as a short count, without an error."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(DATA) // 5, hard))
     try:
@@ -205,10 +207,10 @@ def test_a_short_write_is_no_success(frame: Path) -> None:
 
 
 class TestOutputFolder:
-    """With a destination the original is never touched, and the new tree is whole."""
+    """With a destination the original is never touched, and the new tree is complete."""
 
-    def test_the_original_stays(self, frame: Path, tmp_path: Path) -> None:
-        """A recompressed copy appears, with the original's mtime, in folders made as needed."""
+    def test_writes_a_copy_and_keeps_the_original(self, frame: Path, tmp_path: Path) -> None:
+        """The copy has the original's mtime, in folders made as needed."""
         output = tmp_path / "deep" / "er" / "frame.exr"
         report = recompress(frame, output=output)
         assert report.status is Status.RECOMPRESSED
@@ -216,16 +218,16 @@ class TestOutputFolder:
         assert output.stat().st_size == report.size_after < len(DATA)
         assert output.stat().st_mtime_ns == frame.stat().st_mtime_ns
 
-    def test_run_again_it_is_already_there(self, frame: Path, tmp_path: Path) -> None:
-        """The second run recognizes its own output."""
+    def test_second_run_recognizes_its_output(self, frame: Path, tmp_path: Path) -> None:
+        """The second run changes nothing."""
         output = tmp_path / "out.exr"
         recompress(frame, output=output)
         before = output.stat()
         assert recompress(frame, output=output).status is Status.ALREADY
         assert (output.stat().st_ino, output.stat().st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
 
-    def test_what_stays_as_it_is_is_copied(self, frame: Path, tmp_path: Path) -> None:
-        """ALREADY and NO_GAIN files appear in the output as they are, byte for byte."""
+    def test_copies_files_that_are_not_recompressed(self, frame: Path, tmp_path: Path) -> None:
+        """ALREADY and NO_GAIN files appear in the output byte for byte."""
         frame.write_bytes(INCOMPRESSIBLE)
         for compression, status in (("zip", Status.ALREADY), ("zips", Status.NO_GAIN)):
             output = tmp_path / f"{compression}.exr"
@@ -233,8 +235,8 @@ class TestOutputFolder:
             assert output.read_bytes() == INCOMPRESSIBLE
             assert recompress(frame, compression, output=output).status is Status.ALREADY
 
-    def test_another_file_is_not_written_over(self, frame: Path, tmp_path: Path) -> None:
-        """Something else at the destination is kept unless forced."""
+    def test_does_not_overwrite_another_file_unless_forced(self, frame: Path, tmp_path: Path) -> None:
+        """A file at the destination that is not our output is kept."""
         output = tmp_path / "out.exr"
         output.write_bytes(b"somebody's")
         assert recompress(frame, output=output).status is Status.SKIPPED
@@ -242,8 +244,8 @@ class TestOutputFolder:
         assert recompress(frame, output=output, force=True).status is Status.RECOMPRESSED
 
 
-def test_a_bug_of_ours_is_a_failed_file(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception that nobody expected does not leave the job."""
+def test_unexpected_exception_fails_the_file(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not leave the job."""
     monkeypatch.setattr(recompress_steps, "verify", lambda *_: 1 // 0)
     report = recompress(frame)
     assert (report.status, report.reason) == (
@@ -255,8 +257,8 @@ def test_a_bug_of_ours_is_a_failed_file(frame: Path, monkeypatch: pytest.MonkeyP
     assert frame.read_bytes() == DATA
 
 
-def test_another_program_can_replace_any_file(tmp_path: Path) -> None:
-    """The package's own names are enough to replace a file that has nothing to do with EXR."""
+def test_public_names_suffice_to_replace_any_file(tmp_path: Path) -> None:
+    """Another program can use the package for a file that has nothing to do with EXR."""
     path = tmp_path / "notes.txt"
     path.write_bytes(b"old")
     path.chmod(0o640)

@@ -1,4 +1,4 @@
-"""Which temp files are removed, and which are kept because they may be the only copy of something."""
+"""Which temp files are removed, and which are kept because they may be the only copy."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ DATA = build([PartSpec(window=(0, 0, 31, 31), noise=0.05)])
 
 @pytest.fixture
 def dead() -> int:
-    """The number of a process that has ended."""
+    """Return the number of a process that has ended."""
     process = subprocess.Popen(["true"])
     process.wait()
     return process.pid
@@ -33,7 +33,7 @@ def frame(tmp_path: Path) -> Path:
 
 
 def name_by(monkeypatch: pytest.MonkeyPatch, frame: Path, pid: int) -> Path:
-    """A temp path as that process would make it for the frame as it is now."""
+    """Return a temp path as that process would choose it for the frame in its present state."""
     with monkeypatch.context() as patch:
         patch.setattr(os, "getpid", lambda: pid)
         return frame.with_name(temp_files.temp_name(frame.name, frame.stat()))
@@ -43,8 +43,11 @@ def swept(folder: Path) -> list[str]:
     return temp_files.sweep_folder(str(folder), os.listdir(folder), is_complete)
 
 
-def test_what_a_dead_process_left_goes(frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A living run's temps stay; another host's stay for a day; names that only look alike are not ours."""
+def test_removes_temp_files_of_a_dead_process(frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A living run's temp files stay, and another host's stay for a day.
+
+    Names that only look alike are not ours.
+    """
     left, living = name_by(monkeypatch, frame, dead), name_by(monkeypatch, frame, os.getpid())
     foreign = frame.with_name(left.name.replace(left.name.split("-")[1], "00000000"))
     alike = frame.with_name(f".exrbatch-mine-{dead}.tmp")
@@ -59,7 +62,10 @@ def test_what_a_dead_process_left_goes(frame: Path, dead: int, monkeypatch: pyte
 
 
 def swapped(monkeypatch: pytest.MonkeyPatch, frame: Path, pid: int) -> Path:
-    """A run that died between the exchange and the look: the original lies under a temp name, the new file in place."""
+    """Leave what a run leaves that died between the exchange and the check.
+
+    The original lies under a temp name, and the new file is in place.
+    """
     fresh = frame.with_name("fresh")
     fresh.write_bytes(DATA)
     os.utime(fresh, ns=(frame.stat().st_atime_ns, frame.stat().st_mtime_ns))
@@ -70,8 +76,11 @@ def swapped(monkeypatch: pytest.MonkeyPatch, frame: Path, pid: int) -> Path:
     return old
 
 
-def test_an_original_goes_once_its_successor_is_whole(frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The new file had been verified against it; a successor that is damaged or gone keeps it."""
+def test_removes_an_original_if_its_successor_is_whole(frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new file had been verified against it.
+
+    If the successor is damaged or gone, the original is kept.
+    """
     old = swapped(monkeypatch, frame, dead)
     new = frame.read_bytes()
     frame.write_bytes(new[:-5])
@@ -92,10 +101,10 @@ def test_an_original_goes_once_its_successor_is_whole(frame: Path, dead: int, mo
 
 
 @pytest.mark.parametrize("change", ["append", "replace"])
-def test_what_a_renderer_wrote_at_the_last_instant_is_kept(
+def test_keeps_a_swapped_out_file_that_had_changed(
     frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    """If the swapped-out file is not what had been read, nobody has looked at it yet: it is told, never removed."""
+    """If it is not the file that was read, it holds new work: it is reported, never removed."""
     old = swapped(monkeypatch, frame, dead)
     if change == "append":
         with old.open("ab") as file:
@@ -108,8 +117,11 @@ def test_what_a_renderer_wrote_at_the_last_instant_is_kept(
     assert old.read_bytes() == content
 
 
-def test_a_new_file_that_never_got_its_place_goes(frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It died just before the exchange: under the temp name lies the new file, which has the original's mtime."""
+def test_removes_a_new_file_that_was_never_exchanged(frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run died just before the exchange.
+
+    The new file lies under the temp name, and has the original's mtime.
+    """
     new = frame.with_name("new")
     new.write_bytes(DATA)
     old = Path(temp_files.old_name(str(name_by(monkeypatch, frame, dead)), temp_files.identity(new.stat())))
@@ -121,8 +133,11 @@ def test_a_new_file_that_never_got_its_place_goes(frame: Path, dead: int, monkey
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the state of a process is read from /proc")
-def test_a_process_that_nobody_has_waited_for_is_dead(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Issue 13, C24: in containers whose init never reaps, the temp files of such a process stayed for a day."""
+def test_takes_a_zombie_process_for_dead(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression test for issue 13, C24.
+
+    In containers whose init never reaps, its temp files stayed for a day.
+    """
     zombie = subprocess.Popen(["true"])
     with open(f"/proc/{zombie.pid}/stat") as file:
         while ") Z" not in file.read():
@@ -135,10 +150,13 @@ def test_a_process_that_nobody_has_waited_for_is_dead(frame: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("is_local", [True, False])
-def test_a_second_name_of_the_frame_goes_whoever_has_it_open(
+def test_removes_a_second_name_of_a_frame_that_is_open(
     frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch, is_local: bool
 ) -> None:
-    """A run that was killed before its rename; NFSv4 says of every file that it has a writer."""
+    """A run was killed before its rename.
+
+    NFSv4 reports a writer for every file.
+    """
     monkeypatch.setattr(Disk, "has_writer", lambda *_: True)
     if not is_local:
         monkeypatch.setattr(temp_files, "mount_of", lambda *_: Mount("nfs4", "server:/export"))
@@ -149,10 +167,13 @@ def test_a_second_name_of_the_frame_goes_whoever_has_it_open(
 
 
 @pytest.mark.parametrize("is_local", [True, False])
-def test_leases_are_believed_on_local_file_systems_only(
+def test_keeps_an_open_original_on_local_file_systems_only(
     frame: Path, dead: int, monkeypatch: pytest.MonkeyPatch, is_local: bool
 ) -> None:
-    """An original whose successor is in place: kept where a lease says that somebody is writing to it."""
+    """An original whose successor is in place is kept if a lease shows a writer.
+
+    Elsewhere leases are not believed.
+    """
     old = swapped(monkeypatch, frame, dead)
     monkeypatch.setattr(Disk, "has_writer", lambda *_: True)
     if not is_local:

@@ -1,1 +1,4 @@
-"""The storage test: exrbatch on the kernel's real NFS and SMB clients, in QEMU. Started by hand: `run.sh`."""
+"""The storage test: exrbatch on the kernel's real NFS and SMB clients, in QEMU.
+
+It is started by hand with `run.sh`.
+"""

@@ -1,4 +1,4 @@
-"""A promise is a function that raises `Broken` if it does not hold; `Bench` is what it works with."""
+"""A promise is a function that raises `Broken` if it does not hold, and works with a `Bench`."""
 
 import json
 import os
@@ -29,7 +29,7 @@ class Bench:
 
     Attributes:
         originals: the frames as they were, on a local disk.
-        served: the server's folder; what it holds is the truth, as a client may show what it remembers.
+        served: the server's folder, which is the truth, because a client may show cached data.
         mount: the same folder, through the client.
         local: an empty folder on the guest's own disk.
         logs: where runs leave their output and reports.
@@ -55,8 +55,8 @@ class Bench:
     def expect_whole(self, folder: Path, count: int, *, zipped: bool) -> None:
         """Check that a folder holds the frames with their pixels and times, and nothing else.
 
-        `zipped`: whether all have to be ZIP; otherwise each may still be the old file. A folder of the mount has to
-        be the same on the server.
+        `zipped`: whether all have to be ZIP; otherwise each may still be the old file. A folder of
+        the mount has to be the same on the server.
         """
         names = sorted(os.listdir(self.originals))[:count]
         found = sorted(os.listdir(folder))
@@ -73,7 +73,7 @@ class Bench:
             expect(server == client, f"{folder.name}: the server has other files than the client shows")
 
     def expect_untouched(self, folder: Path, count: int) -> None:
-        """Check that a folder holds the originals, byte for byte, and nothing else, also on the server."""
+        """Check that a folder holds exactly the original bytes and names, also on the server."""
         wanted = {name: frames.sha256(self.originals / name) for name in sorted(os.listdir(self.originals))[:count]}
         places = [folder, self.served_at(folder)] if folder.is_relative_to(self.mount) else [folder]
         for place in places:
@@ -102,11 +102,17 @@ def expect_all(ended: Ended, status: str, count: int, code: int = 0) -> None:
 
 
 Promise = Callable[[Bench], str]
-"""Returns a few words about what was seen; raises `Broken`. The first line of its docstring is its row."""
+"""Returns a few words about what was seen, or raises `Broken`.
+
+The first line of its docstring is its row in the table.
+"""
 
 
 def check(promise: Promise, bench: Bench, results: Path) -> None:
-    """Check one promise and add a line to the results; an error of the test itself is no promise that holds."""
+    """Check one promise and add a line to the results.
+
+    If the test itself raises an error, the promise counts as broken.
+    """
     started = time.monotonic()
     name = (promise.__doc__ or promise.__name__).splitlines()[0].rstrip(".")
     try:

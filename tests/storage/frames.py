@@ -1,4 +1,7 @@
-"""Frames to test with, and what is compared: pixels as the OpenEXR library decodes them, bytes, names left behind."""
+"""Frames to test with, and what is compared: pixels, bytes, and names left behind.
+
+Pixels are those that the OpenEXR library decodes.
+"""
 
 import hashlib
 import os
@@ -17,7 +20,10 @@ Pixels = dict[str, tuple[str, str, bytes]]
 
 
 def make_originals(folder: Path, count: int) -> None:
-    """Write uncompressed frames: half float, with a float channel, and tiled, in turn; an hour old and older."""
+    """Write uncompressed frames that are at least an hour old.
+
+    In turn: half float, with a float channel, and tiled.
+    """
     folder.mkdir(parents=True)
     for number in range(count):
         channels: dict[str, object] = dict(plate(192, 108, number))
@@ -69,7 +75,10 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Return what should not be there: temporary files of ours, and what an NFS client keeps of removed open files."""
+    """Return files that should not be there.
+
+    That is, our temporary files, and removed files that an NFS client keeps because they are open.
+    """
     return sorted(name for name in every_name(folder) if os.path.basename(name).startswith((".exrbatch-", ".nfs")))
 
 

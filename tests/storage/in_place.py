@@ -85,7 +85,7 @@ def young_frames(bench: Bench) -> str:
 
 
 def killed_runs(bench: Bench) -> str:
-    """Three times kill -9 of the whole group: frames are whole at any moment, and a last run ends the work."""
+    """Kill -9 of the whole group, three times: every frame stays whole, and a last run finishes."""
     folder = bench.fill("killed", COUNT)
     seen = []
     for _ in range(KILLS):

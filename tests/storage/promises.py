@@ -1,7 +1,8 @@
 """The program that runs in the guest: check every promise on one mount.
 
-`python -m tests.storage.promises STORAGE SERVED MOUNT RESULTS` writes RESULTS/results.jsonl, one line for each promise,
-and the output of every run of exrbatch to RESULTS/runs. The exit code is 0 however they end; table.py judges them.
+`python -m tests.storage.promises STORAGE SERVED MOUNT RESULTS` writes RESULTS/results.jsonl, one
+line for each promise, and the output of every run of exrbatch to RESULTS/runs. The exit code is
+always 0; table.py says whether all promises hold.
 """
 
 import os

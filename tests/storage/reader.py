@@ -1,7 +1,8 @@
 """A program that holds frames open: `python -m tests.storage.reader FOLDER`.
 
-It opens every frame, prints "ready", waits for the end of its input, then reads what it has open. It prints one JSON
-object: the digest of each frame, by name. Whoever opened the old frame must be able to go on reading it.
+It opens every frame, prints "ready", waits for the end of its input, then reads what it has open.
+It prints one JSON object: the digest of each frame, by name. A program that has opened the old
+frame must be able to go on reading it.
 """
 
 import hashlib

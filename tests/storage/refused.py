@@ -51,7 +51,7 @@ def refused_and_killed(bench: Bench) -> str:
 
 
 def below_a_root(bench: Bench) -> str:
-    """As a mount below the folder that is given: its frames fail, untouched; the others are recompressed."""
+    """A mount below the given folder: its frames fail, untouched; the others are recompressed."""
     folder, beside = bench.fill("below", 6), bench.mount.parent / "beside"
     frames.put(bench.originals, beside, 6)
     ended = run(bench.logs, bench.mount.parent, "--include", "below/", "--include", "beside/", "--force")

@@ -1,4 +1,4 @@
-"""Runs of exrbatch: to the end, two at once, killed, and beside a program that holds the frames open."""
+"""Runs of exrbatch: to the end, two at once, killed, and while a program has frames open."""
 
 import json
 import os
@@ -112,7 +112,7 @@ def run(logs: Path, *arguments: object) -> Ended:
 
 
 def kill_while_working(started: Run, chance: random.Random, files: int) -> bool:
-    """Kill a run after a random number of frames and a random time; return whether it was still running."""
+    """Kill a run after some random frames and time; return whether it was still running."""
     lines = chance.randrange(files)
     while started.is_running() and started.files_ended() < lines:
         time.sleep(0.02)
@@ -130,7 +130,10 @@ def kill(started: Run) -> bool:
 
 @contextmanager
 def reader(folder: Path) -> Iterator[dict[str, str]]:
-    """Hold the frames of a folder open meanwhile; afterwards the dict has the digests of what was open, by name."""
+    """Hold the frames of a folder open during a block of code.
+
+    Afterwards the dict has the digests of the open files, by name.
+    """
     found: dict[str, str] = {}
     command = [sys.executable, "-m", "tests.storage.reader", str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,7 @@
-"""Print the results of a run of the storage test: `table.py RESULTS STORAGE ...`; exit with 0 if all promises hold."""
+"""Print the results of a run of the storage test: `table.py RESULTS STORAGE ...`.
+
+The exit code is 0 if all promises hold.
+"""
 
 import json
 import sys

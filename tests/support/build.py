@@ -1,4 +1,4 @@
-"""Builds EXR files byte by byte from a description, in the plainest way, without any code of exrbatch.
+"""Builds EXR files byte by byte from a description, without any code of exrbatch.
 
 The samples are arbitrary bits: NaN payloads, -0.0 and denormals occur all the time.
 """
@@ -40,7 +40,7 @@ class PartSpec:
 
 @dataclass
 class Chunk:
-    """One chunk before it is laid out: its coordinates in the leader and its payload without the leader's sizes."""
+    """One chunk that has no place yet: its coordinates, payload and sizes, without a leader."""
 
     part: int
     coordinates: tuple[int, ...]
@@ -208,7 +208,7 @@ def levels(tiles: tuple[int, int, int, int], width: int, height: int) -> list[tu
 
 
 def _samples(rng: random.Random, part: PartSpec, size: int) -> bytes:
-    """Bytes of which a share is noise and the rest repeats: something to pack, and any bit pattern."""
+    """Make bytes of any bit pattern, of which a share is noise and the rest can be packed."""
     if rng.random() < 0.1:
         return rng.randbytes(size)
     base = rng.randbytes(4)

@@ -1,4 +1,4 @@
-"""Takes an EXR file apart to its raw bytes, in the plainest way, without any code of exrbatch.
+"""Takes an EXR file apart to its raw bytes, without any code of exrbatch.
 
 Only for files that are right: it is an oracle for what exrbatch wrote, not a checker of bad input.
 """
@@ -18,8 +18,8 @@ Attributes = list[tuple[str, str, bytes]]
 class Exploded:
     """A part: its attributes in order, and raw bytes by key.
 
-    Keys: ("line", y) for flat and deep scan lines, ("tile", x, y, level x, level y) for tiles. Deep values
-    are sample count table + samples.
+    Keys: ("line", y) for flat and deep scan lines, ("tile", x, y, level x, level y) for tiles. Deep
+    values are sample count table + samples.
     """
 
     attributes: Attributes

@@ -12,7 +12,10 @@ from exrbatch.replacing.disk import Disk
 CANT_TELL = ("has_writer",)
 """Calls that have no error: they say no when they can't tell."""
 TOGETHER = ("rename",)
-"""Calls that remove what has the target's name: a file system may have done that when it reports an error."""
+"""Calls that remove the file with the target's name.
+
+A file system may have removed it when it reports an error.
+"""
 
 
 class Killed(BaseException):
@@ -53,7 +56,10 @@ FAULTS = [
 
 
 class FaultyDisk(Disk):
-    """Counts calls; the one with the number `at` meets the `fault`. `before` is called with each call before it."""
+    """Count calls; the one with the number `at` meets the `fault`.
+
+    `before` is called with the number and name of each call, before it.
+    """
 
     def __init__(self, at: int = -1, fault: Fault | None = None, lacks: tuple[str, ...] = ()) -> None:
         self.at, self.fault, self.lacks = at, fault, lacks

@@ -11,7 +11,10 @@ _SHARE = {"memory", "threads", "reserved"}
 
 
 def recompress_job(source: str, **arguments: Any) -> RecompressJob:
-    """Make the job of recompressing a file; what concerns neither its place nor its share are rules."""
+    """Make the job of recompressing a file.
+
+    Arguments that concern neither its place nor its share are rules.
+    """
     place = {name: arguments.pop(name) for name in _PLACE & arguments.keys()}
     share = {name: arguments.pop(name) for name in _SHARE & arguments.keys()}
     return RecompressJob(rules=RecompressRules(**arguments), place=Place(source=source, **place), share=Share(**share))

@@ -1,4 +1,4 @@
-"""Damages EXR files with a plan: it knows where the numbers stand that a reader must not believe."""
+"""Damages EXR files on purpose: in the numbers that a reader must not believe."""
 
 import random
 import struct
@@ -12,7 +12,10 @@ LONGS = (0, 1, (1 << 64) - 1, 1 << 63, (1 << 63) - 1, 1 << 31, (1 << 31) - 1, 1 
 
 @dataclass
 class Places:
-    """Where the numbers of a whole file stand. `values`: position and length of header values that a layout needs."""
+    """Where the numbers of a sound file are.
+
+    `values`: position and length of header values that the layout depends on.
+    """
 
     header_end: int
     sizes: list[int] = field(default_factory=list)
@@ -182,7 +185,7 @@ def payload(data: bytearray, found: Places, rng: random.Random) -> None:
 
 
 def payload_number(data: bytearray, found: Places, rng: random.Random) -> None:
-    """A huge number near the beginning of a payload, where packers keep sizes, in either byte order."""
+    """Put a huge number near the start of a payload, where packers keep sizes, in either order."""
     position = rng.choice(found.leaders) + rng.choice((8, 20, 28, 40)) + rng.randrange(100)
     size = rng.choice((2, 4, 8))
     if position + size <= len(data):

@@ -1,10 +1,11 @@
-"""A FUSE mount that passes everything on to a folder, and imitates what one kind of storage does differently.
+"""A FUSE mount that passes calls on to a folder and imitates the quirks of one kind of storage.
 
 Run as a program, it serves until it is unmounted:
 
     python -m tests.support.quirky_mount QUIRK FOLDER MOUNT_POINT
 
-Tests use `mounted`. The file system itself comes from mfusepy and libfuse; this module only adds the quirks.
+Tests use `mounted`. The file system itself comes from mfusepy and libfuse; this module only adds
+the quirks.
 """
 
 import contextlib
@@ -49,8 +50,8 @@ class Quirk:
         has_links: whether there are hard links.
         has_same_inodes: whether all hard links of a file show one inode number.
         has_xattrs: whether there are extended attributes.
-        can_replace_open: whether a file that is open can be renamed over; if not, the target is deleted, but still
-            shown until it is closed, as on SMB.
+        can_replace_open: whether a file that is open can be renamed over; if not, the target is
+            deleted, but still shown until it is closed, as on SMB.
         time_step: granularity of times, in nanoseconds.
         has_size: whether statfs says how large the file system is.
         latency: seconds that each request takes.
@@ -124,7 +125,7 @@ class Mount:
         self._seen = 0
 
     def requests(self) -> list[str]:
-        """Names of the requests that the mount has seen since the last call and that somebody waited for."""
+        """Return the names of blocking requests that the mount has seen since the last call."""
         lines = [line for line in self._log.read_text(errors="replace").splitlines() if ", opcode: " in line]
         new, self._seen = lines[self._seen :], len(lines)
         names = (line.split(", opcode: ")[1].split(" ")[0] for line in new)

@@ -1,4 +1,4 @@
-"""Reads a file from end to end in a child process, and tells how that ended and what it cost in memory and time."""
+"""Reads a file from end to end in a child process, and reports outcome, memory and time."""
 
 import multiprocessing
 import os
@@ -23,7 +23,10 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the reading of one file ended. `error`: class name, empty where all was read; `grown`: bytes at the peak."""
+    """How the reading of one file ended.
+
+    `error`: class name, empty if all was read; `grown`: bytes at the peak.
+    """
 
     error: str
     words: str
@@ -37,7 +40,7 @@ class Outcome:
 
 
 def read_all(path: str) -> int:
-    """Read every chunk of a file in the spans in which a recompression reads it; return how many bytes came out."""
+    """Read every chunk of a file in the spans of a recompression; return the number of bytes."""
     total = 0
     with open_exr(path) as file:
         grids = [table.grid for table in file.parts]
@@ -123,7 +126,7 @@ def _outcome(path: str, start: int, work: Callable[[str], int]) -> Outcome:
     error: BaseException | None = None
     try:
         work(path)
-    except BaseException as caught:  # noqa: BLE001  what it is shall be told, whatever it is
+    except BaseException as caught:  # noqa: BLE001  any exception is reported to the parent
         error = caught
     name = type(error).__name__ if error is not None else ""
     on_purpose = error is None or isinstance(error, ExrbatchError)
@@ -140,7 +143,10 @@ def _resident() -> int:
 
 
 def _peak() -> int:
-    """Most bytes that were resident: on Linux of this program alone; `getrusage` counts its parent in, before exec."""
+    """Return the peak of resident bytes.
+
+    On Linux it is that of this program alone. `getrusage` includes the parent before exec.
+    """
     if os.path.exists("/proc/self/status"):
         return _status("VmHWM:")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,7 @@
-"""Worlds in which a job goes wrong in one way, and what must hold in all of them: a frame is old or new, never lost."""
+"""Trials in which a job goes wrong in one way, and what must hold in all of them.
+
+A frame is old or new, and never lost.
+"""
 
 import contextlib
 import functools
@@ -33,7 +36,8 @@ class Flavour:
     """A way to commit: what the file system lacks, and what the plan asks for.
 
     Attributes:
-        taken: what the user has at the backup's place: "hard link", "symlink", "copy" or "other", or nothing.
+        taken: what the user has at the backup's place: "hard link", "symlink", "copy", "other", or
+            nothing.
     """
 
     name: str
@@ -157,9 +161,9 @@ class World:
         self.disk.release()
 
     def run_second_before(self, call: int, **options: Any) -> None:
-        """Let a second run, which has no faults of its own, do the whole job before that call of the first.
+        """Let a second run do the whole job before that call of the first.
 
-        `options`: in which its plan differs.
+        The second run meets no faults. `options`: those in which its plan differs.
         """
         me = os.getpid()
 
@@ -248,7 +252,8 @@ class World:
         """Whether the next run does not go on."""
         again = job.run(self.plan())
         is_final = "; kept: " in ((self.report and self.report.reason) or "")  # a rename failed: the user has to look
-        # Without hard links a backup has no record; on NFS it is placed by a link, whose outcome may not be known.
+        # Without hard links a backup has no record. On NFS it is placed by a link, whose outcome
+        # may be unknown.
         is_doubtful = "rename_new" in self.disk.lacks and self.disk.calls[self.disk.at] in ("link", "remove")
         without_record = ("link" in self.disk.lacks or is_doubtful) and self.backup.exists()
         if (self.taken is not None or is_final or without_record) and again.status not in DONE:
@@ -275,7 +280,7 @@ class _Lacking(FaultyDisk):
 
 
 def _is_record_of(name: str, said: str) -> bool:
-    """Whether it is the record of a backup that the report tells about."""
+    """Whether it is the record of a backup that the report names."""
     return name.endswith(temp_files.RECORDS) and "backup" in said
 
 
@@ -311,7 +316,7 @@ def every_world(folder: Path, flavour: Flavour) -> Iterator[str]:
 
 
 def every_meeting(folder: Path, flavour: Flavour) -> Iterator[str]:
-    """Let a second run do the whole job before every call of the first; yield the problems, named by world."""
+    """Let a second run do the whole job before every call of the first; yield the problems."""
     quiet = quiet_world(folder / "quiet", flavour)
     for at, call in enumerate(quiet.disk.calls):
         world = World(folder / str(at), flavour, FaultyDisk(lacks=flavour.lacks))
@@ -321,7 +326,10 @@ def every_meeting(folder: Path, flavour: Flavour) -> Iterator[str]:
 
 
 def every_meeting_of_unlike_runs(folder: Path, flavour: Flavour) -> Iterator[str]:
-    """The same with a second run that wants its backups kept where the first does not, or has none at all."""
+    """Let runs with different options meet; yield the problems.
+
+    One keeps its backups and the other does not, or has none at all.
+    """
     quiet = quiet_world(folder / "quiet", flavour)
     for at, call in enumerate(quiet.disk.calls):
         for name, options in (("keeps", {"keep_backups": not flavour.keeps}), ("no backup", {"backup": None})):
@@ -343,10 +351,10 @@ def every_meeting_of_unlike_runs(folder: Path, flavour: Flavour) -> Iterator[str
 
 
 def every_intrusion(folder: Path, flavour: Flavour, killed_after: int | None = None) -> Iterator[str]:
-    """Let somebody put a file at the backup's place before every call; yield where it does not stay what it is.
+    """Put a foreign file at the backup's place before every call; yield where it does not stay.
 
-    It has the frame's modification time, as rsync and archives give it. `killed_after`: the run is killed so many
-    calls later, and the next run sweeps up.
+    It has the frame's modification time, as rsync and archives give it. `killed_after`: the run is
+    killed so many calls later, and the next run sweeps up.
     """
     quiet = quiet_world(folder / "quiet", flavour)
     for at, call in enumerate(quiet.disk.calls):

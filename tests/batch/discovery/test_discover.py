@@ -1,4 +1,4 @@
-"""Paths -> candidates: what is found, in which order, and what is told apart."""
+"""Discovery turns paths into candidates: which files, in which order, and which are refused."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def make(folder: Path, *names: str) -> None:
 
 
 def found(paths: list[Path | str], **selection: list[str]) -> list[str]:
-    """Candidates as paths, reports as status and path, in the order of discovery."""
+    """Return candidates as paths, and reports as status and path, in the order of discovery."""
     result = []
     for item in discover(check_paths(map(str, paths)), None, Selection(**selection)):
         result.append(item.path if isinstance(item, Candidate) else f"{item.status}: {item.path}")
@@ -35,24 +35,30 @@ def mirrored(paths: list[str], output: Path) -> list[Candidate | FileReport]:
 
 
 def bare(item: Candidate | FileReport) -> Candidate | FileReport:
-    """Without what the file system decides."""
+    """Return a candidate without the fields that depend on the file system."""
     return item._replace(inode=0, links=1, like=None) if isinstance(item, Candidate) else item
 
 
-def test_a_folder_is_walked_in_the_order_of_names(tmp_path: Path) -> None:
-    """Depth first, names sorted; only OpenEXR names; no temp, .nfs or macOS side files."""
+def test_walks_a_folder_in_the_order_of_names(tmp_path: Path) -> None:
+    """Walk depth first, in sorted order, and take only OpenEXR names.
+
+    Temp files, .nfs files and the side files of macOS are passed over.
+    """
     make(tmp_path, "b/2.exr", "b/1.EXR", "a.exr", "c.jpg", "._a.exr", ".exrbatch-1-2.tmp", ".nfs0001", "x.exr/y.sxr")
     assert found([tmp_path]) == [f"{tmp_path}/{name}" for name in ("a.exr", "b/1.EXR", "b/2.exr", "x.exr/y.sxr")]
 
 
-def test_a_named_file_may_be_called_anything(tmp_path: Path) -> None:
-    """A file that is named is meant, whatever its name."""
+def test_takes_a_named_file_whatever_its_name(tmp_path: Path) -> None:
+    """A file that the user names is processed even if its name does not end in .exr."""
     make(tmp_path, "frame")
     assert found([tmp_path / "frame"]) == [f"{tmp_path}/frame"]
 
 
-def test_nothing_is_found_twice(tmp_path: Path) -> None:
-    """A path that another one covers is left out: two workers on one file would disturb each other."""
+def test_finds_each_file_once(tmp_path: Path) -> None:
+    """A path that lies below another path is left out.
+
+    Otherwise two workers would process the same file at the same time.
+    """
     make(tmp_path, "a/1.exr", "a/2.exr")
     expected = [f"{tmp_path}/a/1.exr", f"{tmp_path}/a/2.exr"]
     assert found([tmp_path, tmp_path / "a", tmp_path / "a/1.exr", f"{tmp_path}/."]) == expected
@@ -60,8 +66,8 @@ def test_nothing_is_found_twice(tmp_path: Path) -> None:
     assert found([tmp_path, tmp_path / "a/1-2#.exr", tmp_path / "a/1.exr", tmp_path / "a/../a/2.exr"]) == expected
 
 
-def test_a_named_file_is_done_whatever_holds_for_its_folder(tmp_path: Path) -> None:
-    """Patterns, and the names that a walk takes, are for files that nobody named."""
+def test_patterns_do_not_apply_to_named_files(tmp_path: Path) -> None:
+    """Include patterns and the rules for names apply only to files that a walk finds."""
     make(tmp_path, "a/1.exr", "a/2.exr", "a/frame")
     assert found([tmp_path, tmp_path / "a/frame", tmp_path / "a/1.exr"], exclude=["1.exr"]) == [
         f"{tmp_path}/a/frame",
@@ -70,8 +76,8 @@ def test_a_named_file_is_done_whatever_holds_for_its_folder(tmp_path: Path) -> N
     ]
 
 
-def test_folders_of_named_files_and_of_the_mirror_are_swept(tmp_path: Path) -> None:
-    """What a killed run left goes wherever the next run works."""
+def test_sweeps_the_folders_of_named_files_and_of_outputs(tmp_path: Path) -> None:
+    """Leftovers of a killed run are removed from every folder that the next run uses."""
     make(tmp_path, "in/1.exr", "out/keep")
     process = subprocess.Popen(["true"])
     process.wait()
@@ -83,8 +89,8 @@ def test_folders_of_named_files_and_of_the_mirror_are_swept(tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["1.exr", "keep"]
 
 
-def test_links_and_special_files_are_told_apart(tmp_path: Path) -> None:
-    """Symbolic links in a walk are skipped with a reason; one that is named stands for its target."""
+def test_skips_links_in_a_walk_and_follows_named_links(tmp_path: Path) -> None:
+    """A walk skips symbolic links with a reason; a named link stands for its target."""
     make(tmp_path, "real/a.exr")
     (tmp_path / "link.exr").symlink_to(tmp_path / "real/a.exr")
     (tmp_path / "loop").symlink_to(tmp_path)
@@ -108,27 +114,30 @@ def test_links_and_special_files_are_told_apart(tmp_path: Path) -> None:
         ("b.1002-1004x2####.exr", [1002, 1004]),
     ],
 )
-def test_sequences(tmp_path: Path, pattern: str, frames: list[int]) -> None:
-    """The ways to write a sequence that Nuke, Houdini and printf users expect."""
+def test_expands_frame_sequences(tmp_path: Path, pattern: str, frames: list[int]) -> None:
+    """Sequences can be written as in Nuke, in Houdini and for printf."""
     make(tmp_path, *(f"b.{frame}.exr" for frame in (1001, 1002, 1004)), "b.txt")
     assert found([tmp_path / pattern]) == [f"{tmp_path}/b.{frame}.exr" for frame in frames]
 
 
-def test_missing_frames_and_sequences_fail_by_name(tmp_path: Path) -> None:
-    """A frame that was asked for and is not there is no silence."""
+def test_reports_missing_frames_and_sequences_as_failed(tmp_path: Path) -> None:
+    """A frame that was asked for and does not exist is reported by name."""
     make(tmp_path, "b.1001.exr")
     assert found([tmp_path / "b.1001-1002#.exr"]) == [f"{tmp_path}/b.1001.exr", f"failed: {tmp_path}/b.1002.exr"]
     assert found([tmp_path / "c.####.exr"]) == [f"failed: {tmp_path}/c.####.exr"]
 
 
-def test_include_and_exclude(tmp_path: Path) -> None:
-    """Gitignore style, on paths below the folder that is walked."""
+def test_filters_a_walk_by_gitignore_patterns(tmp_path: Path) -> None:
+    """Patterns match paths relative to the folder that is walked."""
     make(tmp_path, "a/beauty.1.exr", "a/depth.1.exr", "old/beauty.1.exr", "b/beauty.2.exr")
     assert found([tmp_path], include=["beauty.*"], exclude=["old/", "*.2.exr"]) == [f"{tmp_path}/a/beauty.1.exr"]
 
 
-def test_output_mirrors_the_tree(tmp_path: Path) -> None:
-    """One folder: its content; several paths: the tree below what they have in common. The output is not walked."""
+def test_output_has_the_tree_of_the_sources(tmp_path: Path) -> None:
+    """One folder gives its content, several folders the tree below their common parent.
+
+    The output folder itself is not walked.
+    """
     make(tmp_path, "in/a/1.exr", "in/b/2.exr", "in/out/old.exr")
     output = tmp_path / "in/out"
 
@@ -142,8 +151,8 @@ def test_output_mirrors_the_tree(tmp_path: Path) -> None:
     assert destinations("in/a/1.exr") == ["1.exr"]
 
 
-def test_bad_arguments_are_refused_before_anything_starts(tmp_path: Path) -> None:
-    """A typo is a usage error, not an empty run."""
+def test_refuses_bad_arguments_before_the_run(tmp_path: Path) -> None:
+    """A typing error is a usage error, not a run without files."""
     make(tmp_path, "a.exr", "sub/b.exr", "real/c.exr")
     (tmp_path / "sub" / "link.exr").symlink_to(tmp_path / "real" / "c.exr")
     for paths, output, message in (
@@ -161,16 +170,19 @@ def test_bad_arguments_are_refused_before_anything_starts(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
-def test_a_folder_that_cannot_be_listed_fails_by_name(tmp_path: Path) -> None:
-    """Its files would otherwise be missing from the run without a word."""
+def test_reports_an_unlistable_folder_as_failed(tmp_path: Path) -> None:
+    """Otherwise its files would be missing from the run without a message."""
     (tmp_path / "closed").mkdir(mode=0)
     (report,) = discover([str(tmp_path)])
     assert isinstance(report, FileReport)
     assert report.status is Status.FAILED
 
 
-def test_nothing_is_written_outside_the_output(tmp_path: Path) -> None:
-    """A named link keeps its own place; a link inside the output that leads out of it is not followed."""
+def test_writes_nothing_outside_the_output(tmp_path: Path) -> None:
+    """A named link gets its own place in the output.
+
+    A link inside the output that leads out of it is not followed.
+    """
     make(tmp_path, "a/c/x.exr", "a/b/keep", "A/1.exr", "B/1.exr", "out/keep")
     (tmp_path / "a/b/link.exr").symlink_to("../c/x.exr")
     (tmp_path / "out/A").symlink_to("../A")
@@ -182,8 +194,11 @@ def test_nothing_is_written_outside_the_output(tmp_path: Path) -> None:
     assert bare(fine) == Candidate(f"{tmp_path}/B/1.exr", 7, f"{tmp_path}/out/B/1.exr")
 
 
-def test_all_names_of_a_file_make_one_candidate(tmp_path: Path) -> None:
-    """To relink, every name must be known; a file with a name elsewhere is left alone, whatever is found of it."""
+def test_groups_all_hard_links_of_a_file_into_one_candidate(tmp_path: Path) -> None:
+    """To relink a file, every name must be known.
+
+    A file that has another name elsewhere is left alone, however many of its names are found.
+    """
     make(tmp_path, "in/a/1.exr", "in/2.exr", "in/3.exr")
     os.link(tmp_path / "in/a/1.exr", tmp_path / "in/b.exr")
     os.link(tmp_path / "in/2.exr", tmp_path / "elsewhere.exr")
@@ -198,8 +213,8 @@ def test_all_names_of_a_file_make_one_candidate(tmp_path: Path) -> None:
     }
 
 
-def test_what_only_the_other_tree_has_is_told(tmp_path: Path) -> None:
-    """A comparison of two trees must not pass over files that the first one lacks."""
+def test_reports_files_that_only_the_other_tree_has(tmp_path: Path) -> None:
+    """A comparison of two trees includes files that the first tree lacks."""
     make(tmp_path, "a/x/1.exr", "b/x/1.exr", "b/x/2.exr")
     mirror = OutputTree(f"{tmp_path}/b", paths := [f"{tmp_path}/a"], written_as=None)
     assert list(map(bare, discover(paths, mirror))) == [Candidate(f"{tmp_path}/a/x/1.exr", 9, f"{tmp_path}/b/x/1.exr")]
@@ -207,8 +222,8 @@ def test_what_only_the_other_tree_has_is_told(tmp_path: Path) -> None:
     assert (report.path, report.status) == (f"{tmp_path}/b/x/2.exr", Status.FAILED)
 
 
-def test_in_an_output_each_name_has_its_place(tmp_path: Path) -> None:
-    """A link that is named, and its target: in place that is one file, in an output there are two places."""
+def test_gives_a_link_and_its_target_separate_outputs(tmp_path: Path) -> None:
+    """In place, a named link and its target are one file; in an output they have two places."""
     make(tmp_path, "in/x.exr")
     (tmp_path / "in/a.exr").symlink_to("x.exr")
     paths = [f"{tmp_path}/in/a.exr", f"{tmp_path}/in/x.exr"]
@@ -217,8 +232,11 @@ def test_in_an_output_each_name_has_its_place(tmp_path: Path) -> None:
     assert places == [f"{tmp_path}/out/a.exr", f"{tmp_path}/out/x.exr"]
 
 
-def test_dots_behind_a_link_lead_where_the_system_goes(tmp_path: Path) -> None:
-    """`link/..` is the folder that holds the link's target, so two such folders never share a place."""
+def test_resolves_dots_behind_a_link_as_the_system_does(tmp_path: Path) -> None:
+    """`link/..` is the folder that holds the link's target.
+
+    So two such folders never share a place in the output.
+    """
     make(tmp_path, "far/src/1.exr", "src/1.exr")
     (tmp_path / "far/deep").mkdir()
     (tmp_path / "link").symlink_to("far/deep")

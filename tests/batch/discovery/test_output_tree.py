@@ -1,4 +1,4 @@
-"""Folders are the same if they are the same, however their paths are spelled."""
+"""The output tree recognizes a folder by its identity, however its path is spelled."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def shot(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bound(shot: Path) -> Iterator[Path]:
-    """The same folder under another path, to which no link leads."""
+    """Make the same folder available under another path, without a link."""
     other = shot.with_name("bound")
     other.mkdir()
     with mounted(other, "--bind", shot):
@@ -37,25 +37,33 @@ def bound(shot: Path) -> Iterator[Path]:
 
 @root_only
 class TestBoundFolders:
-    """Issue 13, A1: with the sources as the backup folder, by another path, every frame was deleted."""
+    """One folder under two paths is recognized as one folder.
+
+    Every frame was deleted if the backup folder was the source folder under another path (issue 13,
+    A1).
+    """
 
     @pytest.mark.parametrize("keep", [True, False])
-    def test_the_source_is_no_backup_folder(self, shot: Path, bound: Path, keep: bool) -> None:
-        """Neither itself nor a folder in it."""
+    def test_refuses_the_source_as_backup_folder(self, shot: Path, bound: Path, keep: bool) -> None:
+        """The source folder and any folder below it are refused."""
         for folder in (bound, bound / "a", bound / "new"):
             with pytest.raises(OptionsError, match=r"the backup folder .* (holds the source|lies below)"):
                 list(recompress_many(shot, backup_dir=folder, keep_backups=keep))
         assert [path.read_bytes() for path in shot.rglob("*.exr")] == [DATA, DATA]
 
-    def test_the_source_is_no_output_folder(self, shot: Path, bound: Path) -> None:
-        """Nor is one that holds it."""
+    def test_refuses_the_source_as_output_folder(self, shot: Path, bound: Path) -> None:
+        """The source folder and any folder that holds it are refused."""
         with pytest.raises(OptionsError, match=r"holds the source .*; leave out -o"):
             list(recompress_many(shot, output=bound))
         with pytest.raises(OptionsError, match=r"holds the source .*; leave out -o"):
             list(recompress_many(shot / "a", output=bound))
 
-    def test_a_part_of_the_source_behind_the_backup_folder(self, shot: Path, tmp_path: Path) -> None:
-        """Where no path tells: what has a backup's place is no backup, and each frame stays."""
+    def test_keeps_frames_when_the_backup_folder_leads_into_the_source(self, shot: Path, tmp_path: Path) -> None:
+        """A bind mount inside the backup folder shows the source, which no path reveals.
+
+        Each frame stays, because a file that already has a backup's place is not taken for a
+        backup.
+        """
         backups = tmp_path / "backups"
         (backups / "a").mkdir(parents=True)
         with mounted(backups / "a", "--bind", shot / "a"):
@@ -65,14 +73,14 @@ class TestBoundFolders:
         assert "a backup exists" in (reports["1.exr"].reason or "")
         assert (shot / "a" / "1.exr").read_bytes() == DATA
 
-    def test_a_folder_that_is_named_twice_is_walked_once(self, shot: Path, bound: Path) -> None:
-        """By its own path and by another."""
+    def test_walks_a_folder_with_two_paths_once(self, shot: Path, bound: Path) -> None:
+        """Its files are found once if the folder is given by two paths."""
         assert check_paths([str(shot), str(bound)]) == [str(shot)]
         assert check_paths([str(bound / "a"), str(shot)]) == [str(shot)]
 
 
-def test_a_symbolic_link_is_seen_through(shot: Path) -> None:
-    """As before."""
+def test_recognizes_the_source_behind_a_symbolic_link(shot: Path) -> None:
+    """The source folder is refused as backup folder if a symbolic link leads to it."""
     link = shot.with_name("link")
     link.symlink_to(shot)
     for name in ("backup", "output"):
@@ -81,7 +89,11 @@ def test_a_symbolic_link_is_seen_through(shot: Path) -> None:
 
 
 def test_two_runs_with_one_backup_folder_lose_nothing(tmp_path: Path) -> None:
-    """Issue 13, A2: one run took the other's backup for its own and removed it; the other then replaced the frame."""
+    """Two runs that share a backup folder keep every frame.
+
+    One run took the other's backup for its own and removed it; then the other replaced the frame
+    (issue 13, A2).
+    """
     for attempt in range(4):
         shot, backups = tmp_path / f"in{attempt}", tmp_path / f"backups{attempt}"
         shot.mkdir()

@@ -1,4 +1,4 @@
-"""Real worker processes: one that dies costs its file only; all die with the parent."""
+"""Real worker processes: a death costs one file at most, and all workers die with the parent."""
 
 import multiprocessing
 import os
@@ -59,7 +59,7 @@ def finish(pool: Pool) -> FileReport:
 
 
 def stop_worker(pool: Pool, slot: int = 0) -> int:
-    """Stop a worker that is set up, so that it surely has the files that it is given when it dies."""
+    """Pause a worker that is set up, so that it has its files when it dies."""
     pid = pool._slots[slot].executor.submit(os.getpid).result()  # by then it is set up
     os.kill(pid, signal.SIGSTOP)
     return pid
@@ -76,7 +76,7 @@ def temp_of(candidate: Candidate, pid: int, monkeypatch: pytest.MonkeyPatch) -> 
 
 @dataclass(frozen=True, slots=True)
 class Poison(Job):
-    """A job that kills the worker that does it, in the way that `how` names."""
+    """A job that kills its worker in the way that `how` names."""
 
     source: str
     how: str
@@ -101,10 +101,13 @@ class Poison(Job):
         ("exit", "the worker died: exit code 3"),
     ],
 )
-def test_a_worker_that_dies_costs_its_file_only(
+def test_death_of_a_worker_fails_only_its_file(
     frames: list[Candidate], how: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file is blamed, with how and with last words, its temp is gone, the others are done, the slot works again."""
+    """The report gives the cause and the last output of the worker.
+
+    The temp file is removed, the other files are processed, and the slot works again.
+    """
     pool = Pool(2, Options().time_limit)
     victim = pool._idle[-1].executor.submit(os.getpid).result()
     temp = temp_of(frames[0], victim, monkeypatch)
@@ -122,8 +125,8 @@ def test_a_worker_that_dies_costs_its_file_only(
     pool.close()
 
 
-def test_a_bundle_blames_one_file_and_returns_the_others(frames: list[Candidate], pool: Pool) -> None:
-    """Of several small files only the one in work is blamed for the worker."""
+def test_death_in_a_bundle_fails_only_the_file_in_progress(frames: list[Candidate], pool: Pool) -> None:
+    """The other files of the bundle are returned."""
     victim = stop_worker(pool)
     give(pool, *frames)
     pool._slots[0].position.index = 1.0
@@ -134,8 +137,8 @@ def test_a_bundle_blames_one_file_and_returns_the_others(frames: list[Candidate]
     assert list(ended.returned) == [frames[0], frames[2]]
 
 
-def test_what_a_bundle_had_done_is_told(frames: list[Candidate], pool: Pool) -> None:
-    """The reports of files before the one that the worker died of survive it, with what was saved."""
+def test_keeps_reports_of_files_before_the_death(frames: list[Candidate], pool: Pool) -> None:
+    """Files of a bundle that were finished before the worker died keep their reports and sizes."""
     victim = stop_worker(pool)
     give(pool, frames[0], frames[1], frames[2])
     os.kill(victim, signal.SIGCONT)
@@ -151,8 +154,8 @@ def test_what_a_bundle_had_done_is_told(frames: list[Candidate], pool: Pool) -> 
     assert len(told) + len(ended.returned) + len(dead) == 3
 
 
-def test_a_worker_that_dies_while_free_is_nobodys_fault(frames: list[Candidate], pool: Pool) -> None:
-    """The next file gets a new one."""
+def test_death_of_an_idle_worker_fails_no_file(frames: list[Candidate], pool: Pool) -> None:
+    """The next file gets a new worker."""
     process = pool._slots[0].process
     process.kill()
     process.join()
@@ -162,8 +165,11 @@ def test_a_worker_that_dies_while_free_is_nobodys_fault(frames: list[Candidate],
     assert finish(pool).status is Status.RECOMPRESSED
 
 
-def test_a_file_that_takes_too_long_loses_its_worker(frames: list[Candidate]) -> None:
-    """Killed by its number, with the limit in the reason; the others come back and are done by a new worker."""
+def test_kills_a_worker_at_the_time_limit(frames: list[Candidate]) -> None:
+    """The reason names the limit.
+
+    A new worker processes the other files.
+    """
     pool = Pool(1, lambda _size: 2 * MAX_TICK)
     stop_worker(pool)
     give(pool, *frames)
@@ -176,8 +182,11 @@ def test_a_file_that_takes_too_long_loses_its_worker(frames: list[Candidate]) ->
     pool.close()
 
 
-def test_a_machine_that_slept_times_nothing_out(frames: list[Candidate], pool: Pool) -> None:
-    """Between two looks at most MAX_TICK passes for a file, and each file of a bundle has its own time."""
+def test_suspended_machine_exceeds_no_time_limit(frames: list[Candidate], pool: Pool) -> None:
+    """At most MAX_TICK counts between two looks.
+
+    Each file of a bundle has its own time.
+    """
     stop_worker(pool)
     give(pool, *frames)
     slot = pool._slots[0]
@@ -190,10 +199,10 @@ def test_a_machine_that_slept_times_nothing_out(frames: list[Candidate], pool: P
 
 
 @pytest.mark.parametrize(("name", "value"), [("MAX_FILES", 2), ("MAX_GROWTH", -1e9)])
-def test_workers_are_renewed(
+def test_replaces_workers_after_many_files_or_much_growth(
     frames: list[Candidate], pool: Pool, monkeypatch: pytest.MonkeyPatch, name: str, value: float
 ) -> None:
-    """After so many files, or so much growth, another process does the rest: leaks of libraries can't add up."""
+    """Leaks of libraries can't add up, because a new process takes over."""
     monkeypatch.setattr(slots, name, value)
     before = pool._slots[0].process.pid
     give(pool, *frames[:2])
@@ -203,8 +212,8 @@ def test_workers_are_renewed(
     assert finish(pool).status is Status.RECOMPRESSED
 
 
-def test_a_stop_begins_no_other_file_of_a_bundle(frames: list[Candidate], pool: Pool) -> None:
-    """The file in work is finished; the others of its bundle come back."""
+def test_stop_returns_the_unstarted_files_of_a_bundle(frames: list[Candidate], pool: Pool) -> None:
+    """The file in progress is finished."""
     pool.request_stop()
     give(pool, *frames)
     ended = outcome(pool)
@@ -213,7 +222,7 @@ def test_a_stop_begins_no_other_file_of_a_bundle(frames: list[Candidate], pool: 
 
 
 def test_closing_the_iterator_starts_no_other_file(tmp_path: Path) -> None:
-    """What is in flight ends, and nothing is left behind: also of bundles."""
+    """Files in progress are finished, and nothing is left behind, also for bundles."""
     data = build([PartSpec(window=(0, 0, 255, 255), noise=0.2)])
     for index in range(200):
         (tmp_path / f"{index}.exr").write_bytes(data)
@@ -241,7 +250,10 @@ if __name__ == "__main__":
 
 
 def test_workers_die_with_the_parent(tmp_path: Path) -> None:
-    """After kill -9 of the parent no worker lives on to write under a second run, not even in endless C code."""
+    """After kill -9 of the parent no worker survives, even inside endless C code.
+
+    It would otherwise write while a second run is working.
+    """
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     parent = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -257,8 +269,8 @@ def test_workers_die_with_the_parent(tmp_path: Path) -> None:
     assert (len(gone), alive) == (2, [])
 
 
-def test_progress_is_seen_from_outside(frames: list[Candidate], pool: Pool) -> None:
-    """A running file shows its slot, and nothing when all is done."""
+def test_shows_files_in_progress(frames: list[Candidate], pool: Pool) -> None:
+    """A file in progress is shown with its slot; after that nothing is shown."""
     give(pool, frames[0])
     (running,) = pool.running()
     assert (running.slot, running.candidate) == (0, frames[0])
@@ -268,8 +280,11 @@ def test_progress_is_seen_from_outside(frames: list[Candidate], pool: Pool) -> N
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a killed server takes its workers along only on Linux")
 @pytest.mark.parametrize("victim", ["forkserver", "resource_tracker"])
-def test_a_helper_process_that_is_killed_costs_no_file(tmp_path: Path, victim: str) -> None:
-    """Issue 13, C18: the run ended with a traceback, and files were never reported. Now another one is started."""
+def test_death_of_a_helper_process_fails_no_file(tmp_path: Path, victim: str) -> None:
+    """The helper is started again.
+
+    The run ended with a traceback, and files were never reported (issue 13, C18).
+    """
     data = build([PartSpec(window=(0, 0, 255, 255), noise=0.2)])
     for index in range(60):
         (tmp_path / f"{index}.exr").write_bytes(data)
@@ -286,8 +301,8 @@ def test_a_helper_process_that_is_killed_costs_no_file(tmp_path: Path, victim: s
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{index}.exr" for index in range(60))
 
 
-def test_workers_that_can_not_be_started_stop_the_run(frames: list[Candidate], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit code 3 and a summary, not a traceback."""
+def test_stops_the_run_if_no_worker_can_be_started(frames: list[Candidate], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ends with exit code 3 and a summary, not with a traceback."""
 
     def fail(*_arguments: object, **_options: object) -> None:
         raise EOFError("unexpected EOF")
@@ -299,8 +314,11 @@ def test_workers_that_can_not_be_started_stop_the_run(frames: list[Candidate], m
     assert run.stop.reason == "no worker can be started: EOFError: unexpected EOF"
 
 
-def test_a_worker_that_dies_after_its_new_file_is_in_place_has_done_it(tmp_path: Path) -> None:
-    """Issue 13, C17: the file was said to have failed although the new one had its place."""
+def test_death_after_the_exchange_counts_as_recompressed(tmp_path: Path) -> None:
+    """Regression test for issue 13, C17.
+
+    The file was reported as failed although the new one was in place.
+    """
     script = tmp_path / "worker.py"
     script.write_text(DIES_AFTER_THE_EXCHANGE)
     frame = tmp_path / "in" / "frame.exr"
@@ -335,8 +353,11 @@ if __name__ == "__main__":
 """
 
 
-def test_more_workers_than_open_files_allow(tmp_path: Path) -> None:
-    """Issue 13, B13: -j 128 with a limit of 1024 ended with a traceback. Fewer workers do it, and that is said."""
+def test_uses_fewer_workers_if_open_files_are_limited(tmp_path: Path) -> None:
+    """The run says so.
+
+    With -j 128 and a limit of 1024 it ended with a traceback (issue 13, B13).
+    """
     (tmp_path / "frame.exr").write_bytes(build([PartSpec(window=(0, 0, 63, 63), noise=0.05)]))
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100));"
@@ -348,8 +369,8 @@ def test_more_workers_than_open_files_allow(tmp_path: Path) -> None:
     assert "1 file: 1 recompressed" in done.stdout
 
 
-def test_a_slot_takes_as_many_descriptors_as_is_said(frames: list[Candidate]) -> None:
-    """The number of workers that fit is computed from it."""
+def test_a_slot_uses_the_documented_number_of_descriptors(frames: list[Candidate]) -> None:
+    """The number of workers that fit is computed from that number."""
 
     def count() -> int:
         return len(os.listdir("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"))
@@ -364,7 +385,7 @@ def test_a_slot_takes_as_many_descriptors_as_is_said(frames: list[Candidate]) ->
         pool.close()
 
 
-def test_a_log_that_can_not_be_written_costs_no_file(frames: list[Candidate], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_log_fails_no_file(frames: list[Candidate], monkeypatch: pytest.MonkeyPatch) -> None:
     """A full temp folder ended the whole run with a traceback."""
 
     def fail(*_arguments: object) -> int:
