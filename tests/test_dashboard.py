@@ -112,7 +112,7 @@ def test_summary_repeats_failures_and_adds_up(state: tuple[Run, BatchReport]) ->
 
 
 def test_files_that_grew_are_not_negative_savings(tmp_path: Path) -> None:
-    """The dashboard, the plain line and the summary say by how much a forced run made the files larger."""
+    """Dashboard, plain line and summary say by how much a forced run made files larger."""
     run, report = Run([str(tmp_path)], Options(jobs=1)), BatchReport(Clock())
     report.add(FileReport(path="a.exr", status=Status.RECOMPRESSED, size_before=1_000_000, size_after=6_870_000))
     assert "grew by 5.9 MB (587.0 %)" in "\n".join(drawn(Dashboard(run, report), 100))

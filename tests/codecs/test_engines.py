@@ -1,4 +1,4 @@
-"""Whatever engine compresses a stream, every reader gets the same bytes back from one ordinary zlib stream."""
+"""Every engine makes one ordinary zlib stream, which readers decompress to the same bytes."""
 
 import zlib
 
