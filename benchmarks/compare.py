@@ -2,12 +2,12 @@
 
     python -m benchmarks.compare COMMIT [--passes 3] [--images IMAGES] [--only "zip to none"]
 
-Both checkouts do the same jobs in turn, and each pass has another order. The command line is run as a
-user runs it. The files are small procedural frames; with `--images`, the real images of a checkout of
-openexr-images instead.
+Both checkouts do the same jobs in turn, and each pass has another order. The command line is run as
+a user runs it. The files are small procedural frames; with `--images`, the real images of a
+checkout of openexr-images instead.
 
-Figures: for each job, the median of the ratios of CPU seconds within a pass (above 1: this checkout is
-slower), their spread, and the ratio of sizes.
+Figures: for each job, the median of the ratios of CPU seconds within a pass (above 1: this checkout
+is slower), their spread, and the ratio of sizes.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def recompress(checkout: Path, target: str, options: tuple[str, ...], folder: Pa
 
 
 def run_job(checkout: Path, sources: Path, work: Path, name: str) -> tuple[float, int]:
-    """Do one job with one checkout on fresh files; return its CPU seconds, and the bytes of the new files."""
+    """Do one job with one checkout on fresh files; return its CPU seconds and the new size."""
     source, target = name.partition(",")[0].split(" to ")
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(sources / source, work)

@@ -37,4 +37,5 @@ def handled(numbers: Iterable[int], handler: Handler, *, keep_ignored: bool = Fa
         yield
     finally:
         for number, previous in before.items():
-            signal.signal(number, previous)
+            if previous is not None:  # None: a handler that an embedding program set, which Python can't restore
+                signal.signal(number, previous)

@@ -98,3 +98,16 @@ def test_first_ctrl_c_and_farm_signals_stop_a_run() -> None:
     """Ctrl-C, a scheduler's SIGTERM and a closed terminal are the signals that stop a run."""
     assert set(signals.STOP_SIGNALS) == {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     assert signal.SIGUSR1 in signals.STATUS_SIGNALS
+
+
+def test_skips_a_handler_that_python_cannot_restore(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python returns None for a handler that an embedding program set in C."""
+    restored: list[object] = []
+
+    def fake(_number: int, handler: object) -> None:
+        restored.append(handler)
+
+    monkeypatch.setattr(signal, "signal", fake)
+    with signals.handled([signal.SIGUSR1], signal.SIG_IGN):
+        pass
+    assert restored == [signal.SIG_IGN]

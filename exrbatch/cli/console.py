@@ -35,5 +35,6 @@ def lasting_console(stream: TextIO) -> Console:
     """Return a console on a stream, ignoring write errors."""
     if isinstance(stream, io.TextIOWrapper):
         # Nor is a character that the terminal cannot show a reason to stop.
-        stream.reconfigure(errors="backslashreplace")
+        with contextlib.suppress(OSError):  # it flushes, too
+            stream.reconfigure(errors="backslashreplace")
     return Console(file=cast(TextIO, LastingStream(stream)), highlight=False, soft_wrap=True)

@@ -48,16 +48,20 @@ class Captured:
             self._fd = _log_fd
             self._start = os.fstat(_log_fd).st_size
         else:
-            self._fd = self._redirect()
+            try:
+                self._fd = self._redirect()
+            except BaseException:
+                self._stack.close()
+                raise
             self._start = 0
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        size = os.fstat(self._fd).st_size
-        printed = _read(self._fd, self._start, size - self._start).decode("utf-8", "replace") if size else ""
-        self._stack.close()
+        with self._stack:  # restores the streams whatever happens
+            size = os.fstat(self._fd).st_size
+            printed = _read(self._fd, self._start, size - self._start).decode("utf-8", "replace") if size else ""
         words = " ".join(f"{self._printed.getvalue()} {printed}".split())
         self.words = words[-300:] or "no reason given"
 

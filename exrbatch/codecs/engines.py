@@ -22,19 +22,33 @@ from exrbatch.codecs.effort import Effort
 from exrbatch.errors import CorruptChunk
 
 SAMPLE_BYTES, SAMPLES = 1024, 4
+"""Size of each sample in bytes, and number of samples, that decide what a stream holds."""
 NOISE = 0.55
-"""libdeflate 1 compresses a sample of noise to more than this. In such bytes there are few matches, so ISA-L 1 gets as
-small as libdeflate 4, in a quarter of the time."""
+"""Compressed size of a sample by libdeflate 1, as a fraction, above which it counts as noise.
+
+Noise has few matches, so ISA-L 1 makes it as small as libdeflate 4 does, in a quarter of the time.
+"""
 ROUGH = 0.22
-"""The same for the high bytes of noise: libdeflate 2 takes 0.8 of the time of libdeflate 4, and adds 1 % here and more
-to smoother bytes."""
+"""The same fraction for the high bytes of noise.
+
+Above it, libdeflate 2 takes 0.8 times as long as libdeflate 4, and its output is 1 % larger. In
+smoother bytes it would lose more.
+"""
 STRUCTURED, REPEATS = 0.30, 0.65
-"""Structured data compresses to less than the first, and more than the second part of its bytes equal the byte before
-them. Without the second condition, periodic patterns and float planes would go to zlib-ng, which is slower there."""
+"""Structured data compresses to less than the first fraction, and more than the second fraction of
+its bytes equal the byte before them.
+
+Without the second condition, periodic patterns and planes of floats would go to zlib-ng, which is
+slower there.
+"""
 LEAST_NOISY_HALF, LEAST_HALF = 1 << 14, 1 << 15
-"""Bytes. In shorter halves, the Huffman tables of a second block, and matches that it can't have, cost too much."""
+"""Smallest half in bytes that is compressed separately, of noise and of other data.
+
+With smaller halves, two costs would become noticeable: a second set of Huffman tables is needed,
+and the second half can't use the first half as a dictionary.
+"""
 ISAL_PIECE = 1 << 15
-"""Bytes given to ISA-L at a time. If it gets more of a grainy plate at once, its output grows by 0.4 %."""
+"""Bytes given to ISA-L at a time. With larger pieces its output of grainy plates is 0.4 % larger."""
 _ZLIB_START = b"\x78\x5e"
 
 
@@ -84,7 +98,10 @@ def _libdeflate(level: int) -> Setting:
 
 
 Recipe = tuple[Setting, Setting]
-"""Settings for the first and the second half of a stream. libdeflate can't be first only: it always ends the stream."""
+"""Settings for the first and the second half of a stream.
+
+libdeflate can't make the first half alone, because it always ends the stream.
+"""
 
 
 def _both(setting: Setting) -> Recipe:
@@ -132,8 +149,8 @@ SHORT: dict[Effort, dict[Content, Setting]] = {
 }
 """Settings for shorter streams, such as the lines of ZIPS.
 
-For short noise ISA-L would take 0.7 of the time of libdeflate 1, but its output for some inputs depends on what was in
-memory before, so two runs would not write the same bytes.
+For short noise ISA-L would take 0.7 times as long as libdeflate 1. But for some inputs its output
+depends on what was in memory before, so that two runs would not write the same bytes.
 """
 
 SUBSTITUTES: dict[Effort, tuple[Setting, ...]] = {
@@ -254,7 +271,7 @@ def _compress(setting: Setting, data: memoryview) -> bytes:
 
 
 def _compress_first(setting: Setting, data: memoryview) -> bytes:
-    """Make the beginning of a raw deflate stream, which ends on a whole byte and not with a last block."""
+    """Make the beginning of a raw deflate stream; it ends on a whole byte, without a last block."""
     module = _MODULES[setting.engine]
     packer = module.compressobj(setting.level, zlib.DEFLATED, -zlib.MAX_WBITS)
     piece = ISAL_PIECE if setting.engine is Engine.ISAL else len(data)
@@ -265,8 +282,9 @@ def _compress_first(setting: Setting, data: memoryview) -> bytes:
 def _compress_last(setting: Setting, data: memoryview, whole: memoryview) -> bytes:
     """Make the rest of a zlib stream: its last blocks and the checksum of the whole stream.
 
-    ISA-L leaves the upper halves of the vector registers in use, which makes libdeflate's matching 15 % slower on the
-    x86-64 processors that were measured. libdeflate's own checksum clears them when it ends, so it comes first.
+    ISA-L leaves the upper halves of the vector registers in use, which makes libdeflate's matching
+    15 % slower on the x86-64 processors that were measured. libdeflate's own checksum function
+    clears them when it returns, so it is called first.
     """
     checksum = adler32(whole)
     module = _MODULES[setting.engine]

@@ -294,7 +294,7 @@ def _write(
         header["tiles"].xSize = strip.width
         header["tiles"].ySize = int(group.grid.heights[group.chunks[run[0]]])
     quality = part.find("dwaCompressionLevel")
-    if quality is not None and quality.type == "float":
+    if quality is not None and quality.type == "float" and len(quality.value) == 4:
         header["dwaCompressionLevel"] = struct.unpack("<f", quality.value)[0]
     channels = {}
     for channel in part.channels:

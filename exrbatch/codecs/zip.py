@@ -15,7 +15,7 @@ from exrbatch.errors import CorruptChunk
 
 
 class ZipCodec(StreamCodec):
-    """Codec that makes one zlib stream of each chunk; `engines` decides which library compresses it."""
+    """Codec that makes one zlib stream of each chunk; `engines` chooses the compressing library."""
 
     def __init__(self, effort: Effort) -> None:
         self._deflater = Deflater(effort)

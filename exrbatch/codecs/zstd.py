@@ -161,7 +161,7 @@ def restore(inner: bytes, rows: Rows, delta: bool, raw: Raw) -> None:
     """
     needed = int((rows[:, 0] * rows[:, 1]).sum())
     if needed != len(raw) or (rows[:, 1] < 0).any():
-        raise CorruptChunk(f"{len(raw)} bytes of samples where the sample counts ask for {needed}")
+        raise CorruptChunk(f"{len(raw)} bytes of samples, but the sample counts require {needed}")
     position = 0
     blocks = {}
     for size in (2, 4):

@@ -45,18 +45,16 @@ def check_replaceable(source: ExrFile, job: "RecompressJob", made: Made) -> None
     _check_storage(source, job)
     if job.destination is not None:
         if made not in (Made.NOTHING, Made.COPY) and not job.rules.force:
-            raise UnsupportedFile("the output exists and was not made from this file; --force writes over it")
+            raise UnsupportedFile("the output exists and was not made from this file; --force overwrites it")
         return
     if job.place.backup is not None:
         find_orphan(job.place.backup, source.stat)
     _check_links(source, job)
     if not job.rules.force:
         if _is_write_protected(source.stat):
-            raise UnsupportedFile("it is write-protected; --force replaces it all the same")
+            raise UnsupportedFile("it is write-protected; --force replaces it anyway")
         if job.rules.dry_run and not _may_own(source.stat):  # a real run finds out by trying (`Replacement`)
-            raise UnsupportedFile(
-                "it belongs to another user or group, and the new file could not; --force replaces it all the same"
-            )
+            raise UnsupportedFile("the new file can't have its owner or group; --force replaces it anyway")
 
 
 def _check_storage(source: ExrFile, job: "RecompressJob") -> None:

@@ -119,7 +119,7 @@ def _replace(
                 verify(Walk(source, second, threads), (temp.path, temp.fd), targets, job.rules.verify, digests)
             if made is Made.COPY:
                 raise UnsupportedFile(
-                    "the output is a copy of the file with its old compression; --force writes over it"
+                    "the output is a copy of the file with its old compression; --force overwrites it"
                 )
             notes = _commit(temp, original, job)
             source.was_replaced = job.destination is None

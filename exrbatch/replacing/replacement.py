@@ -80,10 +80,10 @@ class Replacement:
         lost = self._metadata.lost
         if lost and not self._may_lose:
             if "owner" in lost or "group" in lost:
-                what = "it belongs to another user or group, and the new file could not"
+                what = "the new file can't have its owner or group"
             else:
                 what = f"the new file can't keep its {', '.join(lost)}"
-            raise UnsupportedFile(f"{what}; --force replaces it all the same")
+            raise UnsupportedFile(f"{what}; --force replaces it anyway")
         self.notes += [f"its {what} could not be kept" for what in lost]
 
     def __exit__(
@@ -189,7 +189,7 @@ class Replacement:
         try:
             place_new(self.path, self._new, self._destination, self._original, overwrite=overwrite)
         except FileExistsError:
-            raise UnsupportedFile("the output exists and was not made from this file; --force writes over it") from None
+            raise UnsupportedFile("the output exists and was not made from this file; --force overwrites it") from None
         except OSError as error:
             raise _failed("can't put the new file in place", error) from error
         self._is_in_place = True

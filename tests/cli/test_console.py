@@ -82,3 +82,12 @@ def test_recognizes_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         os.close(controller)
     assert not lasting_console(io.StringIO()).is_terminal
+
+
+def test_a_stream_that_is_already_broken_still_gets_a_console() -> None:
+    """Text that waits in the buffer of a full disk does not raise before the first line."""
+    with open("/dev/full", "w", encoding="utf-8") as stream:
+        stream.write("waiting")
+        lasting_console(stream).print("nobody reads this")
+        with contextlib.suppress(OSError):
+            stream.close()

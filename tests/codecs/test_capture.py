@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 
 import pytest
 
@@ -65,3 +66,18 @@ def test_each_block_has_its_own_words(capfd: pytest.CaptureFixture[str]) -> None
             os.write(2, words.encode())
         found.append(captured.words)
     assert found == ["first", "second"]
+
+
+def test_a_capture_that_cannot_begin_does_not_block_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk there is no file for the captured text; the lock is released all the same."""
+
+    def refuse() -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "TemporaryFile", refuse)
+        with pytest.raises(OSError, match="No space"), Captured():
+            pass
+    with Captured() as captured:
+        print("still works")
+    assert captured.words == "still works"

@@ -169,3 +169,11 @@ def test_refuses_incomplete_answers_of_openexr(tmp_path: Path, monkeypatch: pyte
     report = recompress(path, "none", force=True)
     assert report.status is Status.FAILED
     assert "that differ from the header" in (report.reason or "")
+
+
+def test_ignores_a_dwa_level_of_the_wrong_size(tmp_path: Path) -> None:
+    """The attribute is copied as it is, and plays no part in the compression."""
+    path = tmp_path / "frame.exr"
+    path.write_bytes(build([PartSpec(window=(0, 0, 31, 31), attributes=(("dwaCompressionLevel", "float", b"ab"),))]))
+    assert recompress(path, "piz", force=True).status is Status.RECOMPRESSED
+    assert b"dwaCompressionLevel\0float\0\x02\0\0\0ab" in path.read_bytes()

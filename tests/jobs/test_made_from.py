@@ -17,7 +17,7 @@ from tests.support.jobs import recompress_job
 FRAME = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
 FRAMES = [FRAME[:-4] + bytes([number]) * 4 for number in range(3)]  # the same header, other pixels
 TIME = 1_700_000_000_000_000_000
-NOT_OURS = "the output exists and was not made from this file; --force writes over it"
+NOT_OURS = "the output exists and was not made from this file; --force overwrites it"
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_an_output_is_up_to_date_only_for_its_own_options(shot: Path, monkeypatc
     An output that did not get smaller is recognized.
     """
     mirror(shot, "none")
-    reason = "the output is a copy of the file with its old compression; --force writes over it"
+    reason = "the output is a copy of the file with its old compression; --force overwrites it"
     assert {(status, why) for _, status, why in mirror(shot, "zip")} == {(Status.SKIPPED, reason)}
     assert {status for _, status, _ in mirror(shot, "none")} == {Status.ALREADY}
     noisy = shot.with_name("noisy.exr")

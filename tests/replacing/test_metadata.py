@@ -22,7 +22,7 @@ from tests.support.build import PartSpec, build
 
 DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
 PROJECT = Path(__file__).resolve().parents[2]
-OTHERS = "it belongs to another user or group, and the new file could not; --force replaces it all the same"
+OTHERS = "the new file can't have its owner or group; --force replaces it anyway"
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="owners and attributes as Linux has them")
@@ -128,7 +128,7 @@ def test_skips_or_notes_attributes_that_cannot_be_kept(
     report = recompress(frame)
     assert (report.status, report.reason) == (
         Status.SKIPPED,
-        f"the new file can't keep its {what}; --force replaces it all the same",
+        f"the new file can't keep its {what}; --force replaces it anyway",
     )
     assert frame.read_bytes() == DATA
     output = tmp_path / "out.exr"

@@ -338,7 +338,7 @@ class TestAsAnotherUser:
         frame.chmod(0o444)
         before = looks(nobodys)[frame.name]
         found = outcomes(exrbatch(nobodys, nobody=True))
-        assert found[frame.name] == ("skipped", "it is write-protected; --force replaces it all the same")
+        assert found[frame.name] == ("skipped", "it is write-protected; --force replaces it anyway")
         assert found["b.1002.exr"] == ("recompressed", None)
         assert looks(nobodys)[frame.name] == before
         exrbatch(frame, "--force", nobody=True)
@@ -352,7 +352,7 @@ class TestAsAnotherUser:
             (nobodys / name).chmod(0o666)
             os.chown(nobodys / name, uid, 0)
         before = looks(nobodys)
-        reason = "it belongs to another user or group, and the new file could not; --force replaces it all the same"
+        reason = "the new file can't have its owner or group; --force replaces it anyway"
         assert outcomes(exrbatch(nobodys, code=1, nobody=True)) == dict.fromkeys(before, ("skipped", reason))
         assert looks(nobodys) == before
         exrbatch(nobodys, "--force", nobody=True)
