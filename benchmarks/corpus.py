@@ -178,7 +178,7 @@ def is_plain(header: Header) -> bool:
     return all(
         part.storage in (Storage.SCAN_LINE, Storage.TILED)
         and (part.tiles is None or part.tiles.level_mode is LevelMode.ONE_LEVEL)
-        and all((channel.x_sampling, channel.y_sampling) == (1, 1) for channel in part.channels)
+        and not part.is_subsampled
         for part in header.parts
     )
 

@@ -29,8 +29,7 @@ def _kind(part: Part) -> str:
     listed = "".join(names) if all(map(_is_colour, names)) else ",".join(names)
     shown = safe_text(listed) if len(names) <= 4 and len(listed) <= 12 else f"{len(names)} channels"
     types = "+".join(sorted({channel.pixel_type.name.lower() for channel in part.channels}))
-    sampled = any((channel.x_sampling, channel.y_sampling) != (1, 1) for channel in part.channels)
-    return f"{storage}, {shown} {types}{' subsampled' if sampled else ''}"
+    return f"{storage}, {shown} {types}{' subsampled' if part.is_subsampled else ''}"
 
 
 def _is_colour(name: str) -> bool:

@@ -11,7 +11,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,15 +124,41 @@ class Codec(Protocol):
         ...
 
 
+class Hash(Protocol):
+    """A hash that is fed piece by piece, such as those of hashlib and xxhash."""
+
+    def update(self, data: Any, /) -> object:
+        """Add bytes."""
+        ...
+
+
 class StreamCodec(ABC):
     """A codec that compresses each stream on its own.
 
     A reader recognises a stream that is stored raw by its length alone: it equals the raw length.
+
+    The *content* of a stream is what its compressor gets and its decompressor returns: the raw
+    bytes after they were rearranged or predicted, or the raw bytes themselves if the stream is
+    stored raw. A hash of the contents proves that what was written decompresses to what was
+    compressed, without undoing the rearrangement.
     """
 
     @abstractmethod
-    def pack_stream(self, stream: Stream) -> Packed:
-        """Compress a stream that is not empty; the result may be larger than the raw bytes."""
+    def pack_stream(self, stream: Stream) -> tuple[Packed, Sequence[Packed]]:
+        """Compress a stream that is not empty.
+
+        Returns:
+            the compressed bytes, which may be more than the raw bytes, and the content in pieces,
+            which are valid until the next call.
+        """
+
+    @abstractmethod
+    def content(self, packed: memoryview, size: int) -> Sequence[Packed]:
+        """Decompress a stream of `size` raw bytes to its content, in the pieces of `pack_stream`.
+
+        Raises:
+            CorruptChunk: `packed` is damaged, or holds fewer or more bytes than `size`.
+        """
 
     @abstractmethod
     def unpack_stream(self, packed: memoryview, stream: Stream) -> None:
@@ -150,19 +176,46 @@ class StreamCodec(ABC):
             CorruptChunk: `packed` can't be decompressed at all.
         """
 
-    def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:
+    def pack(self, group: ChunkGroup, raw: Raw, seen: Hash | None = None) -> list[Packed]:
         """Compress each stream, or store it raw if compression does not make it shorter.
 
         A compressed stream must be shorter than the raw bytes: readers take one of equal length for
         raw bytes, and refuse a longer one.
-        """
-        return [self._pack_or_store(stream) for stream in group.split(raw)]
 
-    def _pack_or_store(self, stream: Stream) -> Packed:
+        Args:
+            group: the chunks.
+            raw: their raw bytes.
+            seen: if given, it gets what `hash_contents` gives for the result.
+        """
+        packed = [self._pack_or_store(stream, seen) for stream in group.split(raw)]
+        hash_sizes(group, packed, seen)
+        return packed
+
+    def _pack_or_store(self, stream: Stream, seen: Hash | None) -> Packed:
         if not len(stream.raw):
             return b""
-        packed = self.pack_stream(stream)
-        return packed if len(packed) < len(stream.raw) else stream.raw.data
+        packed, content = self.pack_stream(stream)
+        if len(packed) >= len(stream.raw):
+            packed, content = stream.raw.data, (stream.raw.data,)
+        if seen is not None:
+            for piece in content:
+                seen.update(piece)
+        return packed
+
+    def hash_contents(self, group: ChunkGroup, packed: Sequence[memoryview], seen: Hash) -> None:
+        """Feed a hash with the contents of all streams of a group, and with their sizes.
+
+        Raises:
+            CorruptChunk: a chunk can't be decompressed; the error holds its index.
+        """
+        for index, (data, size) in enumerate(zip(packed, group.sizes, strict=True)):
+            try:
+                content = self.content(_shorter(data, size), size) if len(data) != size else (data,)
+            except CorruptChunk as error:
+                raise CorruptChunk(str(error), group.chunk_of(index)) from None
+            for piece in content:
+                seen.update(piece)
+        hash_sizes(group, packed, seen)
 
     def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
         """Decompress each stream, or copy it if it is stored raw."""
@@ -170,12 +223,8 @@ class StreamCodec(ABC):
             try:
                 if len(data) == len(stream.raw):
                     stream.raw[:] = np.frombuffer(data, np.uint8)
-                elif len(data) > len(stream.raw):
-                    raise CorruptChunk(
-                        f"{len(data)} compressed bytes, more than the {len(stream.raw)} raw bytes that they stand for"
-                    )
                 else:
-                    self.unpack_stream(data, stream)
+                    self.unpack_stream(_shorter(data, len(stream.raw)), stream)
             except CorruptChunk as error:
                 raise CorruptChunk(str(error), group.chunk_of(stream.index)) from None
 
@@ -193,3 +242,16 @@ class StreamCodec(ABC):
             if not same:
                 return chunk
         return None
+
+
+def _shorter(data: memoryview, size: int) -> memoryview:
+    if len(data) > size:
+        raise CorruptChunk(f"{len(data)} compressed bytes, more than the {size} raw bytes that they stand for")
+    return data
+
+
+def hash_sizes(group: ChunkGroup, packed: Sequence[Packed], seen: Hash | None) -> None:
+    """Feed a hash, if any, with the raw size of each stream, and whether it is stored raw."""
+    if seen is not None:
+        seen.update(np.array(group.sizes, "<i8").tobytes())
+        seen.update(bytes(len(data) == size for data, size in zip(packed, group.sizes, strict=True)))

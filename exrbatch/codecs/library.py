@@ -143,7 +143,7 @@ class LibraryCodec:
         lines = int(grid.heights[[group.chunks[index] for index in run]].sum())
         width = int(grid.widths[group.chunks[run[0]]])
         is_blind = self._compression in _BLIND and not self._lossy_channels
-        if is_blind and all((channel.x_sampling, channel.y_sampling) == (1, 1) for channel in part.channels):
+        if is_blind and not part.is_subsampled:
             return Strip(_as_words(part), width * part.bytes_per_pixel // _WORDS.pixel_type.size, lines)
         return Strip(part, width, lines)
 

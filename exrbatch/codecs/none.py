@@ -1,5 +1,7 @@
 """NONE: no compression. Every stream is stored raw, so `StreamCodec` does all the work."""
 
+from collections.abc import Sequence
+
 from exrbatch.codecs.codec import Packed, Stream, StreamCodec
 from exrbatch.errors import CorruptChunk
 
@@ -7,9 +9,13 @@ from exrbatch.errors import CorruptChunk
 class NoneCodec(StreamCodec):
     """Codec that stores raw bytes."""
 
-    def pack_stream(self, stream: Stream) -> Packed:
+    def pack_stream(self, stream: Stream) -> tuple[Packed, Sequence[Packed]]:
         """Return the raw bytes themselves."""
-        return stream.raw.data
+        return stream.raw.data, (stream.raw.data,)
+
+    def content(self, packed: memoryview, size: int) -> Sequence[Packed]:
+        """Raise `CorruptChunk`, for the same reason as `unpack_stream`."""
+        raise CorruptChunk(f"{len(packed)} bytes of uncompressed data instead of {size}")
 
     def unpack_stream(self, packed: memoryview, stream: Stream) -> None:
         """Raise `CorruptChunk`, because an uncompressed stream must have the raw length.

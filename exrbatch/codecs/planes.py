@@ -91,7 +91,7 @@ def _pairs(strip: Strip, planes: dict[str, Plane], raw: Raw) -> Iterator[tuple[s
     Yields:
         the name of the channel, its samples, and their place in `raw`, of equal shape and type.
     """
-    if all((channel.x_sampling, channel.y_sampling) == (1, 1) for channel in strip.part.channels):
+    if not strip.part.is_subsampled:
         rows = raw.view("<u2").reshape(strip.lines, -1)
         end = 0
         for channel in strip.part.channels:

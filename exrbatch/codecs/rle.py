@@ -9,12 +9,19 @@ Source: OpenEXR's `internal_rle.c`. Almost all work is done by numpy. Only the s
 beginnings of the tokens is a plain loop, because each token determines where the next one begins.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from exrbatch.codecs.codec import Packed, Raw, Stream, StreamCodec
+from exrbatch.codecs.codec import ChunkGroup, Hash, Packed, Raw, Stream, StreamCodec
 from exrbatch.codecs.predictor import Predictor
 from exrbatch.errors import CorruptChunk
+from exrbatch.exr.compression import Compression
+
+if TYPE_CHECKING:
+    from exrbatch.codecs.library import LibraryCodec
 
 MIN_RUN = 3
 """Length in bytes of the shortest run that gets a token of its own."""
@@ -25,14 +32,49 @@ MAX_LITERALS = 127
 
 
 class RleCodec(StreamCodec):
-    """Codec that run-length encodes the predicted bytes."""
+    """Codec that run-length encodes the predicted bytes.
+
+    The OpenEXR library does that for flat data, because it is ten times as fast. Our own code does
+    it for deep data and subsampled channels, which the library's Python module can't process as
+    plain bytes.
+    """
 
     def __init__(self) -> None:
         self._predictor = Predictor()
+        self._library: LibraryCodec | None = None
 
-    def pack_stream(self, stream: Stream) -> Packed:
+    def pack(self, group: ChunkGroup, raw: Raw, seen: Hash | None = None) -> list[Packed]:
+        """Compress by the library where it can, unless a hash of the contents is wanted."""
+        if seen is None and (library := self._library_for(group)) is not None:
+            return library.pack(group, raw)
+        return super().pack(group, raw, seen)
+
+    def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
+        """Decompress by the library where it can."""
+        if (library := self._library_for(group)) is not None:
+            library.unpack(group, packed, raw)
+        else:
+            super().unpack(group, packed, raw)
+
+    def _library_for(self, group: ChunkGroup) -> "LibraryCodec | None":
+        """Return the library's codec if it can treat the chunks of a group as plain bytes."""
+        is_whole = group.grid.raw_sizes[list(group.chunks)].tolist() == list(group.sizes)
+        if group.part.storage.is_deep or group.part.is_subsampled or not is_whole:
+            return None
+        if self._library is None:
+            from exrbatch.codecs.library import LibraryCodec  # most files never need it
+
+            self._library = LibraryCodec(Compression.RLE)
+        return self._library
+
+    def pack_stream(self, stream: Stream) -> tuple[Packed, Sequence[Packed]]:
         """Predict, then run-length encode."""
-        return pack_runs(self._predictor.forward(stream.raw)).data
+        predicted = self._predictor.forward(stream.raw)
+        return pack_runs(predicted).data, (predicted.data,)
+
+    def content(self, packed: memoryview, size: int) -> Sequence[Packed]:
+        """Expand the runs to the predicted bytes."""
+        return (unpack_runs(packed, size).data,)
 
     def unpack_stream(self, packed: memoryview, stream: Stream) -> None:
         """Expand the runs, then undo the prediction."""

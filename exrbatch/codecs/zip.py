@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from exrbatch.codecs.codec import ChunkGroup, Packed, Raw, Stream, StreamCodec
+from exrbatch.codecs.codec import ChunkGroup, Hash, Packed, Raw, Stream, StreamCodec, hash_sizes
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.engines import Deflater, inflate
 from exrbatch.codecs.predictor import ROWS_BYTES, Predictor
@@ -21,16 +21,24 @@ class ZipCodec(StreamCodec):
         self._deflater = Deflater(effort)
         self._predictor = Predictor()
 
-    def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:
+    def pack(self, group: ChunkGroup, raw: Raw, seen: Hash | None = None) -> list[Packed]:
         """Compress each stream; short streams of equal length are predicted many at a time."""
         if not _are_rows(group):
-            return super().pack(group, raw)
+            return super().pack(group, raw, seen)
         packed: list[Packed] = []
         for rows in _blocks(raw, group.sizes[0]):
-            deflated = self._deflater.compress_rows(self._predictor.forward_rows(rows))
+            predicted = self._predictor.forward_rows(rows)
+            deflated = self._deflater.compress_rows(predicted)
+            is_shorter = [len(stream) < len(row) for stream, row in zip(deflated, rows, strict=True)]
             packed += [
-                stream if len(stream) < len(row) else row.data for stream, row in zip(deflated, rows, strict=True)
+                stream if short else row.data for stream, row, short in zip(deflated, rows, is_shorter, strict=True)
             ]
+            if seen is not None and all(is_shorter):
+                seen.update(predicted.data)
+            elif seen is not None:
+                for row, content, short in zip(rows, predicted, is_shorter, strict=True):
+                    seen.update(content.data if short else row.data)
+        hash_sizes(group, packed, seen)
         return packed
 
     def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
@@ -54,9 +62,14 @@ class ZipCodec(StreamCodec):
                 super().unpack(some, streams, rows.reshape(-1))
             start += len(rows)
 
-    def pack_stream(self, stream: Stream) -> Packed:
+    def pack_stream(self, stream: Stream) -> tuple[Packed, Sequence[Packed]]:
         """Predict, then deflate."""
-        return self._deflater.compress(self._predictor.forward(stream.raw).data)
+        predicted = self._predictor.forward(stream.raw).data
+        return self._deflater.compress(predicted), (predicted,)
+
+    def content(self, packed: memoryview, size: int) -> Sequence[Packed]:
+        """Inflate to the predicted bytes."""
+        return (inflate(packed, size),)
 
     def unpack_stream(self, packed: memoryview, stream: Stream) -> None:
         """Inflate, then undo the prediction."""

@@ -15,6 +15,7 @@ are the same.
 """
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 import zstandard
@@ -51,15 +52,24 @@ class ZstdCodec(StreamCodec):
         self._compressor = zstandard.ZstdCompressor(level=LEVELS[effort], write_checksum=False)
         self._decompressor = zstandard.ZstdDecompressor()
 
-    def pack_stream(self, stream: Stream) -> Packed:
+    def pack_stream(self, stream: Stream) -> tuple[Packed, Sequence[Packed]]:
         """Rearrange the raw bytes, then compress them."""
         rows = rows_of(stream)
         if stream.group.part.storage.is_deep:
-            return self._frame(PLAIN, 0, arrange(stream.raw, rows, delta=False))
-        packed = self._frame(VARIED, DELTA, arrange(stream.raw, rows, delta=True))
+            return self._packed(stream.raw, rows, delta=False, form=PLAIN)
+        best = self._packed(stream.raw, rows, delta=True, form=VARIED)
         if self._effort is Effort.MAX:
-            packed = min(packed, self._frame(PLAIN, 0, arrange(stream.raw, rows, delta=False)), key=len)
-        return packed
+            best = min(best, self._packed(stream.raw, rows, delta=False, form=PLAIN), key=lambda each: len(each[0]))
+        return best
+
+    def _packed(self, raw: Raw, rows: Rows, *, delta: bool, form: int) -> tuple[Packed, Sequence[Packed]]:
+        inner = arrange(raw, rows, delta=delta)
+        return self._frame(form, DELTA if delta else 0, inner), (inner, bytes([delta]))
+
+    def content(self, packed: memoryview, size: int) -> Sequence[Packed]:
+        """Decompress the frame to the rearranged bytes, and whether they are differences."""
+        inner, delta = self._open(packed, size)
+        return inner, bytes([delta])
 
     def unpack_stream(self, packed: memoryview, stream: Stream) -> None:
         """Decompress the frame, then restore the order of the raw bytes."""

@@ -121,6 +121,11 @@ class Part:
     tiles: TileDescription | None
     attributes: tuple[Attribute, ...]
 
+    @property
+    def is_subsampled(self) -> bool:
+        """Whether any channel has fewer samples than pixels."""
+        return any((channel.x_sampling, channel.y_sampling) != (1, 1) for channel in self.channels)
+
     def find(self, name: str) -> Attribute | None:
         """Return the attribute with the given name, or None.
 

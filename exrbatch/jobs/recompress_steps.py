@@ -14,7 +14,7 @@ from exrbatch.jobs.made_from import Made, check_is_no_link, is_made_from, wish
 from exrbatch.jobs.preconditions import check_replaceable, check_room
 from exrbatch.recompression.auto_choice import choose_by_sample
 from exrbatch.recompression.choices import Verify
-from exrbatch.recompression.comparison import is_same_picture
+from exrbatch.recompression.comparison import choose_decoders, is_same_picture
 from exrbatch.recompression.digests import Digests
 from exrbatch.recompression.lanes import Walk
 from exrbatch.recompression.progress import Progress
@@ -110,7 +110,7 @@ def _replace(
     threads = _threads(source, job)
     with Replacement(original, job.destination, may_lose=job.rules.force) as temp:
         first, second = _part(progress, 0.0, PACK_SHARE), _part(progress, PACK_SHARE, 1.0)
-        digests = Digests() if job.rules.verify is Verify.LIBRARY else None
+        digests = _digests(source, targets, job.rules.verify)
         recompress(Walk(source, first, threads), targets.compressions, job.rules.effort, temp.write, digests)
         new_size = temp.size
         if new_size < source.stat.st_size or job.rules.force:
@@ -139,6 +139,14 @@ def _replace(
         compressions_after=report.compressions_before,
         notes=(*targets.notes, *notes),
     )
+
+
+def _digests(source: ExrFile, targets: Targets, mode: Verify) -> Digests | None:
+    """Prepare the digests that verification will compare; None if there is no verification."""
+    if mode is Verify.NONE:
+        return None
+    decoders = choose_decoders(source.header.parts, targets.compressions, mode, targets.lossy_channels)
+    return Digests(decoders, contents_suffice=mode is Verify.NATIVE)
 
 
 def _threads(source: ExrFile, job: "RecompressJob") -> int:

@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 
-from exrbatch.codecs.codec import ChunkGroup, Codec
+from exrbatch.codecs.codec import ChunkGroup, Codec, StreamCodec
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.library import LibraryCodec
 from exrbatch.codecs.registry import codecs_for
@@ -15,7 +15,7 @@ from exrbatch.exr.part import Attribute, Part
 from exrbatch.exr.payloads import PayloadReader
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.recompression.choices import Verify
-from exrbatch.recompression.digests import Digests, digest
+from exrbatch.recompression.digests import Digests, digest, digest_of_contents
 from exrbatch.recompression.first_difference import first_different_pixel
 from exrbatch.recompression.lanes import Lanes, Walk
 from exrbatch.recompression.raw_reader import RawReader, packed_streams
@@ -136,9 +136,10 @@ def choose_decoders(
 ) -> list[Codec]:
     """Choose the decoder that verifies each part.
 
-    If `mode` is LIBRARY, the OpenEXR library decodes every flat part that it can process. It also
-    decodes parts with lossy channels, whatever the mode, because only `LibraryCodec` can ignore
-    those channels. All other parts are decoded by the codec of their compression.
+    If `mode` is LIBRARY, the OpenEXR library decodes every flat part that it can process. Whatever
+    the mode, it also decodes parts with lossy channels, because only `LibraryCodec` can ignore
+    those channels, and flat RLE, because our own code takes ten times as long. All other parts are
+    decoded by the codec of their compression.
 
     Args:
         parts: the parts.
@@ -151,7 +152,8 @@ def choose_decoders(
     """
     decoders = codecs_for(compressions, Effort.BALANCED)
     for index, (part, compression, lossy) in enumerate(zip(parts, compressions, lossy_channels, strict=True)):
-        by_library = mode is Verify.LIBRARY and not part.storage.is_deep and not beyond_library(part, compression)
+        is_wanted = mode is Verify.LIBRARY or compression is Compression.RLE
+        by_library = is_wanted and not part.storage.is_deep and not beyond_library(part, compression)
         if lossy or by_library:
             with contextlib.suppress(UnsupportedFile):  # if the installed OpenEXR is too old, our own codec decodes
                 decoders[index] = LibraryCodec(compression, lossy)
@@ -191,7 +193,8 @@ def pixel_difference(
 
     def compare_span(comparer: _Comparer, item: tuple[int, Span]) -> tuple[Span, bool]:
         index, span = item
-        known = None if digests is None or lossy_channels[span.part] else digests[index]
+        is_known = digests is not None and digests.is_known(span.part) and not lossy_channels[span.part]
+        known = digests[index] if digests is not None and is_known else None
         return comparer.compare(span, known)
 
     total = sum(grid.count for grid in grids)
@@ -222,12 +225,14 @@ class _Comparer:
                 compares with it and the source is not read again.
         """
         decoder = self._decoders[span.part]
-        if known is not None and isinstance(decoder, LibraryCodec):
+        if known is not None:
             with blamed_on_the_copy(self._name):
-                packed, _ = self._packed(span)
-                return span, digest(
-                    decoder.unpacked(ChunkGroup.of(self._grids[span.part], span.target), packed)
-                ) == known
+                packed, samples_size = self._packed(span)
+                group = ChunkGroup.of(self._grids[span.part], span.target, samples_size)
+                if isinstance(decoder, StreamCodec):
+                    return span, digest_of_contents(decoder, group, packed) == known
+                assert isinstance(decoder, LibraryCodec), "all other codecs work stream by stream"
+                return span, digest(decoder.unpacked(group, packed)) == known
         raw = self._raw.read(span.part, span.source)
         group = target_group(span, self._grids[span.part], raw)
         with blamed_on_the_copy(self._name):

@@ -1,8 +1,10 @@
 """Digests of the spans of a source, so that verification need not read and decompress it again."""
 
+from collections.abc import Sequence
+
 import xxhash
 
-from exrbatch.codecs.codec import Raw
+from exrbatch.codecs.codec import ChunkGroup, Codec, Packed, Raw, StreamCodec
 
 
 def digest(raw: Raw) -> bytes:
@@ -15,15 +17,51 @@ def digest(raw: Raw) -> bytes:
     return xxhash.xxh3_128_digest(raw.data)
 
 
+def pack_with_digest(codec: StreamCodec, group: ChunkGroup, raw: Raw) -> tuple[list[Packed], bytes]:
+    """Compress a group, and return the streams with the digest of their contents."""
+    seen = xxhash.xxh3_128()
+    return codec.pack(group, raw, seen), seen.digest()
+
+
+def digest_of_contents(codec: StreamCodec, group: ChunkGroup, packed: Sequence[memoryview]) -> bytes:
+    """Decompress a group to its contents, and return their digest.
+
+    Raises:
+        CorruptChunk: a chunk can't be decompressed; the error holds its index.
+    """
+    seen = xxhash.xxh3_128()
+    codec.hash_contents(group, packed, seen)
+    return seen.digest()
+
+
 class Digests:
-    """The digest of the raw bytes of each span of a file, in the order of `cut_spans`.
+    """The digest of each span of a file, in the order of `cut_spans`.
+
+    Of a part that the OpenEXR library will verify, digests are of the raw bytes. Of a part that one
+    of our own codecs will verify, they are of the contents (`StreamCodec`), if that is enough: then
+    verification need not undo the rearrangement of bytes.
 
     All digests are in one byte array, because a deep file has a span for each of up to a million
     chunks.
+
+    Args:
+        decoders: for each part, the decoder that will verify it.
+        contents_suffice: whether it is enough that each stream of the new file decompresses to what
+            was compressed. If not, our own codecs have to compare raw bytes, without digests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, decoders: Sequence[Codec], *, contents_suffice: bool) -> None:
+        self._is_own = [isinstance(decoder, StreamCodec) for decoder in decoders]
+        self._contents_suffice = contents_suffice
         self._bytes = bytearray()
+
+    def is_of_contents(self, part: int) -> bool:
+        """Return whether the digests of a part are of the contents of its streams."""
+        return self._is_own[part] and self._contents_suffice
+
+    def is_known(self, part: int) -> bool:
+        """Return whether the decoder of a part can use digests."""
+        return not self._is_own[part] or self._contents_suffice
 
     def append(self, one: bytes) -> None:
         """Append the digest of the next span."""

@@ -127,8 +127,7 @@ def beyond_library(part: Part, compression: Compression) -> str | None:
     strange = [channel.name for channel in part.channels if not channel.name.isprintable()]
     if strange:
         return f"OpenEXR's Python module can't handle names that are not printable UTF-8 ({_listed(strange)})"
-    is_sampled = any((channel.x_sampling, channel.y_sampling) != (1, 1) for channel in part.channels)
-    if is_sampled and part.data_window.width > MAX_SAMPLED_WIDTH:
+    if part.is_subsampled and part.data_window.width > MAX_SAMPLED_WIDTH:
         width = part.data_window.width
         return (
             f"its subsampled channels lie in a window {width} pixels wide; OpenEXR would allocate memory for all of it"

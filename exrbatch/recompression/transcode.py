@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exrbatch.codecs.codec import ChunkGroup, Codec, Packed, Raw
+from exrbatch.codecs.codec import ChunkGroup, Codec, Packed, Raw, StreamCodec
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.registry import codecs_for
 from exrbatch.exr.chunks import ChunkGrid, chunk_grid
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import ExrFile
 from exrbatch.exr.writer import ExrWriter, Write
-from exrbatch.recompression.digests import Digests, digest
+from exrbatch.recompression.digests import Digests, digest, pack_with_digest
 from exrbatch.recompression.lanes import Lanes, Walk
 from exrbatch.recompression.raw_reader import RawReader
 from exrbatch.recompression.spans import Span, cut_spans
@@ -39,7 +39,7 @@ def recompress(
         compressions: new compression of each part.
         effort: compression effort.
         write: writes bytes at an offset of the new file.
-        digests: if given, the digest of each span's raw bytes is appended to it.
+        digests: if given, the digest of each span is appended to it.
     """
     source = walk.source
     grids = target_grids(source, compressions)
@@ -50,7 +50,7 @@ def recompress(
     lanes = Lanes(lambda: _Tools(RawReader(source), codecs_for(compressions, effort)), walk.threads)
 
     def pack(tools: _Tools, span: Span) -> _PackedSpan:
-        return _pack(tools, span, grids[span.part], with_digest=digests is not None)
+        return _pack(tools, span, grids[span.part], digests)
 
     for ready in lanes.map(pack, cut_spans(source, grids)):
         _write_span(writer, ready.span, ready.group, ready.packed)
@@ -77,7 +77,7 @@ class _PackedSpan:
         span: the span.
         group: its target chunks.
         packed: the compressed streams of these chunks.
-        digest: digest of the raw bytes; empty if no digests are wanted.
+        digest: its digest, as `Digests` says; empty if no digests are wanted.
     """
 
     span: Span
@@ -86,11 +86,14 @@ class _PackedSpan:
     digest: bytes
 
 
-def _pack(tools: _Tools, span: Span, grid: ChunkGrid, *, with_digest: bool) -> _PackedSpan:
-    raw = tools.reader.read(span.part, span.source)
-    known = digest(raw) if with_digest else b""
+def _pack(tools: _Tools, span: Span, grid: ChunkGrid, digests: Digests | None) -> _PackedSpan:
+    raw, codec = tools.reader.read(span.part, span.source), tools.codecs[span.part]
     group = target_group(span, grid, raw)
-    return _PackedSpan(span, group, tools.codecs[span.part].pack(group, raw), known)
+    if digests is not None and digests.is_of_contents(span.part) and isinstance(codec, StreamCodec):
+        packed, known = pack_with_digest(codec, group, raw)
+        return _PackedSpan(span, group, packed, known)
+    known = b"" if digests is None else digest(raw)
+    return _PackedSpan(span, group, codec.pack(group, raw), known)
 
 
 def _write_span(writer: ExrWriter, span: Span, group: ChunkGroup, packed: Sequence[Packed]) -> None:
