@@ -115,6 +115,7 @@ CONTESTANTS: dict[str, Contestant] = {
     "exrbatch-none": exrbatch("--verify", "none"),
     "exrbatch-fast": exrbatch("--effort", "fast"),
     "exrbatch-fast-native": exrbatch("--effort", "fast", "--verify", "native"),
+    "exrbatch-high": exrbatch("--effort", "high"),
     "exrbatch-max": exrbatch("--effort", "max"),
     "oiiotool": oiiotool,
     "oiiotool-threads": oiiotool_threads,

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import CorruptChunk
 
-SAMPLE_BYTES, SAMPLES = 1024, 4
+SAMPLE_BYTES, SAMPLES = 512, 4
 """Size of each sample in bytes, and number of samples, that decide what a stream holds."""
 NOISE = 0.55
 """Compressed size of a sample by libdeflate 1, as a fraction, above which it counts as noise.
@@ -124,14 +124,14 @@ LONG: dict[Effort, dict[Content, Recipe]] = {
     Effort.HIGH: {
         Content.NOISE: (_isal(3), _libdeflate(7)),
         Content.SMOOTH_NOISE: (_isal(3), _libdeflate(7)),
-        Content.STRUCTURED: _both(_ng(6)),
-        Content.MIXED: _both(_ng(6)),
+        Content.STRUCTURED: (_ng(7), _ng(6)),
+        Content.MIXED: _both(_libdeflate(7)),
     },
     Effort.MAX: {
-        Content.NOISE: (_isal(3), _libdeflate(9)),
-        Content.SMOOTH_NOISE: (_isal(3), _libdeflate(9)),
-        Content.STRUCTURED: (_ng(8), _ng(9)),
-        Content.MIXED: _both(_libdeflate(9)),
+        Content.NOISE: _both(_libdeflate(10)),
+        Content.SMOOTH_NOISE: _both(_libdeflate(10)),
+        Content.STRUCTURED: (_ng(8), _libdeflate(10)),
+        Content.MIXED: _both(_libdeflate(10)),
     },
 }
 """Recipes for streams with halves that are long enough to be compressed separately."""
@@ -145,7 +145,7 @@ SHORT: dict[Effort, dict[Content, Setting]] = {
         Content.MIXED: _libdeflate(4),
     },
     Effort.HIGH: dict.fromkeys(Content, _libdeflate(7)) | {Content.STRUCTURED: _ng(6)},
-    Effort.MAX: dict.fromkeys(Content, _libdeflate(9)) | {Content.STRUCTURED: _ng(9)},
+    Effort.MAX: dict.fromkeys(Content, _libdeflate(10)),
 }
 """Settings for shorter streams, such as the lines of ZIPS.
 
@@ -157,7 +157,7 @@ SUBSTITUTES: dict[Effort, tuple[Setting, ...]] = {
     Effort.FAST: (_isal(1), _libdeflate(1), _ng(2), Setting(Engine.ZLIB, 1)),
     Effort.BALANCED: (_libdeflate(4), _ng(4), _isal(3), Setting(Engine.ZLIB, 4)),
     Effort.HIGH: (_libdeflate(7), _ng(6), Setting(Engine.ZLIB, 7)),
-    Effort.MAX: (_libdeflate(9), _ng(9), Setting(Engine.ZLIB, 9)),
+    Effort.MAX: (_libdeflate(10), _ng(9), Setting(Engine.ZLIB, 9)),
 }
 """What takes over if an engine is not installed, in this order."""
 
