@@ -23,6 +23,11 @@ from exrbatch.errors import CorruptChunk
 
 SAMPLE_BYTES, SAMPLES = 512, 4
 """Size of each sample in bytes, and number of samples, that decide what a stream holds."""
+LOOK_BYTES = 1 << 18
+"""Bytes after which the next stream of a group is looked at again.
+
+A look takes some 60 microseconds, and neighbouring chunks mostly hold the same kind of data.
+"""
 NOISE = 0.55
 """Compressed size of a sample by libdeflate 1, as a fraction, above which it counts as noise.
 
@@ -205,11 +210,19 @@ class Deflater:
             content: setting if _is_installed(setting) else substitute for content, setting in SHORT[effort].items()
         }
         self._needs_look = len(set(self._short.values())) > 1
+        self._content, self._bytes_since_look = Content.MIXED, LOOK_BYTES
+
+    def begin_group(self) -> None:
+        """Look at the next stream, so that the output does not depend on earlier groups."""
+        self._bytes_since_look = LOOK_BYTES
 
     def compress(self, predicted: memoryview) -> bytes:
         """Compress one stream; long ones half by half."""
         middle = (len(predicted) + 1) // 2
-        content = _content(predicted[:middle], predicted[middle:])
+        if self._bytes_since_look >= LOOK_BYTES:
+            self._content, self._bytes_since_look = _content(predicted[:middle], predicted[middle:]), 0
+        self._bytes_since_look += len(predicted)
+        content = self._content
         least = LEAST_HALF if content is Content.STRUCTURED else LEAST_NOISY_HALF
         if middle < least:
             return _compress(self._short[content], predicted)

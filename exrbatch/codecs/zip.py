@@ -23,6 +23,7 @@ class ZipCodec(StreamCodec):
 
     def pack(self, group: ChunkGroup, raw: Raw, seen: Hash | None = None) -> list[Packed]:
         """Compress each stream; short streams of equal length are predicted many at a time."""
+        self._deflater.begin_group()
         if not _are_rows(group):
             return super().pack(group, raw, seen)
         packed: list[Packed] = []
