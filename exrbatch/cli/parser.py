@@ -131,7 +131,10 @@ def _add_recompress(commands: _Commands) -> None:
     )
     add_run_options(command)
     command.add_argument(
-        "-o", "--output", metavar="DIR", help="write the results to DIR, in the same tree; leave the originals alone"
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="write the results below DIR, at the same relative paths; leave the originals as they are",
     )
     add_selection(command)
     command.add_argument(
@@ -160,7 +163,7 @@ def _add_permissions(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--include-lossy-sources",
         action="store_true",
-        help="also process files whose present compression is lossy; they usually grow",
+        help="also process files whose present compression has changed samples; they usually grow",
     )
     command.add_argument(
         "--allow-aces", action="store_true", help="also process ACES containers, whose standard forbids compression"
@@ -174,8 +177,8 @@ def _add_safety(command: argparse.ArgumentParser) -> None:
         choices=list(Verify),
         type=one_of("decoder", Verify),
         default=DEFAULTS.verify,
-        help="decoder used to verify each new file: library (OpenEXR itself; for deep data our own code), native (our"
-        " own code for NONE, RLE, ZIP, ZIPS and ZSTD) or none (default: %(default)s)",
+        help="decoder used to verify each new file: library (OpenEXR itself, but our own code for deep data), native"
+        " (our own code for NONE, RLE, ZIP, ZIPS and ZSTD) or none (default: %(default)s)",
     )
     command.add_argument("--verify-cold", action="store_true", help="verify from disk, not from the page cache (Linux)")
     command.add_argument(
@@ -183,15 +186,16 @@ def _add_safety(command: argparse.ArgumentParser) -> None:
         choices=list(Hardlinks),
         type=one_of("way to treat hard links", Hardlinks),
         default=DEFAULTS.hardlinks,
-        help="files with several names: skip them; break (only the name that was found gets the new file); or relink"
-        " (all names get it, if all are below the given paths) (default: %(default)s)",
+        help="what to do with files that have several names: skip them, break (replace only the name that was found)"
+        " or relink (replace all names, if all of them are below the given paths) (default: %(default)s)",
     )
     command.add_argument(
         "--backup-dir",
         metavar="DIR",
-        help="keep each original in DIR, in the same tree, as a hard link or a copy, until its new file is in place",
+        help="keep each original below DIR, at the same relative path, as a hard link or a copy, until its new file is"
+        " in place",
     )
-    command.add_argument("--keep-backups", action="store_true", help="keep the backups permanently")
+    command.add_argument("--keep-backups", action="store_true", help="keep the backups for good")
     add_timeout(command)
 
 
@@ -200,7 +204,7 @@ def _add_verify(commands: _Commands) -> None:
         "verify",
         "compare two files or two trees, and say where they differ",
         "Compare two files, or two folders file by file: every attribute except the compression, and every bit of"
-        " every sample. Names the first difference: part, level, chunk, channel, pixel. Changes nothing.",
+        " every sample. Say where they first differ: part, level, chunk, channel, pixel. Nothing is changed.",
         epilog=EXIT_CODES,
     )
     command.add_argument("a", metavar="A", help="a file, or a folder (searched recursively)")
@@ -211,8 +215,8 @@ def _add_verify(commands: _Commands) -> None:
         choices=decoders,
         type=one_of("decoder", decoders),
         default=DEFAULTS.verify,
-        help="decoder used to read B: library (OpenEXR itself; for deep data our own code) or native (our own code for"
-        " NONE, RLE, ZIP, ZIPS and ZSTD); A is always read by our own code where possible (default: %(default)s)",
+        help="decoder used to read B: library (OpenEXR itself, but our own code for deep data) or native (our own code"
+        " for NONE, RLE, ZIP, ZIPS and ZSTD); A is always read by our own code where possible (default: %(default)s)",
     )
     command.add_argument(
         "--native", action="store_const", const=Verify.NATIVE, dest="decoder", help=argparse.SUPPRESS
@@ -227,8 +231,9 @@ def _add_bench(commands: _Commands) -> None:
     command = commands.add(
         "bench",
         "compare compressions on your own files and machine",
-        "Measure compressions on a sample of the files: size, compression and decompression speed, and whole runs with"
-        " disk for several numbers of jobs. Recommends one. The files themselves are only read.",
+        "Measure compressions on a sample of the files, and recommend one. Sizes, the speed of compression and"
+        " decompression, and whole runs on disk with several numbers of jobs are measured. The files themselves"
+        " are only read.",
     )
     command.add_argument("paths", metavar="PATH", nargs="+", help="a file, a folder or a frame sequence")
     command.add_argument(
@@ -236,8 +241,8 @@ def _add_bench(commands: _Commands) -> None:
         "--compression",
         default="zips,zip,piz,zstd,htj2k32",
         metavar="LIST",
-        help="names separated by commas, or all, which means all that are lossless for half; a lossy one must be named"
-        " (default: %(default)s)",
+        help="names separated by commas, or all (each that is lossless for half, except none); a lossy one must be"
+        " named (default: %(default)s)",
     )
     command.add_argument(
         "--effort",
@@ -246,16 +251,18 @@ def _add_bench(commands: _Commands) -> None:
         help=f"{', '.join(Effort)}, separated by commas (default: %(default)s)",
     )
     command.add_argument(
-        "-j", "--jobs", metavar="LIST", help="numbers of workers (default: 1, 2, 4 and so on, up to all)"
+        "-j", "--jobs", metavar="LIST", help="numbers of workers to try (default: 1, 2, 4 and so on, up to all)"
     )
-    command.add_argument("--passes", type=int, default=5, metavar="N", help="counted passes (default: %(default)s)")
+    command.add_argument(
+        "--passes", type=int, default=5, metavar="N", help="passes after the warm-up (default: %(default)s)"
+    )
     command.add_argument(
         "--cache",
         choices=list(CacheState),
         type=one_of("state of the cache", CacheState),
         default=CacheState.WARM,
-        help="where files come from: memory (nothing is read or written during a trial), warm (the page cache) or cold"
-        " (the disk; Linux) (default: %(default)s)",
+        help="where files are read from: memory (nothing is read or written during a trial), warm (the page cache) or"
+        " cold (the disk; Linux) (default: %(default)s)",
     )
     command.add_argument(
         "--sample", type=int, default=12, metavar="N", help="number of files to measure (default: %(default)s)"
@@ -264,12 +271,14 @@ def _add_bench(commands: _Commands) -> None:
     command.add_argument(
         "--work-dir", metavar="DIR", help="put copies and new files below DIR (default: the temp folder)"
     )
-    command.add_argument("--baseline", metavar="RUN.json", help="print ratios to the --json file of an earlier run")
-    command.add_argument("--json", metavar="FILE", help="write each trial as a line of JSON, as it ends")
-    command.add_argument("--csv", metavar="FILE", help="write all figures as a table")
-    command.add_argument("--html", metavar="FILE", help="write a page with plots (needs matplotlib)")
     command.add_argument(
-        "-n", "--dry-run", action="store_true", help="only say what would be measured, and how long it takes"
+        "--baseline", metavar="RUN.json", help="print ratios to the results of an earlier run (its --json file)"
+    )
+    command.add_argument("--json", metavar="FILE", help="write each trial as a line of JSON, as soon as it is finished")
+    command.add_argument("--csv", metavar="FILE", help="write all figures as a table")
+    command.add_argument("--html", metavar="FILE", help="write an HTML page with plots (needs matplotlib)")
+    command.add_argument(
+        "-n", "--dry-run", action="store_true", help="only say what would be measured, and how long it would take"
     )
 
 
@@ -287,10 +296,10 @@ def _add_demo(commands: _Commands) -> None:
 def _add_doctor(commands: _Commands) -> None:
     command = commands.add(
         "doctor",
-        "find out what exrbatch will do on this machine and in these folders",
-        "Report what exrbatch will do: versions, cores and limits; for each path what its storage can do, and what that"
-        " means in place, with -o and with backups. Creates temporary files in each folder, and removes them. Exit code"
-        " 0 if every path can be processed as asked, 1 if not.",
+        "find out what exrbatch can do on this machine and in given folders",
+        "Print versions, cores and limits, and for each path what its storage can do and what that means for runs in"
+        " place, with -o and with backups. Temporary files are created in each folder, and removed. The exit code is 0"
+        " if every path can be processed as asked, and 1 if not.",
     )
     command.add_argument("paths", metavar="PATH", nargs="*", help="a folder, a file or a frame sequence")
     command.add_argument("-o", "--output", metavar="DIR", help="ask about a run that writes its results to DIR")

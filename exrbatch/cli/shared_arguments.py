@@ -21,7 +21,7 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
         default="zip",
         metavar="NAME",
         help=f"one of {names}; or auto (tries each lossless one on a sample of the file and takes the smallest), or"
-        " auto:speed (the one that saves most bytes per CPU second) (default: %(default)s)",
+        " auto:speed (takes the one that saves the most bytes per CPU second) (default: %(default)s)",
     )
     command.add_argument(
         "--effort",
@@ -40,7 +40,7 @@ def add_jobs(command: argparse.ArgumentParser) -> None:
         "--jobs",
         type=int,
         metavar="N",
-        help="worker processes (default: what CPU affinity, control groups and memory allow)",
+        help="number of worker processes (default: what CPU affinity, control groups, farm variables and memory allow)",
     )
 
 
@@ -51,14 +51,14 @@ def add_selection(command: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         action="append",
         default=[],
-        help="when walking folders, process only files matching PATTERN (gitignore style; can be repeated)",
+        help="when walking folders, process only files that match PATTERN (gitignore style; can be repeated)",
     )
     command.add_argument(
         "--exclude",
         metavar="PATTERN",
         action="append",
         default=[],
-        help="when walking folders, skip files matching PATTERN (gitignore style; can be repeated)",
+        help="when walking folders, leave out what matches PATTERN (gitignore style; can be repeated)",
     )
 
 
@@ -68,17 +68,22 @@ def add_timeout(command: argparse.ArgumentParser) -> None:
         "--file-timeout",
         type=float,
         metavar="SECONDS",
-        help="per-file time limit; 0: none (default: 15 minutes, plus 10 seconds per MB, or 40 with --effort max)",
+        help="time limit for each file; 0: none (default: 15 minutes plus 10 seconds for each MB; with"
+        " recompress --effort max, 40 seconds for each MB)",
     )
 
 
 def add_reporting(command: argparse.ArgumentParser) -> None:
     """Add options about what is reported, and where."""
-    command.add_argument("--report", metavar="FILE.jsonl", help="write one JSON record for each file, as it ends")
+    command.add_argument(
+        "--report", metavar="FILE.jsonl", help="write one JSON record for each file, as soon as it is finished"
+    )
     command.add_argument("--json", action="store_true", help="print one JSON document; progress goes to stderr")
     volume = command.add_mutually_exclusive_group()
-    volume.add_argument("-q", "--quiet", action="store_true", help="no progress, only the summary and errors")
-    volume.add_argument("-v", "--verbose", action="store_true", help="a line for each file, as it ends")
+    volume.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the summary and errors")
+    volume.add_argument(
+        "-v", "--verbose", action="store_true", help="print a line for each file, as soon as it is finished"
+    )
 
 
 def one_of(what: str, known: Iterable[str]) -> Callable[[str], str]:
