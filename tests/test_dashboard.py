@@ -104,7 +104,7 @@ def test_summary_repeats_failures_and_adds_up(state: tuple[Run, BatchReport]) ->
     lines = [line.plain for line in summary_lines(state[1])]
     assert lines == [
         r"failed: a[/b]\xff.exr: part 0, chunk 3: cut",
-        "400 files: 398 recompressed, 1 not smaller, 1 failed",
+        "400 files: 398 recompressed, 1 no gain, 1 failed",
         "4.0 GB -> 1.6 GB, saved 2.4 GB (60.0 %) in 1:40 (4.0 files/s, 40.0 MB/s)",
     ]
     assert state[1].counts.total() == state[1].files == 400

@@ -16,7 +16,7 @@ from exrbatch.replacing import mount_of
 from exrbatch.text import format_size, safe_text
 from exrbatch.version import __version__
 
-PACKAGES = ("OpenEXR", "deflate", "isal", "numpy", "zstandard")
+PACKAGES = ("OpenEXR", "deflate", "isal", "zlib-ng", "zstandard", "numpy")
 
 Facts = dict[str, str | int | float]
 

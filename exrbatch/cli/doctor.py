@@ -13,6 +13,7 @@ from rich.text import Text
 from exrbatch.batch.discovery.discover import check_paths
 from exrbatch.batch.limits import automatic_jobs, available_memory, physical_cores, total_memory
 from exrbatch.batch.workers.slot import most_slots
+from exrbatch.bench.machine_facts import PACKAGES
 from exrbatch.cli.console import lasting_console
 from exrbatch.errors import OptionsError
 from exrbatch.replacing.examine import Storage, backups, examine, in_place, outputs, promise
@@ -20,7 +21,6 @@ from exrbatch.text import format_size, safe_text
 from exrbatch.version import __version__
 
 FORMAT = "exrbatch-doctor-1"
-PACKAGES = ("OpenEXR", "deflate", "isal", "zstandard", "numpy")
 EXIT_DONE, EXIT_CANT = 0, 1
 
 
@@ -131,7 +131,7 @@ def _lines(document: dict[str, Any]) -> list[Text]:
     lines = [
         _line("versions", ", ".join(f"{name} {version}" for name, version in document["versions"].items())),
         _line("machine", f"{machine['system']}, {machine['cores']} cores, {format_size(machine['memory'])} of memory"),
-        _line("workers", f"{machine['jobs']} by default, at most {machine['most_jobs']} with -j (limit of open files)"),
+        _line("workers", f"{machine['jobs']} by default, at most {machine['most_jobs']} with -j"),
     ]
     for finding in document["paths"]:
         lines += [Text(), Text(safe_text(os.path.abspath(finding["path"])), style="bold"), *_storage_lines(finding)]

@@ -122,8 +122,8 @@ def _failure_lines(report: BatchReport) -> list[Text]:
 
 _WORDS = {
     Status.RECOMPRESSED: "recompressed",
-    Status.ALREADY: "already done",
-    Status.NO_GAIN: "not smaller",
+    Status.ALREADY: "already",
+    Status.NO_GAIN: "no gain",
     Status.SKIPPED: "skipped",
     Status.FAILED: "failed",
     Status.PLANNED: "would be recompressed",

@@ -197,9 +197,7 @@ class StreamCodec(ABC):
         packed, content = self.pack_stream(stream)
         if len(packed) >= len(stream.raw):
             packed, content = stream.raw.data, (stream.raw.data,)
-        if seen is not None:
-            for piece in content:
-                seen.update(piece)
+        feed(seen, content)
         return packed
 
     def hash_contents(self, group: ChunkGroup, packed: Sequence[memoryview], seen: Hash) -> None:
@@ -213,8 +211,7 @@ class StreamCodec(ABC):
                 content = self.content(_shorter(data, size), size) if len(data) != size else (data,)
             except CorruptChunk as error:
                 raise CorruptChunk(str(error), group.chunk_of(index)) from None
-            for piece in content:
-                seen.update(piece)
+            feed(seen, content)
         hash_sizes(group, packed, seen)
 
     def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
@@ -248,6 +245,13 @@ def _shorter(data: memoryview, size: int) -> memoryview:
     if len(data) > size:
         raise CorruptChunk(f"{len(data)} compressed bytes, more than the {size} raw bytes that they stand for")
     return data
+
+
+def feed(seen: Hash | None, content: Sequence[Packed]) -> None:
+    """Feed a hash, if any, with the content of a stream."""
+    if seen is not None:
+        for piece in content:
+            seen.update(piece)
 
 
 def hash_sizes(group: ChunkGroup, packed: Sequence[Packed], seen: Hash | None) -> None:

@@ -6,7 +6,7 @@ short samples tells which: grain goes to ISA-L, structured data such as renders 
 rest to libdeflate. The result is one ordinary zlib stream in any case. The measurements behind the
 tables are in benchmarks/RESULTS.md.
 
-If an engine is not installed, another one takes over, and `missing_engines` names it.
+If an engine is not installed, another one takes over (`SUBSTITUTES`), and the run says so.
 """
 
 import enum
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exrbatch.codecs.effort import Effort
+from exrbatch.codecs.engine_names import MODULES, Engine
 from exrbatch.errors import CorruptChunk
 
 SAMPLE_BYTES, SAMPLES = 512, 4
@@ -55,15 +56,6 @@ and the second half can't use the first half as a dictionary.
 ISAL_PIECE = 1 << 15
 """Bytes given to ISA-L at a time. Larger pieces make its output of grainy plates 0.4 % larger."""
 _ZLIB_START = b"\x78\x5e"
-
-
-class Engine(enum.StrEnum):
-    """A deflate library, named like the package that it comes in. ZLIB is part of Python."""
-
-    ISAL = "isal"
-    ZLIB_NG = "zlib-ng"
-    LIBDEFLATE = "deflate"
-    ZLIB = "zlib"
 
 
 class Content(enum.Enum):
@@ -174,23 +166,13 @@ def _imported(name: str) -> Any:
         return None
 
 
-_MODULES: dict[Engine, Any] = {
-    Engine.ISAL: _imported("isal.isal_zlib"),
-    Engine.ZLIB_NG: _imported("zlib_ng.zlib_ng"),
-    Engine.LIBDEFLATE: _imported("deflate"),
-    Engine.ZLIB: zlib,
-}
+_MODULES: dict[Engine, Any] = {engine: _imported(name) for engine, name in MODULES.items()}
 _libdeflate_module = _MODULES[Engine.LIBDEFLATE]
 _INFLATE_ERRORS: tuple[type[Exception], ...] = (
     ValueError,
     *(module.error for engine, module in _MODULES.items() if module is not None and engine is not Engine.LIBDEFLATE),
     *((_libdeflate_module.DeflateError,) if _libdeflate_module is not None else ()),
 )
-
-
-def missing_engines() -> list[Engine]:
-    """List the engines that are not installed."""
-    return [engine for engine, module in _MODULES.items() if module is None]
 
 
 class Deflater:

@@ -21,8 +21,9 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from exrbatch.codecs.codec import Packed, Raw, Stream, StreamCodec
+from exrbatch.codecs.codec import ChunkGroup, Hash, Packed, Raw, Stream, StreamCodec, feed, hash_sizes
 from exrbatch.codecs.effort import Effort
+from exrbatch.codecs.zstd_rows import UniformStreams
 from exrbatch.errors import CorruptChunk
 
 MAGIC = b"zstd-exr"
@@ -51,6 +52,51 @@ class ZstdCodec(StreamCodec):
         self._effort = effort
         self._compressor = zstandard.ZstdCompressor(level=LEVELS[effort], write_checksum=False)
         self._decompressor = zstandard.ZstdDecompressor()
+
+    def pack(self, group: ChunkGroup, raw: Raw, seen: Hash | None = None) -> list[Packed]:
+        """Compress each stream; streams of one shape are rearranged many at a time."""
+        streams = UniformStreams.of(group)
+        if streams is None or self._effort is Effort.MAX:
+            return super().pack(group, raw, seen)
+        packed: list[Packed] = []
+        for block in streams.blocks():
+            rows = raw[block.start * streams.size : block.stop * streams.size]
+            for index, inner in enumerate(streams.arrange(rows, delta=True)):
+                frame: Packed = self._frame(VARIED, DELTA, inner.data)
+                content: Sequence[Packed] = (inner.data, b"\1")
+                if len(frame) >= streams.size:
+                    frame = rows[index * streams.size : (index + 1) * streams.size].data
+                    content = (frame,)
+                packed.append(frame)
+                feed(seen, content)
+        hash_sizes(group, packed, seen)
+        return packed
+
+    def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
+        """Decompress each stream; compressed streams of one shape are restored many at a time."""
+        streams = UniformStreams.of(group)
+        if streams is None or max(map(len, packed)) >= streams.size:
+            super().unpack(group, packed, raw)
+            return
+        for block in streams.blocks():
+            rows = raw[block.start * streams.size : block.stop * streams.size]
+            if not self._restore(streams, packed[block], rows):  # one by one, to name what is damaged
+                some = ChunkGroup(group.grid, group.chunks[block], group.sizes[block])
+                super().unpack(some, packed[block], rows)
+
+    def _restore(self, streams: UniformStreams, packed: Sequence[memoryview], raw: Raw) -> bool:
+        """Decompress a block of streams; return False if one is damaged or their forms differ."""
+        try:
+            opened = [self._open(data, streams.size) for data in packed]
+        except CorruptChunk:
+            return False
+        length = struct.pack("<Q", streams.size)
+        is_alike = all(len(inner) == len(length) + streams.size and inner.startswith(length) for inner, _ in opened)
+        if not is_alike or len({delta for _, delta in opened}) != 1:
+            return False
+        inner = np.frombuffer(b"".join(inner for inner, _ in opened), np.uint8).reshape(len(opened), -1)
+        streams.restore(inner, raw, delta=opened[0][1])
+        return True
 
     def pack_stream(self, stream: Stream) -> tuple[Packed, Sequence[Packed]]:
         """Rearrange the raw bytes, then compress them."""

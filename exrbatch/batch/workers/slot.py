@@ -61,7 +61,9 @@ def most_slots() -> int:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     except (ImportError, OSError):
         return MAX_JOBS
-    return MAX_JOBS if soft == resource.RLIM_INFINITY else max(1, (soft - SPARE_DESCRIPTORS) // DESCRIPTORS)
+    return (
+        MAX_JOBS if soft == resource.RLIM_INFINITY else max(1, min(MAX_JOBS, (soft - SPARE_DESCRIPTORS) // DESCRIPTORS))
+    )
 
 
 class PostMortem(NamedTuple):

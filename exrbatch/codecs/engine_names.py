@@ -1,0 +1,27 @@
+"""Which deflate engines there are and which are installed. Light to import, unlike the engines."""
+
+import enum
+import importlib.util
+
+
+class Engine(enum.StrEnum):
+    """A deflate library, named like the package that it comes in. ZLIB is part of Python."""
+
+    ISAL = "isal"
+    ZLIB_NG = "zlib-ng"
+    LIBDEFLATE = "deflate"
+    ZLIB = "zlib"
+
+
+MODULES = {
+    Engine.ISAL: "isal.isal_zlib",
+    Engine.ZLIB_NG: "zlib_ng.zlib_ng",
+    Engine.LIBDEFLATE: "deflate",
+    Engine.ZLIB: "zlib",
+}
+"""Name of the module of each engine."""
+
+
+def missing_engines() -> list[Engine]:
+    """List the engines that are not installed."""
+    return [engine for engine, name in MODULES.items() if importlib.util.find_spec(name.partition(".")[0]) is None]
