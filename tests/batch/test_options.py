@@ -10,6 +10,8 @@ import pytest
 from exrbatch import Compression, OptionsError, recompress
 from exrbatch.batch import limits
 from exrbatch.batch.options import Options, parse_compression
+from exrbatch.exr.compression import release_number
+from exrbatch.recompression.choices import READERS
 
 
 @pytest.mark.parametrize(
@@ -108,3 +110,9 @@ def test_refuses_contradictory_options(arguments: dict[str, Any], message: str) 
     """The error gives the reason, and nothing is started."""
     with pytest.raises(OptionsError, match=message):
         Options.parse(compression="zip", **arguments)
+
+
+def test_readers_are_the_releases_that_brought_compressions() -> None:
+    """Since OpenEXR 2.2, the oldest in use: a new compression needs its release in the choices."""
+    releases = {compression.facts.first_release for compression in Compression}
+    assert set(READERS) == {release for release in releases if release_number(release) >= (2, 2)}
