@@ -37,7 +37,19 @@ def exrbatch(*options: str) -> Contestant:
     """Return a contestant: our command line, including the start of the interpreter."""
 
     def run(paths: list[Path], jobs: int, target: str) -> None:
-        command = [sys.executable, "-m", "exrbatch", "recompress", "-q", "-c", target, *options, "-j", str(jobs)]
+        command = [
+            sys.executable,
+            "-m",
+            "exrbatch",
+            "recompress",
+            "-q",
+            "--force",
+            "-c",
+            target,
+            *options,
+            "-j",
+            str(jobs),
+        ]
         subprocess.run([*command, *map(str, paths)], check=True, stdout=subprocess.DEVNULL)
 
     return run
