@@ -90,9 +90,9 @@ class CompressionFacts:
     Attributes:
         lines_per_chunk: scan lines per chunk. In a tiled part, each tile is one chunk.
         first_release: oldest OpenEXR release that can read it.
-        cost: CPU time to compress at balanced effort, relative to ZIP. It is the mean over CG,
-            depth and plate (benchmarks/RESULTS.md). Compressions that are rarely exact are scaled
-            by their ratio to PIZ. The value of LJ2K is a guess from HTJ2K, which is similar.
+        cost: CPU time to compress at balanced effort, relative to ZIP, on real images
+            (benchmarks/RESULTS.md). Compressions that are rarely exact are scaled by their ratio to
+            PIZ. The value of LJ2K is a guess from HTJ2K, which is similar.
         max_ratio: most raw bytes that one compressed byte can stand for; 0 if there is no limit. A
             chunk that claims more is damaged, and is refused before memory is allocated for it.
         deep: whether it is allowed for deep data.
@@ -150,12 +150,12 @@ def _rgb_layers(channels: Iterable[Channel]) -> frozenset[str]:
 _F = CompressionFacts
 FACTS: dict[Compression, CompressionFacts] = {
     Compression.NONE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1, cost=0.05, deep=True),
-    Compression.RLE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=64, cost=4.0, deep=True),
-    Compression.ZIPS: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1032, cost=1.5, deep=True),
+    Compression.RLE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=64, cost=0.9, deep=True),
+    Compression.ZIPS: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1032, cost=1.3, deep=True),
     Compression.ZIP: _F(lines_per_chunk=16, first_release="1.0", max_ratio=1032, cost=1.0),
-    Compression.PIZ: _F(in_library=True, lines_per_chunk=32, first_release="1.0", cost=1.8),
+    Compression.PIZ: _F(in_library=True, lines_per_chunk=32, first_release="1.0", cost=1.6),
     Compression.PXR24: _F(
-        in_library=True, lines_per_chunk=16, first_release="1.1.1", max_ratio=1400, cost=1.8, lossy_types=_FLOAT
+        in_library=True, lines_per_chunk=16, first_release="1.1.1", max_ratio=1400, cost=1.4, lossy_types=_FLOAT
     ),
     Compression.B44: _F(
         in_library=True, lines_per_chunk=32, first_release="1.5", max_ratio=16, cost=1.2, lossy_types=_HALF
@@ -190,7 +190,7 @@ FACTS: dict[Compression, CompressionFacts] = {
         lossy_names=Names.RGB_TRIPLE,
         binary_sampling=True,
     ),
-    Compression.ZSTD: _F(lines_per_chunk=1, first_release="3.5", cost=2.2, deep=True),
+    Compression.ZSTD: _F(lines_per_chunk=1, first_release="3.5", cost=1.4, deep=True),
 }
 
 NEAREST_DEEP: dict[Compression, Compression] = {
