@@ -51,7 +51,7 @@ def force(path: Path, compression: Compression, **options: object) -> None:
     specs=file_specs(),
     interleave=st.booleans(),
     target=st.sampled_from([Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP]),
-    effort=st.sampled_from(["fast", "balanced", "max"]),
+    effort=st.sampled_from(["fast", "balanced", "high", "max"]),
 )
 def test_keeps_every_byte_for_all_parts_and_compressions(
     tmp_path: Path, specs: list[PartSpec], interleave: bool, target: Compression, effort: str
