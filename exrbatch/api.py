@@ -33,7 +33,7 @@ class RuleArguments(TypedDict, total=False):
             They usually grow.
         allow_aces: also process ACES containers, whose standard forbids compression.
         verify: decoder used to verify the new file: "library" (default; OpenEXR itself, but our own
-            code for deep data), "native" (our own code for NONE, RLE, ZIP, ZIPS and ZSTD) or
+            code for deep data), "native" (our own code for NONE, ZIP, ZIPS and ZSTD) or
             "none".
         verify_cold: verify from disk, not from the page cache (Linux).
         hardlinks: what to do with a file that has several names: "skip" (default), "break" (the

@@ -15,9 +15,10 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.scheduler import Scheduler, StopRequest
 from exrbatch.batch.workers.pool import Pool, Running
 from exrbatch.batch.workers.slot import most_slots
-from exrbatch.codecs.engine_names import missing_engines
+from exrbatch.codecs.engine_names import DEFLATED, missing_engines
 from exrbatch.errors import OptionsError, ReplaceFailed, RunStopped
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.replacing import CANT_REPLACE, READ_ONLY, file_system_at, is_read_only
 
 
@@ -52,7 +53,7 @@ class Run:
             self.notes.append(
                 f"{self.jobs} workers instead of {wanted}: the limit of open files is too low (ulimit -n)"
             )
-        if options.replaces_files or options.output is not None:
+        if isinstance(options.rules, RecompressRules) and options.rules.compression in (None, *DEFLATED):
             self.notes += [
                 f"the package {engine} is not installed: other engines take its place, slower or with larger files"
                 for engine in missing_engines()

@@ -35,16 +35,7 @@ def check_output(path: str, beginning: str, option: str) -> None:
 
 
 def open_output(path: str, beginning: str, option: str) -> TextIO:
-    """Open a report for writing, after the checks of `check_output`.
-
-    Args:
-        path: the report.
-        beginning: how every report of this kind begins.
-        option: the option that named the report, for messages.
-
-    Raises:
-        OptionsError: the report cannot be written, or `path` is another kind of file.
-    """
+    """Open a report for writing after `check_output`, with the same arguments and errors."""
     check_output(path, beginning, option)
     try:
         return open(path, "w", encoding="utf-8", errors="backslashreplace")

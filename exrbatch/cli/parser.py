@@ -178,7 +178,7 @@ def _add_safety(command: argparse.ArgumentParser) -> None:
         type=one_of("decoder", Verify),
         default=DEFAULTS.verify,
         help="decoder used to verify each new file: library (OpenEXR itself, but our own code for deep data), native"
-        " (our own code for NONE, RLE, ZIP, ZIPS and ZSTD) or none (default: %(default)s)",
+        " (our own code for NONE, ZIP, ZIPS and ZSTD) or none (default: %(default)s)",
     )
     command.add_argument("--verify-cold", action="store_true", help="verify from disk, not from the page cache (Linux)")
     command.add_argument(
@@ -216,7 +216,7 @@ def _add_verify(commands: _Commands) -> None:
         type=one_of("decoder", decoders),
         default=DEFAULTS.verify,
         help="decoder used to read B: library (OpenEXR itself, but our own code for deep data) or native (our own code"
-        " for NONE, RLE, ZIP, ZIPS and ZSTD); A is always read by our own code where possible (default: %(default)s)",
+        " for NONE, ZIP, ZIPS and ZSTD); A is always read by our own code where possible (default: %(default)s)",
     )
     command.add_argument(
         "--native", action="store_const", const=Verify.NATIVE, dest="decoder", help=argparse.SUPPRESS

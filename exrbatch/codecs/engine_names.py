@@ -3,6 +3,8 @@
 import enum
 import importlib.util
 
+from exrbatch.exr.compression import Compression
+
 
 class Engine(enum.StrEnum):
     """A deflate library, named like the package that it comes in. ZLIB is part of Python."""
@@ -22,6 +24,13 @@ MODULES = {
 """Name of the module of each engine."""
 
 
+DEFLATED = frozenset((Compression.ZIP, Compression.ZIPS))
+"""The compressions that use an engine."""
+
+
 def missing_engines() -> list[Engine]:
-    """List the engines that are not installed."""
+    """List the engines that are not installed.
+
+    A package that is installed but can't be imported is not listed, because only workers import it.
+    """
     return [engine for engine, name in MODULES.items() if importlib.util.find_spec(name.partition(".")[0]) is None]

@@ -81,7 +81,8 @@ class ZipCodec(StreamCodec):
 
         The predictor maps one to one, so the raw bytes are equal if the predicted bytes are.
         """
-        return bytes(inflate(packed, len(stream.raw))) == self._predictor.forward(stream.raw).data.tobytes()
+        inflated = np.frombuffer(inflate(packed, len(stream.raw)), np.uint8)
+        return bool(np.array_equal(inflated, self._predictor.forward(stream.raw)))
 
 
 def _are_rows(group: ChunkGroup) -> bool:

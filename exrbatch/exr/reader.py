@@ -65,18 +65,7 @@ class ExrFile:
     """
 
     def __init__(self, path: str, raw_limit: int, fd: int | None = None) -> None:
-        """Open the file, parse its header, and check it against the file size.
-
-        Args:
-            path: path of the file.
-            raw_limit: most raw bytes that may be decompressed at once.
-            fd: descriptor of the file if it is already open. The caller keeps it and closes it.
-
-        Raises:
-            InvalidFile: it is not a valid EXR file.
-            UnsupportedFile: it is not a regular file, or exceeds a limit.
-            OSError: it can't be opened or read.
-        """
+        """Open the file, parse its header, and check it against the file size; see `open_exr`."""
         self.path = path
         self.raw_limit = raw_limit
         self._file = io.FileIO(path, opener=_open) if fd is None else io.FileIO(fd, closefd=False)

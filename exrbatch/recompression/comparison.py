@@ -193,8 +193,9 @@ def pixel_difference(
 
     def compare_span(comparer: _Comparer, item: tuple[int, Span]) -> tuple[Span, bool]:
         index, span = item
-        is_known = digests is not None and digests.is_known(span.part) and not lossy_channels[span.part]
-        known = digests[index] if digests is not None and is_known else None
+        known = None
+        if digests is not None and digests.is_known(span.part) and not lossy_channels[span.part]:
+            known = digests[index]
         return comparer.compare(span, known)
 
     total = sum(grid.count for grid in grids)
@@ -221,8 +222,8 @@ class _Comparer:
 
         Args:
             span: the span.
-            known: digest of the source's raw bytes, or None. If it is given, `LibraryCodec`
-                compares with it and the source is not read again.
+            known: digest of the source's span, of the kind that `Digests` has for the part's
+                decoder, or None. If it is given, the source is not read again.
         """
         decoder = self._decoders[span.part]
         if known is not None:

@@ -10,6 +10,8 @@ import pytest
 from exrbatch import Compression, OptionsError, recompress
 from exrbatch.batch import limits
 from exrbatch.batch.options import Options, parse_compression
+from exrbatch.batch.run import Run
+from exrbatch.codecs.engine_names import MODULES, Engine
 from exrbatch.exr.compression import release_number
 from exrbatch.recompression.choices import READERS
 
@@ -116,3 +118,12 @@ def test_readers_are_the_releases_that_brought_compressions() -> None:
     """Since OpenEXR 2.2, the oldest in use: a new compression needs its release in the choices."""
     releases = {compression.facts.first_release for compression in Compression}
     assert set(READERS) == {release for release in releases if release_number(release) >= (2, 2)}
+
+
+def test_a_missing_engine_is_named_only_if_the_target_needs_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ZIP, ZIPS and the automatic choice are compressed by engines; ZSTD and PIZ are not."""
+    monkeypatch.setitem(MODULES, Engine.ISAL, "no_such_module.inside")
+    notes = {name: Run([str(tmp_path)], Options.parse(compression=name)).notes for name in ("zip", "auto", "zstd")}
+    assert ["isal" in " ".join(notes[name]) for name in ("zip", "auto", "zstd")] == [True, True, False]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -388,3 +389,15 @@ except exrbatch.OptionsError as error:
     assert done.returncode == 0, done.stderr
     assert sorted(line.split()[0] for line in done.stdout.splitlines()[:2]) == ["failed", "recompressed"]
     assert "no such file" in done.stdout
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_works_with_closed_standard_streams(tmp_path: Path, closed: str) -> None:
+    """As a daemon may start it: the frame is done, and nothing that is printed lands in it."""
+    frame = tmp_path / "frame.exr"
+    frame.write_bytes(DATA)
+    command = f"{shlex.quote(sys.executable)} -m exrbatch recompress -v {shlex.quote(str(frame))} -j 1 {closed}"
+    done = subprocess.run(["sh", "-c", command], check=False, capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert explode(frame.read_bytes())[0].raw == explode(DATA)[0].raw
+    assert frame.stat().st_size < len(DATA)
