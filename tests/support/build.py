@@ -212,6 +212,8 @@ def _samples(rng: random.Random, part: PartSpec, size: int) -> bytes:
     if rng.random() < 0.1:
         return rng.randbytes(size)
     base = rng.randbytes(4)
+    if base[0] % 2:
+        base = base[:1] * 4  # has runs after the predictor, so RLE compresses it, too
     return bytes(rng.randrange(256) if rng.random() < part.noise else base[i % 4] for i in range(size))
 
 
