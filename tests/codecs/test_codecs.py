@@ -186,4 +186,4 @@ def test_generated_files_have_rle_chunks_that_are_compressed() -> None:
         build.build([build.PartSpec(window=(0, 0, 63, 15), compression=1, noise=0.0, seed=seed)]) for seed in range(8)
     ]
     raw = len(build.build([build.PartSpec(window=(0, 0, 63, 15))]))
-    assert any(len(file) < raw // 2 for file in files)
+    assert any(len(file) < raw for file in files)
