@@ -9,11 +9,9 @@ Importing this package loads no other module except `version`. Each public name 
 is first used, so that the command line answers at once and a worker loads only what it needs.
 """
 
-import importlib
-from typing import TYPE_CHECKING
-
 from exrbatch.version import __version__
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing takes longer than the rest of this module
 if TYPE_CHECKING:
     from exrbatch.api import recompress, recompress_many
     from exrbatch.codecs.effort import Effort
@@ -63,6 +61,8 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'exrbatch' has no attribute {name!r}")
+    import importlib
+
     return getattr(importlib.import_module(_HOMES.get(name, "exrbatch.errors")), name)
 
 

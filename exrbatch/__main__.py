@@ -4,14 +4,30 @@ Every spawned worker imports this module again, so keep its imports at module le
 """
 
 import os
+import signal
 import sys
+from types import FrameType
 
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    import signal
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell ignores it for jobs in the background
+        signal.signal(signal.SIGINT, _interrupt)  # before all imports, which take longest
+    sys.unraisablehook = _show_unraisable
+    try:
+        return _run()
+    except KeyboardInterrupt:
+        _say_interrupted()
+        return 128 + signal.SIGINT
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter would print a traceback while it ends
 
+
+def _run() -> int:
     _open_closed_streams()
+    from exrbatch import signals
+
+    signals.interruptions = _interruptions
 
     # A run prints its progress on these signals. Until then, they must not end the process.
     for name in ("SIGUSR1", "SIGINFO"):
@@ -20,6 +36,35 @@ def main() -> int:
     from exrbatch.cli.main import main as cli_main
 
     return cli_main(sys.argv[1:])
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Handle Ctrl-C until a run handles it.
+
+    If this exception is raised in a destructor or a callback, it is lost. So a run also looks at
+    `signals.interruptions` before it begins.
+    """
+    _interruptions.append(signal.SIGINT)
+    raise KeyboardInterrupt
+
+
+_interruptions: list[int] = []
+
+
+def _say_interrupted() -> None:
+    import contextlib
+
+    from exrbatch import signals
+
+    words = "interrupted" if signals.has_begun else "interrupted; no file was changed"
+    with contextlib.suppress(OSError):
+        print(f"exrbatch: {words}", file=sys.stderr, flush=True)
+
+
+def _show_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Print errors in destructors as usual, but not Ctrl-C."""
+    if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
 
 
 def _open_closed_streams() -> None:

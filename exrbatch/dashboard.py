@@ -3,6 +3,7 @@
 The loop that drives the run makes immutable snapshots of it, and `Dashboard` draws the latest one.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,13 +17,17 @@ from rich.text import Text
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.workers.pool import Running
-from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.text import format_duration, format_saving, format_size, safe_text, shortened
+from exrbatch.jobs.file_report import BAD, FileReport, Status
+from exrbatch.text import format_count, format_duration, format_left, format_saving, format_size, safe_text, shortened
 
 STOPPING = "finishing files in progress; press Ctrl-C again to stop immediately"
 SHOWN_FAILURES = 3
-MAX_WORKER_ROWS = 16
-"""More rows than the terminal has lines would push the progress bar off the screen."""
+NARROW = 70
+"""Below this many characters inside the frame, less is shown of each file."""
+BORDERS = 3
+"""Lines of the terminal that the frame and the cursor take."""
+ROWS_BEFORE_AIR = 4
+"""Blank lines are left out if they would leave fewer rows of workers than this."""
 STYLES = {
     Status.RECOMPRESSED: "green",
     Status.ALREADY: "cyan",
@@ -31,6 +36,7 @@ STYLES = {
     Status.FAILED: "bold red",
     Status.PLANNED: "green",
     Status.EQUAL: "green",
+    Status.DIFFERENT: "bold red",
     Status.MEASURED: "green",
 }
 
@@ -43,6 +49,9 @@ class Snapshot:
         title: what the run does, in words.
         jobs: number of workers.
         seconds: wall time since the run began.
+        time: the present time in seconds since 1970.
+        statuses: how files can end.
+        saves_bytes: whether the run is about bytes saved.
         counts: number of finished files, by status.
         files: number of finished files.
         found: number of files that the scan has found so far.
@@ -63,6 +72,9 @@ class Snapshot:
     title: str
     jobs: int
     seconds: float
+    time: float
+    statuses: tuple[Status, ...]
+    saves_bytes: bool
     counts: Mapping[Status, int]
     files: int
     found: int
@@ -85,6 +97,9 @@ class Snapshot:
             title=run.options.rules.title,
             jobs=run.jobs,
             seconds=report.seconds,
+            time=time.time(),
+            statuses=report.statuses,
+            saves_bytes=report.saves_bytes,
             counts=dict(report.counts),
             files=report.files,
             found=run.backlog.files,
@@ -109,11 +124,11 @@ class Snapshot:
     @property
     def total(self) -> str:
         """The number of files, with a + while the scan may still find more."""
-        return f"{self.found}" + ("" if self.is_scanned else "+")
+        return format_count(self.found) + ("" if self.is_scanned else "+")
 
     @property
     def remaining(self) -> str:
-        """The time left at the average speed so far, or a word if it cannot be estimated."""
+        """Time left at the average speed so far, and when it ends; a word if that is unknown."""
         if self.is_stopping:
             return "stopping"
         if not self.is_scanned:
@@ -122,13 +137,15 @@ class Snapshot:
             return "done"
         if self.reached_size <= 0:
             return "starting"
-        return f"{format_duration(self.seconds * (self.found_size - self.reached_size) / self.reached_size)} left"
+        left = self.seconds * (self.found_size - self.reached_size) / self.reached_size
+        return format_left(left, self.time)
 
 
 class Dashboard:
     """The live display of a run.
 
-    rich redraws it a few times a second, on a thread of its own.
+    rich redraws it a few times a second, on a thread of its own. Rows of workers are left out if
+    the terminal is too short for all. Failures and notices always stay.
     """
 
     def __init__(self, run: Run, report: BatchReport) -> None:
@@ -147,46 +164,67 @@ class Dashboard:
         try:
             if isinstance(self._snapshot, Exception):
                 raise self._snapshot
-            yield self._frame(self._snapshot, options.max_width)
+            yield self._frame(self._snapshot, console, options)
         except Exception as error:  # noqa: BLE001  nor must a bug in the drawing
             yield Text(f"dashboard off: {type(error).__name__}: {error}", style="yellow")
 
-    def _frame(self, now: Snapshot, width: int) -> RenderableType:
-        width -= 2  # the terminal echoes ^C after the last line; without room for it the frame would break
+    def _frame(self, now: Snapshot, console: Console, options: ConsoleOptions) -> RenderableType:
+        width = options.max_width - 2  # the terminal echoes ^C after the last line; the frame needs room for it
         inside = width - 4
-        parts: list[RenderableType] = [_overall(now), Text(""), _numbers(now, self._machine)]
-        if now.running:
-            parts += [Text(""), _workers(now.running, inside)]
-        if now.failures:
-            parts += [Text(""), *_failures(now.failures, inside)]
-        if now.stop_reason is not None:
-            parts += [Text(""), Text(f"stopping: {now.stop_reason}", style="bold red")]
-        elif now.is_stopping:
-            parts += [Text(""), Text(STOPPING, style="yellow")]
-        title = Text(f"exrbatch: {safe_text(now.title)}, {_count(now.jobs, 'worker')}")
+        above = [*_notices(now), *_overall(now, inside), _numbers(now, self._machine)]
+        below = _failures(now.failures, inside)
+        room = console.height - BORDERS - _height(console, [*above, *below], inside)
+        blanks = 1 + bool(now.running) + bool(below)
+        is_airy = room >= blanks + min(len(now.running), ROWS_BEFORE_AIR)
+        rows = _workers(now.running, inside, room - blanks if is_airy else room)
+        parts = [group for group in (above[:-1], above[-1:], rows, below) if group]
+        between = [Text("")] if is_airy else []
+        lines = [each for part in parts for each in [*between, *part]]
+        title = Text(f"exrbatch: {safe_text(now.title)}, {format_count(now.jobs, 'worker')}")
         title.truncate(inside - 2, overflow="ellipsis")
-        return Panel(Group(*parts), title=title, title_align="left", width=width)
+        return Panel(Group(*lines[len(between) :]), title=title, title_align="left", width=width)
+
+
+def _height(console: Console, parts: Iterable[RenderableType], width: int) -> int:
+    """Return how many lines some parts take."""
+    return len(console.render_lines(Group(*parts), console.options.update(width=width)))
+
+
+def _notices(now: Snapshot) -> list[RenderableType]:
+    if now.stop_reason is not None:
+        return [Text(f"stopping: {now.stop_reason}", style="bold red")]
+    return [Text(STOPPING, style="yellow")] if now.is_stopping else []
 
 
 def plain_line(now: Snapshot) -> str:
     """Return one line for a log: a short version of the dashboard."""
     share = f"{100 * now.reached_size / now.found_size:.0f} %" if now.found_size else "0 %"
+    saved = f" {format_saving(now.saved)}," if now.saves_bytes else ""
+    bad = "".join(f" {now.counts.get(status, 0)} {status}," for status in BAD if status in now.statuses)
     return (
-        f"{format_duration(now.seconds)}: {now.files} of {now.total} files, {share},"
-        f" {format_saving(now.saved)}, {format_size(now.reached_size / max(now.seconds, 1e-9))}/s,"
-        f" {now.counts.get(Status.FAILED, 0)} failed, {now.remaining}"
+        f"{format_count(now.files)} of {now.total} files, {share},{saved}"
+        f" {format_size(now.reached_size / max(now.seconds, 1e-9))}/s,{bad} {now.remaining}"
     )
 
 
-def _overall(now: Snapshot) -> RenderableType:
+def _overall(now: Snapshot, width: int) -> list[RenderableType]:
+    """Draw the progress of the run: on one line, or on two if the terminal is narrow."""
     done, total = now.reached_size, max(now.found_size, 1)
-    share = f"{100 * done / total:3.0f} %  {format_size(done)} of {format_size(now.found_size)}"
+    bar = ProgressBar(total=total, completed=min(done, total))
+    share = f"{100 * done / total:3.0f} %"
+    sizes = f"{format_size(done)} of {format_size(now.found_size)}"
+    left = Text(now.remaining, style="bold")
+    if width < NARROW:
+        return [_line(bar, Text(share)), Text(f"{sizes}, ").append(left)]
+    return [_line(bar, Text(f"{share}  {sizes}"), left)]
+
+
+def _line(bar: ProgressBar, *texts: Text) -> RenderableType:
     line = Table.grid(expand=True, padding=(0, 1))
     line.add_column(ratio=1)
-    line.add_column(no_wrap=True)
-    line.add_column(no_wrap=True, justify="right")
-    bar = ProgressBar(total=total, completed=min(done, total))
-    line.add_row(bar, Text(share), Text(now.remaining.rjust(len("10:00:00 left")), style="bold"))
+    for _ in texts:
+        line.add_column(no_wrap=True, justify="right")
+    line.add_row(bar, *texts)
     return line
 
 
@@ -194,16 +232,17 @@ def _numbers(now: Snapshot, machine: "_Machine") -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
-    files = Text(f"{now.files} of {now.total}")
-    for status in Status:
+    files = Text(f"{format_count(now.files)} of {now.total}")
+    for status in now.statuses:
         count = now.counts.get(status, 0)
-        if count or status in (Status.RECOMPRESSED, Status.FAILED):
+        if count or status in (now.statuses[0], *BAD):
             style = STYLES[status] if count else "dim"
-            files.append(" · ").append(f"{count} {status.value.replace('_', ' ')}", style)
+            files.append(" · ").append(f"{format_count(count)} {status.value.replace('_', ' ')}", style)
     grid.add_row("files", files)
-    size = Text(f"read {format_size(now.read_size)} · written {format_size(now.written_size)} · ")
-    style = "bold green" if now.saved > 0 else "yellow" if now.saved < 0 else ""
-    grid.add_row("bytes", size.append(format_saving(now.saved, now.saved_share), style))
+    if now.saves_bytes:
+        size = Text(f"read {format_size(now.read_size)} · written {format_size(now.written_size)} · ")
+        style = "bold green" if now.saved > 0 else "yellow" if now.saved < 0 else ""
+        grid.add_row("bytes", size.append(format_saving(now.saved, now.saved_share), style))
     seconds = max(now.seconds, 1e-9)
     rate = now.reached_size / seconds
     speed = f"{now.files / seconds:.1f} files/s · {format_size(rate)}/s · {format_duration(now.seconds)} elapsed"
@@ -212,40 +251,41 @@ def _numbers(now: Snapshot, machine: "_Machine") -> RenderableType:
     return grid
 
 
-def _workers(running: Sequence[Running], width: int) -> RenderableType:
-    shown = running[:MAX_WORKER_ROWS]
-    bar_width = max(8, min(30, width // 5))
-    name_width = width - bar_width - 24
-    names = [shortened(safe_text(row.candidate.path), name_width) for row in shown]
+def _workers(running: Sequence[Running], width: int, room: int) -> list[RenderableType]:
+    """Draw a row for each worker, or for as many as fit into `room` lines."""
+    room = max(1, room)
+    shown = running if len(running) <= room else running[: room - 1]
+    is_narrow = width < NARROW
+    bar_width = 6 if is_narrow else max(8, min(30, width // 5))
+    name_width = width - bar_width - (10 if is_narrow else 24)
     table = Table.grid(padding=(0, 1))
-    for justify in ("right", "left", "left", "right", "right"):
-        table.add_column(justify=justify, no_wrap=True)
-    for row, name in zip(shown, names, strict=True):
-        speed = row.done * row.candidate.size / max(row.seconds, 1e-9)
-        table.add_row(
+    for justify in ("right", "left", "left", "right", "right")[: 4 if is_narrow else 5]:
+        table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for row in shown:
+        cells: list[RenderableType] = [
             Text(f"{row.slot + 1}", style="dim"),
-            Text(name),
+            Text(shortened(safe_text(row.candidate.path), name_width)),
             ProgressBar(total=1.0, completed=row.done, width=bar_width),
             f"{100 * row.done:3.0f} %",
-            f"{format_size(speed):>10}/s",
-        )
+        ]
+        if not is_narrow:
+            cells.append(f"{format_size(row.done * row.candidate.size / max(row.seconds, 1e-9)):>10}/s")
+        table.add_row(*cells)
+    rows: list[RenderableType] = [table] if shown else []
     if len(running) > len(shown):
-        table.add_row("", Text(f"and {len(running) - len(shown)} more workers", style="dim"))
-    return table
+        rows.append(Text(f"and {format_count(len(running) - len(shown), 'more worker')}", style="dim"))
+    return rows
 
 
 def _failures(failures: Iterable[FileReport], width: int) -> list[RenderableType]:
     lines: list[RenderableType] = []
     for failure in failures:
         name = shortened(safe_text(failure.path), max(20, width // 3))
-        line = Text("failed ", style="bold red").append(name, "not bold default").append(f": {failure.reason}", "red")
+        line = Text(f"{failure.status} ", style="bold red").append(name, "not bold default")
+        line.append(f": {failure.reason}", "red")
         line.truncate(width, overflow="ellipsis")
         lines.append(line)
     return lines
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 class _Machine:

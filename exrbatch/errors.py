@@ -4,7 +4,80 @@ The class says where the cause lies: in the file, in exrbatch, on the disk, or i
 message says what is wrong, where, and what can be done.
 """
 
+import enum
+from typing import ClassVar
+
 from exrbatch.text import safe_text
+
+
+class ReasonCode(enum.StrEnum):
+    """Why a file was skipped or has failed, for scripts.
+
+    The wording of a reason may change; its code does not.
+
+    Attributes:
+        ACES: an ACES container, whose standard forbids compression.
+        ANOTHER_NAME: another hard link to a file that is processed under its first name.
+        BACKUP_EXISTS: something is at the path of the backup.
+        CHANGED: the file was written to, replaced or removed while it was being processed.
+        CRASHED: a worker process died of the file.
+        DAMAGED: the file is damaged or contradicts itself.
+        DIFFERS: the two files differ.
+        DONE_MEANWHILE: another run has finished the file at the same time.
+        HARD_LINKS: the file has several names, and only some of them would be replaced.
+        INTERNAL: a bug in exrbatch.
+        LEFTOVER: a temp file of a run that was killed; it may be the only copy of something.
+        LINK: a symbolic link, or a folder behind one.
+        LOSSY_SOURCE: the present compression has changed samples.
+        LOSSY_TARGET: the new compression would change samples.
+        MEMORY: the file needs more memory than it may use.
+        METADATA: the new file can't have the owner, group or attributes of the old one.
+        MISSING: there is no such frame, sequence or counterpart.
+        NOT_A_FILE: not a regular file.
+        NO_SPACE: the disk is full, or has too little room for the new file.
+        OPEN_FOR_WRITING: another program has the file open for writing.
+        OUTPUT_EXISTS: the output exists and was not made from this file.
+        OUTPUT_PLACE: the output is the source itself, or its folder is behind a link.
+        READ_ERROR: the file or its folder can't be read.
+        STORAGE: the file system refused to write the new file or to put it in place.
+        TIMEOUT: the file took longer than the time limit.
+        TOO_YOUNG: written so recently that it may be incomplete, on storage that can't show that.
+        UNSUPPORTED: valid, but exrbatch or the installed OpenEXR can't process it.
+        UP_TO_DATE: the output is already what this run would make.
+        VERIFICATION: the new file was read back and differs from the source.
+        WRITE_PROTECTED: the file is write-protected.
+    """
+
+    ACES = "aces"
+    ANOTHER_NAME = "another_name"
+    BACKUP_EXISTS = "backup_exists"
+    CHANGED = "changed"
+    CRASHED = "crashed"
+    DAMAGED = "damaged"
+    DIFFERS = "differs"
+    DONE_MEANWHILE = "done_meanwhile"
+    HARD_LINKS = "hard_links"
+    INTERNAL = "internal"
+    LEFTOVER = "leftover"
+    LINK = "link"
+    LOSSY_SOURCE = "lossy_source"
+    LOSSY_TARGET = "lossy_target"
+    MEMORY = "memory"
+    METADATA = "metadata"
+    MISSING = "missing"
+    NOT_A_FILE = "not_a_file"
+    NO_SPACE = "no_space"
+    OPEN_FOR_WRITING = "open_for_writing"
+    OUTPUT_EXISTS = "output_exists"
+    OUTPUT_PLACE = "output_place"
+    READ_ERROR = "read_error"
+    STORAGE = "storage"
+    TIMEOUT = "timeout"
+    TOO_YOUNG = "too_young"
+    UNSUPPORTED = "unsupported"
+    UP_TO_DATE = "up_to_date"
+    VERIFICATION = "verification"
+    WRITE_PROTECTED = "write_protected"
 
 
 class ExrbatchError(Exception):
@@ -12,15 +85,22 @@ class ExrbatchError(Exception):
 
     Attributes:
         message: one line that is safe to print; control characters are escaped.
+        code: the reason, for scripts.
     """
 
-    def __init__(self, message: str) -> None:
+    usual_code: ClassVar[ReasonCode] = ReasonCode.INTERNAL
+    """The code of an error that was raised without one."""
+
+    def __init__(self, message: str, *, code: ReasonCode | None = None) -> None:
         self.message = safe_text(message)
+        self.code = self.usual_code if code is None else code
         super().__init__(self.message)
 
 
 class InvalidFile(ExrbatchError):
     """The file is damaged or malformed. The message names the part, chunk or byte offset."""
+
+    usual_code = ReasonCode.DAMAGED
 
 
 class CorruptChunk(InvalidFile):
@@ -39,6 +119,8 @@ class CorruptChunk(InvalidFile):
 class UnsupportedFile(ExrbatchError):
     """The file is valid, but exrbatch leaves it alone. The message is the reason."""
 
+    usual_code = ReasonCode.UNSUPPORTED
+
 
 class NeedsMemory(UnsupportedFile):
     """The file needs more memory than this worker may use.
@@ -46,13 +128,19 @@ class NeedsMemory(UnsupportedFile):
     It may be possible if no other file is in progress, because the worker can then use all memory.
     """
 
+    usual_code = ReasonCode.MEMORY
+
 
 class VerificationFailed(ExrbatchError):
     """The new file was read back and differs from the source: our fault, or that of the disk."""
 
+    usual_code = ReasonCode.VERIFICATION
+
 
 class SourceChanged(ExrbatchError):
     """The source was written to, replaced or removed while it was being recompressed."""
+
+    usual_code = ReasonCode.CHANGED
 
 
 class ReplaceFailed(ExrbatchError):
@@ -62,8 +150,10 @@ class ReplaceFailed(ExrbatchError):
         errno: error number of the system call, or None.
     """
 
-    def __init__(self, message: str, errno: int | None = None) -> None:
-        super().__init__(message)
+    usual_code = ReasonCode.STORAGE
+
+    def __init__(self, message: str, errno: int | None = None, *, code: ReasonCode | None = None) -> None:
+        super().__init__(message, code=code)
         self.errno = errno
 
 
@@ -77,6 +167,8 @@ class RenameUncertain(ReplaceFailed):
 
 class NoSpace(ExrbatchError):
     """The disk has so little free space that the new file might fill it. Nothing was written."""
+
+    usual_code = ReasonCode.NO_SPACE
 
 
 class RunStopped(ExrbatchError):

@@ -10,6 +10,11 @@ STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 STATUS_SIGNALS = [getattr(signal, name) for name in ("SIGUSR1", "SIGINFO") if hasattr(signal, name)]
 """These signals make a run print its progress."""
 
+interruptions: list[int] = []
+"""Signals that were received before a run began to handle them."""
+has_begun = False
+"""Whether this process may have changed a file."""
+
 Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 
@@ -17,6 +22,18 @@ def ignore(numbers: Iterable[int]) -> None:
     """Ignore signals from now on."""
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)
+
+
+def note_beginning() -> None:
+    """Note that from now on this process may change files.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed before, and the exception was lost.
+    """
+    global has_begun
+    if interruptions:
+        raise KeyboardInterrupt
+    has_begun = True
 
 
 @contextlib.contextmanager

@@ -18,5 +18,5 @@ def unknown_name(what: str, value: object, known: Iterable[str], aliases: Mappin
     word = str(value).lower()
     close = difflib.get_close_matches(word, [*names, *aliases], n=1)
     meant = aliases.get(close[0], close[0]) if close else None
-    question = f" (did you mean {meant}?)" if meant is not None else ""
-    return f"unknown {what} {value!r}{question}; choose from {', '.join(names)}"
+    question = f"; did you mean {meant}?" if meant is not None else ""
+    return f"unknown {what} {value!r}; choose from {', '.join(names)}{question}"

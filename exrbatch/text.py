@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import time
 
 
 def safe_text(text: str) -> str:
@@ -61,9 +62,42 @@ def format_duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def format_left(seconds: float, now: float) -> str:
+    """Return the time left and the local time of the end: "28 min left, ends 05:12".
+
+    Args:
+        seconds: estimated time left in seconds.
+        now: the present time in seconds since 1970.
+    """
+    end = time.localtime(now + seconds)
+    if seconds < 6 * 86400:
+        day = "" if seconds < 86400 else "%a "
+        ends = time.strftime(f"{day}%H:%M", end)
+    else:
+        ends = time.strftime("%Y-%m-%d", end)
+    minutes = round(seconds / 60)
+    if seconds < 59.5:
+        left = f"{seconds:.0f} s"
+    elif minutes < 60:
+        left = f"{minutes} min"
+    else:
+        left = f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{left} left, ends {ends}"
+
+
+def format_count(number: int, noun: str = "") -> str:
+    """Format a number with separators, and a noun that gets an s: 1 file, 2,187 files."""
+    return f"{number:,}" + (f" {noun}{'s' * (number != 1)}" if noun else "")
+
+
 def shortened(text: str, width: int) -> str:
     """Shorten a text to `width` characters by cutting its front.
 
     The end of a path, with frame number and type, is the most useful part.
     """
     return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
+
+
+def shortened_end(text: str, width: int) -> str:
+    """Shorten a text to `width` characters by cutting its end."""
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -26,9 +26,9 @@ from exrbatch.suggestions import unknown_name
 )
 def test_suggests_the_compression_that_was_probably_meant(word: str, meant: str) -> None:
     """By the name that other programs use, or by spelling; the unknown name is never accepted."""
-    with pytest.raises(OptionsError, match=rf"\(did you mean {meant}\?\); choose from none, rle"):
+    with pytest.raises(OptionsError, match=rf"choose from none, rle.*; did you mean {meant}\?$"):
         parse_compression(word)
-    with pytest.raises(OptionsError, match=rf"\(did you mean {meant}\?\); choose from none, rle"):
+    with pytest.raises(OptionsError, match=rf"choose from none, rle.*; did you mean {meant}\?$"):
         Options.parse(compression=word)
 
 
@@ -42,12 +42,15 @@ def test_suggests_nothing_if_nothing_is_close() -> None:
     [
         (
             ["recompres", "x"],
-            "exrbatch: unknown command 'recompres' (did you mean recompress?); choose from recompress",
+            "exrbatch: unknown command 'recompres'; choose from recompress, ",
         ),
-        (["recompress", "x", "--verify", "libary"], "unknown decoder 'libary' (did you mean library?)"),
-        (["recompress", "x", "--hardlinks", "brake"], "unknown way to treat hard links 'brake' (did you mean break?)"),
+        (
+            ["recompress", "x", "--verify", "libary"],
+            "choose from library, native, none; did you mean library?",
+        ),
+        (["recompress", "x", "--hardlinks", "brake"], "choose from skip, break, relink; did you mean break?"),
         (["verify", "x", "y", "--decoder", "none"], "unknown decoder 'none'; choose from library, native"),
-        (["bench", "x", "--cache", "wram"], "unknown state of the cache 'wram' (did you mean warm?)"),
+        (["bench", "x", "--cache", "wram"], "choose from memory, warm, cold; did you mean warm?"),
         (["recompress", "x", "--verify", "\x1b[31m"], "unknown decoder '\\x1b[31m'"),
     ],
 )

@@ -35,6 +35,7 @@ class Backlog:
         files: number of files that the scan has found.
         size: their total size in bytes.
         is_complete: whether the scan has ended.
+        was_cut_short: whether the scan was stopped before its end.
     """
 
     def __init__(self, found: Iterable[Candidate | FileReport]) -> None:
@@ -55,6 +56,7 @@ class Backlog:
         self.files = 0
         self.size = 0
         self.is_complete = False
+        self.was_cut_short = False
 
     def start(self) -> None:
         """Start the scan."""
@@ -112,6 +114,7 @@ class Backlog:
         try:
             for found in self._found:
                 if self._stopped:
+                    self.was_cut_short = True
                     break
                 self.files += 1
                 if isinstance(found, FileReport):

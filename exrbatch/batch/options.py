@@ -85,11 +85,11 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
-            raise OptionsError(f"{self.jobs} jobs: at least 1 is needed")
+            raise OptionsError(f"{self.jobs} jobs: must be 1 or more")
         if self.jobs is not None and self.jobs > MAX_JOBS:
             raise OptionsError(f"{self.jobs} jobs: at most {MAX_JOBS} are possible, because each is a process")
         if self.file_timeout is not None and not self.file_timeout >= 0:
-            raise OptionsError(f"a file timeout must be 0 seconds (no limit) or more, not {self.file_timeout}")
+            raise OptionsError(f"a file timeout of {self.file_timeout} s: must be 0 (no limit) or more")
         if self.backup_dir is not None and self.output is not None:
             raise OptionsError(
                 "backups are only for files that are replaced in place; with an output folder, all originals stay"
@@ -102,6 +102,10 @@ class Options:
             raise OptionsError(
                 "hard links are not changed if files are written to an output folder; leave out --hardlinks"
             )
+        if not 0 <= rules.min_savings < 1:
+            raise OptionsError(f"minimum savings of {100 * rules.min_savings:g} %: must be from 0 to less than 100 %")
+        if rules.copy_skipped and self.output is None:
+            raise OptionsError("files are copied only to an output folder; name one with --output")
         if rules.keep_backups and self.backup_dir is None:
             raise OptionsError("keeping backups needs a folder for them; name one with --backup-dir")
 
@@ -121,6 +125,8 @@ class Options:
         dry_run: bool = False,
         verify_cold: bool = False,
         keep_backups: bool = False,
+        copy_skipped: bool = False,
+        min_savings: float = 0.0,
         min_age: float = _DEFAULTS.min_age,
         **run: Any,
     ) -> "Options":
@@ -151,6 +157,8 @@ class Options:
             verify_cold=verify_cold,
             hardlinks=_parse_name(Hardlinks, "way to treat hard links", hardlinks),
             keep_backups=keep_backups,
+            copy_skipped=copy_skipped,
+            min_savings=min_savings,
             min_age=min_age,
         )
         return cls(rules=rules, **run)

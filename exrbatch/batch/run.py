@@ -9,6 +9,7 @@ from dataclasses import replace
 from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_tree
+from exrbatch.batch.discovery.folder_watch import FolderWatch
 from exrbatch.batch.discovery.output_tree import OutputTree, folder_of
 from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.options import Options
@@ -16,7 +17,7 @@ from exrbatch.batch.scheduler import Scheduler, StopRequest
 from exrbatch.batch.workers.pool import Pool, Running
 from exrbatch.batch.workers.slot import most_slots
 from exrbatch.codecs.engine_names import DEFLATED, missing_engines
-from exrbatch.errors import OptionsError, ReplaceFailed, RunStopped
+from exrbatch.errors import OptionsError, ReasonCode, ReplaceFailed, RunStopped
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.replacing import CANT_REPLACE, READ_ONLY, file_system_at, is_read_only
@@ -34,6 +35,7 @@ class Run:
         stop: lets the caller request that the run stop, and holds the reason if it stopped early.
         is_remote: whether any source or output is on storage that is not local.
         backlog: the files that are waiting.
+        selection: which files of folders are taken; it counts those that are not.
     """
 
     def __init__(self, paths: Iterable[str], options: Options) -> None:
@@ -64,8 +66,16 @@ class Run:
         if options.replaces_files:
             _check_storage(checked, may_write=options.rules.writes)
         self.is_remote = _is_remote([*map(folder_of, checked), *filter(None, [options.tree_root])])
-        self.backlog = Backlog(_found(checked, options))
+        self.selection = Selection(options.include, options.exclude)
+        self._watch = FolderWatch(removes=options.rules.writes, replaces=options.replaces_files)
+        self._watch.look_above(checked)
+        self.backlog = Backlog(_found(checked, options, self.selection, self._watch))
         self._pool: Pool | None = None
+
+    @property
+    def notices(self) -> list[str]:
+        """Lines for the user about what was noticed on the way; the list grows."""
+        return self._watch.notices
 
     def running(self) -> list[Running]:
         """List the files that workers are processing now."""
@@ -89,7 +99,10 @@ class Run:
         self.backlog.start()
         try:
             self._pool = Pool(self.jobs, self.options.time_limit)
-            yield from Scheduler(self.backlog, self._pool, self.options, self.stop, available_memory()).run()
+            for report in Scheduler(self.backlog, self._pool, self.options, self.stop, available_memory()).run():
+                if report is not None and report.reason_code is ReasonCode.DONE_MEANWHILE:
+                    self._watch.note_finished_elsewhere(os.path.dirname(report.destination or report.path) or ".")
+                yield report
         except RunStopped as error:
             self.stop.reason = str(error)
             self.kill()
@@ -143,7 +156,9 @@ def _is_remote(folders: Sequence[str]) -> bool:
     return False
 
 
-def _found(paths: Sequence[str], options: Options) -> Iterator[Candidate | FileReport]:
+def _found(
+    paths: Sequence[str], options: Options, selection: Selection, watch: FolderWatch
+) -> Iterator[Candidate | FileReport]:
     """Set up the scan.
 
     Raises:
@@ -156,8 +171,7 @@ def _found(paths: Sequence[str], options: Options) -> Iterator[Candidate | FileR
         tree = OutputTree(options.tree_root, paths, written_as=None if compares else name)
         if not compares:
             tree.check_writable(paths)
-    selection = Selection(options.include, options.exclude)
-    found = discover(paths, tree, selection, sweep=options.rules.writes, relink=options.rules.relinks)
+    found = discover(paths, tree, selection, watch=watch, relink=options.rules.relinks)
     if compares and tree is not None:
         found = itertools.chain(found, only_in_tree(paths, tree, selection))
     return map(_as_failed, found) if options.rules.must_do_all else found

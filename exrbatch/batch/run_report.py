@@ -4,16 +4,19 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.errors import ReasonCode
+from exrbatch.jobs.file_report import BAD, FileReport, Status, timestamp
+from exrbatch.jobs.job import Rules
+from exrbatch.jobs.recompress_job import RecompressRules
 
-KEPT_FAILURES = 1000
-"""Maximum number of failures that are kept to be shown at the end.
+KEPT_REPORTS = 10_000
+"""Maximum number of failures, and of skipped files, that are kept to be shown at the end.
 
 The record file (`--report`) has all of them.
 """
 
-EXPECTED_REASONS = ("written less than", "a symbolic link", "a link to a folder")
-"""Beginnings of reasons that are no surprise, even if all files of a run are skipped for them."""
+EXPECTED_REASONS = (ReasonCode.TOO_YOUNG, ReasonCode.LINK)
+"""Reasons that are no surprise, even if all files of a run are skipped for them."""
 EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED = 0, 1, 3
 
 
@@ -21,6 +24,8 @@ class BatchReport:
     """Totals of a run.
 
     Attributes:
+        statuses: how files can end.
+        saves_bytes: whether the run is about bytes saved.
         counts: number of files per status. Each file counts once, so they add up to `files`.
         done_size: bytes of all files that have ended.
         read_size: bytes of all files that were compressed or compared.
@@ -29,22 +34,41 @@ class BatchReport:
         worker_seconds: wall time that workers spent on files, in seconds.
         worker_cpu_seconds: CPU time that workers spent on files, in seconds.
         replaced_size: bytes of the sources of all files that were recompressed.
-        failures: reports of the first `KEPT_FAILURES` failures.
-        skip_reasons: number of skipped files per reason.
+        copied: number of files, by status, that were copied to the output as they are.
+        planned: number of files, in a dry run, for each pair of compressions before and after.
+        planned_size: bytes of those files.
+        failures: reports of the first `KEPT_REPORTS` files that failed or differ.
+        skipped: reports of the first `KEPT_REPORTS` skipped files.
+        skip_codes: number of skipped files per reason.
         notes: number of files per note.
         signal_number: the signal that stopped the run, or None.
         stop_reason: why the run was stopped early, or None.
+        remaining: number of files that were found but not processed.
+        may_remain: whether the scan was stopped, so that there may be more files.
+        left_out: number of files that `--include` and `--exclude` left out.
+        was_begun: whether a file was handed to a worker.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, needs_files: bool = False) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        rules: Rules | None = None,
+        mirrors: bool = False,
+    ) -> None:
         """Start with empty totals.
 
         Args:
             clock: returns the time in seconds.
-            needs_files: whether a run that finds no files has failed. This is the case for a
-                comparison, because it compared nothing.
+            rules: what the run does; None for a recompression. If it must do all files, a run that
+                finds none has failed: it compared nothing, for example.
+            mirrors: whether the run writes a mirror, which is incomplete if files are skipped.
         """
-        self._needs_files = needs_files
+        rules = rules or RecompressRules()
+        self.statuses = rules.statuses
+        self.saves_bytes = rules.saves_bytes
+        self._needs_files = rules.must_do_all
+        self._mirrors = mirrors
         self._clock = clock
         self._started = clock()
         self.counts: Counter[Status] = Counter()
@@ -56,10 +80,18 @@ class BatchReport:
         self.worker_cpu_seconds = 0.0
         self.replaced_size = 0
         self.failures: list[FileReport] = []
-        self.skip_reasons: Counter[str] = Counter()
+        self.skipped: list[FileReport] = []
+        self.skip_codes: Counter[ReasonCode | None] = Counter()
+        self.copied: Counter[Status] = Counter()
+        self.planned: Counter[tuple[tuple[str, ...], tuple[str, ...]]] = Counter()
+        self.planned_size = 0
         self.notes: Counter[str] = Counter()
         self.signal_number: int | None = None
         self.stop_reason: str | None = None
+        self.remaining = 0
+        self.may_remain = False
+        self.left_out = 0
+        self.was_begun = False
 
     @property
     def files(self) -> int:
@@ -98,18 +130,27 @@ class BatchReport:
         if self.stop_reason is not None:
             return EXIT_STOPPED
         is_empty = self._needs_files and not self.files
-        return EXIT_FAILURES if self.counts[Status.FAILED] or self.skipped_all_for or is_empty else EXIT_DONE
+        has_bad = any(self.counts[status] for status in BAD)
+        is_bad = has_bad or self.not_in_mirror or self.skipped_all_for or is_empty
+        return EXIT_FAILURES if is_bad else EXIT_DONE
+
+    @property
+    def not_in_mirror(self) -> int:
+        """Number of files that the mirror lacks; 0 if the run writes none."""
+        if not self._mirrors:
+            return 0
+        return self.counts[Status.SKIPPED] + self.counts[Status.FAILED] - self.copied[Status.SKIPPED]
 
     @property
     def skipped_all_for(self) -> str | None:
-        """The reason why all files were skipped, or None.
+        """The reason of the first file, if all files were skipped for the same kind of reason.
 
         None if there are several reasons, or if the reason is an expected one.
         """
-        if not self.files or self.counts[Status.SKIPPED] != self.files or len(self.skip_reasons) > 1:
+        if not self.files or self.counts[Status.SKIPPED] != self.files or len(self.skip_codes) > 1:
             return None
-        (reason,) = self.skip_reasons
-        return None if reason.startswith(EXPECTED_REASONS) else reason
+        (code,) = self.skip_codes
+        return None if code in EXPECTED_REASONS else self.skipped[0].reason
 
     def add(self, report: FileReport) -> None:
         """Add the report of one file to the totals."""
@@ -117,7 +158,8 @@ class BatchReport:
         self.done_size += report.size_before
         self.worker_seconds += report.seconds
         self.worker_cpu_seconds += report.cpu_seconds
-        if report.status is Status.EQUAL:
+        self.copied[report.status] += report.copied
+        if report.status in (Status.EQUAL, Status.DIFFERENT):
             self.read_size += report.size_before
         if report.status in (Status.RECOMPRESSED, Status.NO_GAIN):
             self.read_size += report.size_before
@@ -125,21 +167,38 @@ class BatchReport:
         if report.status is Status.RECOMPRESSED:
             self.saved += report.saved
             self.replaced_size += report.size_before
-        if report.status is Status.FAILED and len(self.failures) < KEPT_FAILURES:
+        if report.status is Status.PLANNED:
+            self.planned[report.compressions_before, report.compressions_after] += 1
+            self.planned_size += report.size_before
+        if report.status in BAD and len(self.failures) < KEPT_REPORTS:
             self.failures.append(report)
         if report.status is Status.SKIPPED:
-            self.skip_reasons[report.reason or ""] += 1
+            self.skip_codes[report.reason_code] += 1
+            if len(self.skipped) < KEPT_REPORTS:
+                self.skipped.append(report)
         self.notes.update(report.notes)
 
     def to_json(self) -> dict[str, object]:
         """Return the totals as plain values that can be written as JSON."""
-        return {
+        totals: dict[str, object] = {
             "files": self.files,
-            "counts": {str(status): self.counts[status] for status in Status},
+            "counts": {str(status): self.counts[status] for status in self.statuses},
             "bytes_read": self.read_size,
-            "bytes_written": self.written_size,
-            "bytes_saved": self.saved,
-            "saved_share": round(self.saved_share, 6),
+        }
+        if self.saves_bytes:
+            totals |= {
+                "bytes_written": self.written_size,
+                "bytes_saved": self.saved,
+                "saved_share": round(self.saved_share, 6),
+            }
+        if self._mirrors:
+            totals |= {"copied": self.copied.total(), "not_in_output": self.not_in_mirror}
+        if self.signal_number is not None or self.stop_reason is not None:
+            totals |= {"remaining": self.remaining, "more_may_remain": self.may_remain}
+        if self.stop_reason is not None:
+            totals["stop_reason"] = self.stop_reason
+        return totals | {
             "seconds": round(self.seconds, 3),
+            "ended_at": timestamp(time.time()),
             "exit_code": self.exit_code,
-        } | ({"stop_reason": self.stop_reason} if self.stop_reason is not None else {})
+        }

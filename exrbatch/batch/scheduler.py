@@ -146,7 +146,7 @@ class Scheduler:
         if self._without_room and self._stop.reason is None:
             self._stop.reason = f"the disk is full: {self._last_without_room}"
         for death in self._suspects.values():
-            yield failed(self._options.job(death.candidate), death.reason, death.candidate.size)
+            yield failed(self._options.job(death.candidate), death.reason, death.code, death.candidate.size)
 
     def _hand_out(self) -> bool:
         """Give files to free workers. Return False if there is nothing left to do."""

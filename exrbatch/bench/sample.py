@@ -16,7 +16,7 @@ from exrbatch.batch.discovery.discover import Selection, discover
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.bench.content import describe
-from exrbatch.errors import ExrbatchError
+from exrbatch.errors import ExrbatchError, ReasonCode
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import open_exr
 from exrbatch.jobs.file_report import FileReport, Status, failed
@@ -190,7 +190,7 @@ def _sequences(paths: Sequence[str], selection: Selection, sample: Sample) -> li
     import fileseq  # takes a tenth of a second, which other commands should not pay
 
     found: dict[tuple[str, ...], _Sequence] = {}
-    for each in discover(paths, None, selection, sweep=False):
+    for each in discover(paths, None, selection):
         sample.found += 1
         if isinstance(each, FileReport):
             if each.status is Status.FAILED:
@@ -290,7 +290,7 @@ def _choose(sample: Sample, classes: dict[str, list[tuple[_Sequence, FileReport]
 
 def _failed(candidate: Candidate, error: Exception) -> FileReport:
     reason = f"can't read it: {error.strerror}" if isinstance(error, OSError) else str(error)
-    return failed(Options().job(candidate), reason, candidate.size)
+    return failed(Options().job(candidate), reason, ReasonCode.READ_ERROR, candidate.size)
 
 
 def _sha256(path: str) -> str:

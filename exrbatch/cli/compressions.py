@@ -1,9 +1,11 @@
 """`exrbatch compressions`: the table of compressions. docs/compressions.md has the same rows."""
 
 import argparse
+import json
 
 from exrbatch.exr.compression import Compression, CompressionFacts, Names
 
+FORMAT = "exrbatch-compressions-1"
 HEADINGS = ("name", "lines per chunk", "lossless", "deep data", "read by OpenEXR")
 
 
@@ -27,8 +29,13 @@ def markdown() -> str:
     return "\n".join(f"| {' | '.join(cells)} |".replace("| --- ", "|---").replace("--- |", "---|") for cells in lines)
 
 
-def run(_arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the table; return the exit code."""
+    if arguments.json:
+        keys = [heading.replace(" ", "_") for heading in HEADINGS]
+        records = [dict(zip(keys, cells, strict=True)) for cells in rows()]
+        print(json.dumps({"format": FORMAT, "compressions": records}, indent=1))
+        return 0
     from rich.console import Console
     from rich.table import Table
 

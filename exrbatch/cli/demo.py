@@ -1,15 +1,14 @@
 """`exrbatch demo DIR`: write a few uncompressed frames, then recompress them."""
 
 import argparse
-import sys
 
 from rich.text import Text
 
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
-from exrbatch.cli.console import lasting_console
+from exrbatch.cli.console import Output
 from exrbatch.cli.driving import drive
-from exrbatch.cli.summary import summary_lines
+from exrbatch.cli.summary import failure_lines, summary_lines
 from exrbatch.demo import HEIGHT, WIDTH, write_frames
 from exrbatch.errors import OptionsError
 
@@ -21,10 +20,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.frames < 1:
         raise OptionsError(f"{arguments.frames} frames: at least 1 is needed")
-    console = lasting_console(sys.stdout)
-    console.print(Text(f"writing {arguments.frames} uncompressed frames of {WIDTH} x {HEIGHT} pixels"))
+    output = Output()
+    output.progress.print(Text(f"writing {arguments.frames} uncompressed frames of {WIDTH} x {HEIGHT} pixels"))
     write_frames(arguments.directory, arguments.frames)
-    report = drive(Run([arguments.directory], options), console)
-    for line in summary_lines(report):
-        console.print(line)
+    report = drive(Run([arguments.directory], options), output.progress)
+    for line in [*failure_lines(report), *summary_lines(report)]:
+        output.results.print(line)
     return report.exit_code

@@ -1,6 +1,8 @@
 """Drive a run to its end: show its progress, handle signals, and add up the totals."""
 
 import contextlib
+import shlex
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from types import FrameType
@@ -12,10 +14,15 @@ from rich.text import Text
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.scheduler import StopRequest
+from exrbatch.cli.console import with_clock
 from exrbatch.cli.records import Sink
 from exrbatch.dashboard import STOPPING, Dashboard, Snapshot, plain_line
-from exrbatch.signals import STATUS_SIGNALS, STOP_SIGNALS, handled, ignore
+from exrbatch.signals import STATUS_SIGNALS, STOP_SIGNALS, handled, ignore, note_beginning
+from exrbatch.text import format_count, safe_text, shortened_end
+from exrbatch.version import __version__
 
+MAX_COMMAND = 500
+"""Characters of the command that a log begins with; a shell may have expanded a pattern in it."""
 PLAIN_SECONDS = 30.0
 """Seconds between two progress lines if the output is not a terminal."""
 
@@ -40,13 +47,16 @@ def drive(
     Returns:
         The totals.
     """
-    report = report or BatchReport()
+    report = report or BatchReport(rules=run.options.rules, mirrors=run.options.output is not None)
     status = _StatusLine(console, run, report)
     is_live = console.is_terminal and not console.is_dumb_terminal and not quiet
     next_line = time.monotonic() + PLAIN_SECONDS
+    shown = 0  # number of notices that were printed
     with contextlib.ExitStack() as stack:
         stack.enter_context(_interrupts(run.stop, None if is_live else console))
         stack.enter_context(handled(STATUS_SIGNALS, status.ask))
+        if not is_live and not quiet:
+            console.print(with_clock(Text(_beginning(run))))
         dashboard = Dashboard(run, report) if is_live else None
         if dashboard is not None:
             stack.enter_context(Live(dashboard, console=console, refresh_per_second=4))
@@ -58,12 +68,25 @@ def drive(
                     sink(finished)
             if dashboard is not None:
                 dashboard.update(run, report)
+            for notice in run.notices[shown:]:
+                shown += 1
+                console.print(Text(notice, style="yellow") if is_live else with_clock(Text(notice, style="yellow")))
             if not is_live and not quiet and time.monotonic() >= next_line:
                 next_line += PLAIN_SECONDS
                 status.is_wanted = True
             status.print_if_wanted()
     report.signal_number, report.stop_reason = run.stop.signal_number, run.stop.reason
+    report.remaining = max(0, run.backlog.files - report.files)
+    report.left_out = run.selection.left_out
+    report.may_remain = run.backlog.was_cut_short
+    report.was_begun = run.started is not None
     return report
+
+
+def _beginning(run: Run) -> str:
+    """Return the first line of a log: version, workers, and the command with its options."""
+    command = shortened_end(safe_text(shlex.join(sys.argv[1:])), MAX_COMMAND)
+    return f"exrbatch {__version__}, {format_count(run.jobs, 'worker')}: {command}"
 
 
 class _StatusLine:
@@ -81,7 +104,7 @@ class _StatusLine:
         """Print the line if it is wanted."""
         if self.is_wanted:
             self.is_wanted = False
-            self._console.print(Text(plain_line(Snapshot.of(self._run, self._report))))
+            self._console.print(with_clock(Text(plain_line(Snapshot.of(self._run, self._report)))))
 
     def ask(self, _number: int, _frame: FrameType | None) -> None:
         """Handle a status signal: note that a line is wanted."""
@@ -115,7 +138,8 @@ def _interrupts(stop: StopRequest, console: Console | None) -> Iterator[None]:
             raise KeyboardInterrupt
         stop.signal_number = number
         if console is not None:
-            console.print(Text(STOPPING, style="yellow"))
+            console.print(with_clock(Text(STOPPING, style="yellow")))
 
     with contextlib.suppress(KeyboardInterrupt), handled(STOP_SIGNALS, handle, keep_ignored=True):
+        note_beginning()
         yield

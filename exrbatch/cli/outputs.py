@@ -10,12 +10,12 @@ from typing import TextIO
 from exrbatch.errors import OptionsError
 
 
-def check_output(path: str, beginning: str, option: str) -> None:
+def check_output(path: str, beginnings: str | tuple[str, ...], option: str) -> None:
     """Check that a report can be written to `path`. Nothing is changed.
 
     Args:
         path: the report.
-        beginning: how every report of this kind begins.
+        beginnings: how a report of this kind may begin.
         option: the option that named the report, for messages.
 
     Raises:
@@ -28,15 +28,17 @@ def check_output(path: str, beginning: str, option: str) -> None:
             raise OptionsError(f"can't write the report {path}: no such folder ({option})")
         if os.path.isfile(path):
             with open(path, "rb") as file:
-                if file.read(len(beginning)) not in (b"", beginning.encode()):
-                    raise OptionsError(f"{path} exists and is not an earlier report; {option} does not overwrite it")
+                known = [each.encode() for each in ([beginnings] if isinstance(beginnings, str) else beginnings)]
+                beginning = file.read(max(map(len, known)))
+                if beginning and not beginning.startswith(tuple(known)):
+                    raise OptionsError(f"{path} exists and is not an exrbatch report; not overwriting it ({option})")
     except OSError as error:
         raise OptionsError(f"can't write the report {path}: {error.strerror}") from None
 
 
-def open_output(path: str, beginning: str, option: str) -> TextIO:
+def open_output(path: str, beginnings: str | tuple[str, ...], option: str) -> TextIO:
     """Open a report for writing after `check_output`, with the same arguments and errors."""
-    check_output(path, beginning, option)
+    check_output(path, beginnings, option)
     try:
         return open(path, "w", encoding="utf-8", errors="backslashreplace")
     except OSError as error:

@@ -6,11 +6,16 @@ need user interface libraries import them. Defaults and choices of a recompressi
 """
 
 import argparse
+import difflib
+import shutil
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NoReturn
 
 from exrbatch.bench.cache_state import CacheState
+from exrbatch.cli.recompress_arguments import add_recompress_arguments
 from exrbatch.cli.shared_arguments import (
     DEFAULTS,
     add_jobs,
@@ -21,15 +26,24 @@ from exrbatch.cli.shared_arguments import (
     one_of,
 )
 from exrbatch.codecs.effort import Effort
-from exrbatch.recompression.choices import READERS, Hardlinks, Verify
+from exrbatch.recompression.choices import Verify
 from exrbatch.suggestions import unknown_name
 from exrbatch.text import safe_text
 
 EXIT_USAGE = 2
-EXIT_CODES = (
-    "Exit codes: 0 all done; 1 some files failed, or all were skipped for one reason; 2 wrong usage; 3 stopped early,"
-    " for example because the disk is full; 129, 130 or 143 stopped by a signal."
-)
+EXIT_CODES = """\
+exit codes:
+  0              all done
+  1              some files failed, differ or are missing in the output, or all were skipped for one reason
+  2              wrong usage
+  3              stopped early, for example because the disk is full
+  129, 130, 143  stopped by a signal"""
+EXAMPLES = """\
+examples:
+  exrbatch recompress shots/ab010 --dry-run
+  exrbatch recompress 'shots/ab010/beauty.####.exr' -c piz
+  exrbatch recompress shots/ab010 --output /archive/ab010"""
+DOCS = "docs/guide.md explains every task, docs/safety.md says what is guaranteed."
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,30 +52,35 @@ class _Parser(argparse.ArgumentParser):
     The parsers of the commands are also of this class.
 
     Attributes:
-        commands: names of the commands.
+        commands: the parser of each command.
     """
 
-    commands: Sequence[str] = ()
+    commands: Mapping[str, "_Parser"] = MappingProxyType({})
 
     def error(self, message: str) -> NoReturn:
         """Print the message on one line, and exit with 2."""
         self.exit(EXIT_USAGE, f"{self.prog}: {safe_text(message)} ({self.prog} --help explains the options)\n")
+
+    def options(self) -> list[str]:
+        """List the names of all options that the help shows."""
+        shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
+        return [name for action in shown for name in action.option_strings]
 
 
 class _Commands:
     """The commands of a parser.
 
     Attributes:
-        names: names of the commands, in the order in which they were added.
+        parsers: the parser of each command, by name, in the order in which they were added.
     """
 
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self._parsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-        self.names: list[str] = []
+    def __init__(self, parser: "_Parser") -> None:
+        self._parsers = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+        self.parsers: dict[str, _Parser] = {}
 
     def add(
-        self, name: str, summary: str, description: str, *, uses_workers: bool = True, epilog: str | None = None
-    ) -> argparse.ArgumentParser:
+        self, name: str, summary: str, description: str, *, uses_workers: bool = True, epilog: str = DOCS
+    ) -> "_Parser":
         """Add a command, which the function `run` of the module `exrbatch.cli.NAME` runs.
 
         Args:
@@ -72,19 +91,35 @@ class _Commands:
             epilog: the end of the command's own help.
         """
         command = self._parsers.add_parser(
-            name, help=summary, description=description, epilog=epilog, formatter_class=_help_formatter
+            name, help=summary, description=_wrapped(description), epilog=epilog, formatter_class=_help_formatter
         )
         command.set_defaults(module=f"exrbatch.cli.{name}", uses_workers=uses_workers)
-        self.names.append(name)
+        self.parsers[name] = command
         return command
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse a command line. If it is wrong, print why on one line, and exit with 2."""
     parser = build_parser()
-    if arguments and not arguments[0].startswith("-") and arguments[0] not in parser.commands:
+    if not arguments:
+        parser.print_help(sys.stderr)
+        parser.exit(EXIT_USAGE)
+    if arguments[0] == "help":
+        arguments = [*arguments[1:2], "--help"]
+    if not arguments[0].startswith("-") and arguments[0] not in parser.commands:
         parser.error(unknown_name("command", arguments[0], parser.commands))
-    return parser.parse_args(arguments)
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        command = parser.commands[arguments[0]]
+        command.error(_unknown_argument(unknown[0], command))
+    return parsed
+
+
+def _unknown_argument(argument: str, command: "_Parser") -> str:
+    if not argument.startswith("-"):
+        return f"unexpected argument {argument!r}"
+    close = difflib.get_close_matches(argument.partition("=")[0], command.options(), n=1)
+    return f"unknown option {argument!r}" + (f"; did you mean {close[0]}?" if close else "")
 
 
 def build_parser() -> "_Parser":
@@ -94,23 +129,25 @@ def build_parser() -> "_Parser":
     parser = _Parser(
         prog="exrbatch",
         description="Recompress OpenEXR files losslessly and in place, tens of thousands at a time.",
-        epilog="exrbatch COMMAND --help explains a command.",
+        epilog=f"exrbatch help COMMAND explains a command.\n{DOCS}",
         formatter_class=_help_formatter,
     )
-    parser.add_argument("--version", action="version", version=f"exrbatch {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"exrbatch {__version__}")
     commands = _Commands(parser)
     _add_recompress(commands)
     _add_verify(commands)
     _add_bench(commands)
     _add_demo(commands)
     _add_doctor(commands)
-    commands.add(
+    _add_clean(commands)
+    compressions = commands.add(
         "compressions",
         "list the compressions: what they preserve, and which OpenEXR releases read them",
         "List the compressions: lines per chunk, whether they are lossless, and which OpenEXR releases read them.",
         uses_workers=False,
     )
-    parser.commands = commands.names
+    compressions.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.commands = commands.parsers
     return parser
 
 
@@ -120,83 +157,9 @@ def _add_recompress(commands: _Commands) -> None:
         "recompress files, folders and frame sequences",
         "Recompress OpenEXR files losslessly. Each new file is read back and compared with the original before it"
         " replaces it.",
-        epilog=EXIT_CODES,
+        epilog=f"{EXAMPLES}\n\n{EXIT_CODES}\n\n{DOCS}",
     )
-    command.add_argument(
-        "paths",
-        metavar="PATH",
-        nargs="+",
-        help="a file, a folder (searched recursively) or a frame sequence: beauty.####.exr, beauty.%%04d.exr,"
-        " beauty.1001-1100x2#.exr",
-    )
-    add_run_options(command)
-    command.add_argument(
-        "-o",
-        "--output",
-        metavar="DIR",
-        help="write the results below DIR, at the same relative paths; leave the originals as they are",
-    )
-    add_selection(command)
-    command.add_argument(
-        "--force",
-        action="store_true",
-        help="replace a file even if the new one is not smaller, if it has this compression already, if it is"
-        " write-protected, or if its owner, group, attributes or access control list cannot be kept; overwrite an"
-        " output that was made from another file",
-    )
-    _add_permissions(command)
-    _add_safety(command)
-    command.add_argument("-n", "--dry-run", action="store_true", help="only say what would be done")
-    add_reporting(command)
-
-
-def _add_permissions(command: argparse.ArgumentParser) -> None:
-    """Add options about which files and losses are accepted."""
-    command.add_argument(
-        "--readers",
-        choices=READERS,
-        type=one_of("release", READERS),
-        default=DEFAULTS.readers,
-        help="for auto: the oldest OpenEXR release that must be able to read the result (default: %(default)s)",
-    )
-    command.add_argument("--allow-lossy", action="store_true", help="allow a compression that changes samples")
-    command.add_argument(
-        "--include-lossy-sources",
-        action="store_true",
-        help="also process files whose present compression has changed samples; they usually grow",
-    )
-    command.add_argument(
-        "--allow-aces", action="store_true", help="also process ACES containers, whose standard forbids compression"
-    )
-
-
-def _add_safety(command: argparse.ArgumentParser) -> None:
-    """Add options about how a new file is verified, and what happens to the old one."""
-    command.add_argument(
-        "--verify",
-        choices=list(Verify),
-        type=one_of("decoder", Verify),
-        default=DEFAULTS.verify,
-        help="decoder used to verify each new file: library (OpenEXR itself, but our own code for deep data), native"
-        " (our own code for NONE, ZIP, ZIPS and ZSTD) or none (default: %(default)s)",
-    )
-    command.add_argument("--verify-cold", action="store_true", help="verify from disk, not from the page cache (Linux)")
-    command.add_argument(
-        "--hardlinks",
-        choices=list(Hardlinks),
-        type=one_of("way to treat hard links", Hardlinks),
-        default=DEFAULTS.hardlinks,
-        help="what to do with files that have several names: skip them, break (replace only the name that was found)"
-        " or relink (replace all names, if all of them are below the given paths) (default: %(default)s)",
-    )
-    command.add_argument(
-        "--backup-dir",
-        metavar="DIR",
-        help="keep each original below DIR, at the same relative path, as a hard link or a copy, until its new file is"
-        " in place",
-    )
-    command.add_argument("--keep-backups", action="store_true", help="keep the backups for good")
-    add_timeout(command)
+    add_recompress_arguments(command)
 
 
 def _add_verify(commands: _Commands) -> None:
@@ -205,7 +168,7 @@ def _add_verify(commands: _Commands) -> None:
         "compare two files or two trees, and say where they differ",
         "Compare two files, or two folders file by file: every attribute except the compression, and every bit of"
         " every sample. Say where they first differ: part, level, chunk, channel, pixel. Nothing is changed.",
-        epilog=EXIT_CODES,
+        epilog=f"example:\n  exrbatch verify shots/ab010 /archive/ab010\n\n{EXIT_CODES}\n\n{DOCS}",
     )
     command.add_argument("a", metavar="A", help="a file, or a folder (searched recursively)")
     command.add_argument("b", metavar="B", help="a file, or a folder with the same files in the same places")
@@ -291,6 +254,7 @@ def _add_demo(commands: _Commands) -> None:
     command.add_argument("directory", metavar="DIR", help="a folder that does not exist yet, or an empty one")
     command.add_argument("--frames", type=int, default=12, metavar="N", help="number of frames (default: %(default)s)")
     add_run_options(command)
+    add_jobs(command)
 
 
 def _add_doctor(commands: _Commands) -> None:
@@ -307,10 +271,29 @@ def _add_doctor(commands: _Commands) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON document")
 
 
+def _add_clean(commands: _Commands) -> None:
+    command = commands.add(
+        "clean",
+        "list what killed runs have left behind, and remove what nobody needs",
+        "List the temporary files of exrbatch in some folders: what each one is, and whether anybody needs it."
+        " With --yes, remove those that are provably superfluous. Every run does that in its folders, too.",
+        uses_workers=False,
+        epilog="exit codes:\n  0  nothing is left that needs a decision\n  1  something is",
+    )
+    command.add_argument("paths", metavar="PATH", nargs="+", help="a folder (searched recursively)")
+    command.add_argument("--yes", action="store_true", help="remove the superfluous files")
+    command.add_argument("--json", action="store_true", help="print one JSON document")
+
+
 def _help_formatter(prog: str) -> argparse.HelpFormatter:
     """Use colours on a terminal only: without them, rich need not be imported."""
     if not sys.stdout.isatty():
-        return argparse.HelpFormatter(prog)
-    from rich_argparse import RichHelpFormatter
+        return argparse.RawDescriptionHelpFormatter(prog)
+    from rich_argparse import RawDescriptionRichHelpFormatter
 
-    return RichHelpFormatter(prog)
+    return RawDescriptionRichHelpFormatter(prog)
+
+
+def _wrapped(text: str) -> str:
+    """Wrap a paragraph for the terminal, because the help keeps the lines of texts."""
+    return textwrap.fill(text, max(20, shutil.get_terminal_size().columns - 2))

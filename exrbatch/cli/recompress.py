@@ -11,11 +11,11 @@ from exrbatch.batch.limits import physical_cores
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import EXIT_FAILURES, BatchReport
-from exrbatch.cli.console import lasting_console
+from exrbatch.cli.console import Output
 from exrbatch.cli.driving import drive
 from exrbatch.cli.outputs import open_output
-from exrbatch.cli.records import REPORT_BEGINNING, GuardedSink, JsonDocument, RecordFile, Sink
-from exrbatch.cli.summary import file_line, release_note, summary_lines, waiting_line
+from exrbatch.cli.records import REPORT_BEGINNINGS, GuardedSink, JsonDocument, RecordFile, Sink
+from exrbatch.cli.summary import failure_lines, file_line, release_note, summary_lines, waiting_line
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,44 +38,62 @@ def run(arguments: argparse.Namespace) -> int:
         hardlinks=arguments.hardlinks,
         backup_dir=arguments.backup_dir,
         keep_backups=arguments.keep_backups,
+        copy_skipped=arguments.copy_skipped,
+        min_savings=arguments.min_savings,
         file_timeout=arguments.file_timeout,
     )
     return show_run(Run(arguments.paths, options), arguments)
 
 
-def show_run(run: Run, arguments: argparse.Namespace, report: BatchReport | None = None) -> int:
+def show_run(run: Run, arguments: argparse.Namespace) -> int:
     """Drive a run, write its records, print its summary, and return the exit code.
 
     Args:
         run: the run; it has not started yet.
         arguments: the options added by `add_reporting`.
-        report: totals to add to; None for new ones.
     """
-    console = lasting_console(sys.stderr if arguments.json else sys.stdout)
+    output = Output(is_json=arguments.json)
     if (needs := release_note(run.options.rules)) is not None:
-        console.print(needs)
+        output.progress.print(needs)
     for note in map(Text, run.notes):
-        console.print(note, style="yellow")
-    guarded: list[GuardedSink] = []
-    if arguments.report is not None:
-        records = open_output(arguments.report, REPORT_BEGINNING, "--report")
-        guarded.append(GuardedSink(RecordFile(records).add, lambda _report: records.close()))
-    if arguments.json:
-        document = JsonDocument(sys.stdout)
-        guarded.append(GuardedSink(document.add, document.close))
-    shown: list[Sink] = [lambda report: console.print(file_line(report))] if arguments.verbose else []
+        output.progress.print(note, style="yellow")
+    guarded = _records(arguments)
+    shown: list[Sink] = [lambda report: output.print_file(file_line(report))] if arguments.verbose else []
     sinks = [*(sink.add for sink in guarded), *shown]
-    report = drive(run, console, quiet=arguments.quiet, sinks=sinks, report=report)
+    report = drive(run, output.progress, quiet=arguments.quiet, sinks=sinks)
     for sink in guarded:
         sink.finish(report)
-    for line in summary_lines(report, is_comparison=run.options.other is not None):
-        console.print(line)
-    if run.is_remote and (advice := waiting_line(report, run.jobs, physical_cores())) is not None:
-        console.print(advice)
+    _print_summary(run, report, output)
     _settle_stdout()
     if any(sink.error is not None for sink in guarded):
         return report.exit_code or EXIT_FAILURES
     return report.exit_code
+
+
+def _records(arguments: argparse.Namespace) -> list[GuardedSink]:
+    """Open the records that the user wants: a report file, a JSON document, or both."""
+    guarded = []
+    command = arguments.module.rpartition(".")[2]
+    if arguments.report is not None:
+        records = RecordFile(open_output(arguments.report, REPORT_BEGINNINGS, "--report"), command)
+        guarded.append(GuardedSink(records.add, records.close))
+        guarded[-1].attempt(records.begin)
+    if arguments.json:
+        document = JsonDocument(sys.stdout, command)
+        guarded.append(GuardedSink(document.add, document.close))
+    return guarded
+
+
+def _print_summary(run: Run, report: BatchReport, output: Output) -> None:
+    if report.signal_number is not None and not report.was_begun:
+        output.progress.print(Text("interrupted; no file was changed", style="yellow"))
+        return
+    for line in failure_lines(report):
+        output.progress.print(line)
+    for line in summary_lines(report, mirror=run.options.output):
+        output.results.print(line)
+    if run.is_remote and (advice := waiting_line(report, run.jobs, physical_cores())) is not None:
+        output.progress.print(advice)
 
 
 def _settle_stdout() -> None:

@@ -5,29 +5,69 @@
 
 import contextlib
 import json
+import os
+import socket
 import sys
+import time
 from collections.abc import Callable
 from typing import TextIO
 
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.jobs.file_report import FileReport
+from exrbatch.jobs.file_report import FileReport, printable, timestamp
+from exrbatch.version import __version__
 
 Sink = Callable[[FileReport], None]
 """A function that gets each file's report when the file ends."""
-REPORT_BEGINNING = '{"type": "file"'
-"""How every `--report` file begins."""
+REPORT_BEGINNINGS = ('{"type": "run"', '{"type": "file"')
+"""How a `--report` file begins; the second one until version 0.9."""
+FORMAT = "exrbatch-run-2"
+"""Format of the records. A change that a script could notice gets another number."""
 
 
 class RecordFile:
-    """A file of JSON lines: one typed record per file, flushed when the file ends."""
+    """A file of JSON lines: a record of the run, one for each file, and the totals.
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    Each record is flushed at once. A file without totals is from a run that died.
+    """
+
+    def __init__(self, stream: TextIO, command: str) -> None:
+        """Prepare the file.
+
+        Args:
+            stream: where to write; `close` closes it.
+            command: name of the command.
+        """
+        self._stream, self._command = stream, command
+
+    def begin(self) -> None:
+        """Write the record of the run."""
+        self._write({"type": "run"} | _about_run(self._command))
 
     def add(self, report: FileReport) -> None:
-        """Write one record."""
-        self._stream.write(json.dumps({"type": "file"} | report.to_json()) + "\n")
+        """Write the record of one file."""
+        self._write({"type": "file"} | report.to_json())
+
+    def close(self, report: BatchReport) -> None:
+        """Write the totals and close the file."""
+        self._write({"type": "summary"} | report.to_json())
+        self._stream.close()
+
+    def _write(self, record: dict[str, object]) -> None:
+        self._stream.write(json.dumps(record) + "\n")
         self._stream.flush()
+
+
+def _about_run(command: str) -> dict[str, object]:
+    """Describe a run: format, version, command and its arguments, host, and when it began."""
+    return {
+        "format": FORMAT,
+        "exrbatch": __version__,
+        "command": command,
+        "arguments": [printable(each) for each in sys.argv[1:]],
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started_at": timestamp(time.time()),
+    }
 
 
 class GuardedSink:
@@ -45,13 +85,14 @@ class GuardedSink:
     def add(self, report: FileReport) -> None:
         """Pass one report on, unless an earlier one failed."""
         if self.error is None:
-            self._try(lambda: self._add(report))
+            self.attempt(lambda: self._add(report))
 
     def finish(self, report: BatchReport) -> None:
         """Write the end and close the sink, even after a failure."""
-        self._try(lambda: self._finish(report))
+        self.attempt(lambda: self._finish(report))
 
-    def _try(self, step: Callable[[], None]) -> None:
+    def attempt(self, step: Callable[[], None]) -> None:
+        """Take a step of writing. If it fails, warn once."""
         try:
             step()
         except OSError as error:
@@ -64,9 +105,15 @@ class GuardedSink:
 class JsonDocument:
     """The document of `--json`, written record by record so that memory use stays constant."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, command: str) -> None:
+        """Prepare the document.
+
+        Args:
+            stream: where to write.
+            command: name of the command.
+        """
         self._stream = stream
-        self._separator = '{"files": [\n'
+        self._separator = json.dumps(_about_run(command))[:-1] + ', "files": [\n'
 
     def add(self, report: FileReport) -> None:
         """Write one file's record."""

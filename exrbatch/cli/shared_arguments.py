@@ -1,6 +1,7 @@
 """Arguments that several commands share, and the type of an argument with choices."""
 
 import argparse
+import re
 from collections.abc import Callable, Iterable
 
 from exrbatch.codecs.effort import Effort
@@ -8,12 +9,14 @@ from exrbatch.exr.compression import Compression
 from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.suggestions import unknown_name
 
+Group = argparse._ActionsContainer
+"""A parser, or a group of options in its help."""
 DEFAULTS = RecompressRules()
 """The source of all defaults for options of a recompression."""
 
 
-def add_run_options(command: argparse.ArgumentParser) -> None:
-    """Add options about the target compression and the workers."""
+def add_run_options(command: Group) -> None:
+    """Add options about the target compression."""
     names = ", ".join(compression.name.lower() for compression in Compression)
     command.add_argument(
         "-c",
@@ -30,21 +33,21 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
         default=DEFAULTS.effort,
         help="compression strength; balanced gives about the size that OpenEXR itself writes (default: %(default)s)",
     )
-    add_jobs(command)
 
 
-def add_jobs(command: argparse.ArgumentParser) -> None:
+def add_jobs(command: Group) -> None:
     """Add the number of workers."""
     command.add_argument(
         "-j",
         "--jobs",
-        type=int,
+        type=number_of_jobs,
         metavar="N",
-        help="number of worker processes (default: what CPU affinity, control groups, farm variables and memory allow)",
+        help="number of worker processes; -2: all but two; 50%%: half of them (default: what CPU affinity, control"
+        " groups, farm variables and memory allow)",
     )
 
 
-def add_selection(command: argparse.ArgumentParser) -> None:
+def add_selection(command: Group) -> None:
     """Add options about which files of a folder are processed."""
     command.add_argument(
         "--include",
@@ -62,28 +65,60 @@ def add_selection(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_timeout(command: argparse.ArgumentParser) -> None:
+def add_timeout(command: Group) -> None:
     """Add the time limit of a file."""
     command.add_argument(
         "--file-timeout",
-        type=float,
-        metavar="SECONDS",
-        help="time limit for each file; 0: none (default: 15 minutes plus 10 seconds for each MB; with"
-        " recompress --effort max, 40 seconds for each MB)",
+        type=duration,
+        metavar="TIME",
+        help="time limit for each file, such as 90, 5m or 2h; 0: none (default: 15 minutes plus 10 seconds for each MB;"
+        " with recompress --effort max, 40 seconds for each MB)",
     )
 
 
-def add_reporting(command: argparse.ArgumentParser) -> None:
+def add_reporting(command: Group) -> None:
     """Add options about what is reported, and where."""
     command.add_argument(
         "--report", metavar="FILE.jsonl", help="write one JSON record for each file, as soon as it is finished"
     )
-    command.add_argument("--json", action="store_true", help="print one JSON document; progress goes to stderr")
+    command.add_argument("--json", action="store_true", help="print one JSON document; all else goes to stderr")
     volume = command.add_mutually_exclusive_group()
     volume.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the summary and errors")
     volume.add_argument(
         "-v", "--verbose", action="store_true", help="print a line for each file, as soon as it is finished"
     )
+
+
+def number_of_jobs(value: str) -> int:
+    """Parse a number of workers: 8, -2 (all but two) or 50%."""
+    from exrbatch.batch.limits import automatic_jobs  # imported late: it takes time, and only this option needs it
+
+    match = re.fullmatch(r"(-?\d+)|(\d+(?:\.\d+)?)%", value)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number of workers such as 8, -2 or 50%")
+    if match[2] is not None:
+        return max(1, int(automatic_jobs() * float(match[2]) / 100))
+    number = int(match[1])
+    return max(1, automatic_jobs() + number) if number < 0 else number
+
+
+def duration(value: str) -> float:
+    """Parse a duration into seconds: 90, 90s, 5m, 2h or 1h30m."""
+    if value.strip().startswith("-"):
+        raise argparse.ArgumentTypeError(f"{value!r}: must be 0 or more")
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", value.strip().lower())
+    if match is None or not any(each is not None for each in match.groups()):
+        raise argparse.ArgumentTypeError(f"{value!r} is not a duration such as 90, 5m or 2h")
+    hours, minutes, seconds = (float(each or 0) for each in match.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def percentage(value: str) -> float:
+    """Parse a percentage, with or without its sign, into a fraction."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%?", value.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a percentage such as 2%")
+    return float(match[1]) / 100
 
 
 def one_of(what: str, known: Iterable[str]) -> Callable[[str], str]:

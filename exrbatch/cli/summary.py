@@ -1,19 +1,24 @@
 """The summary of a run, and the line of one file. Returns text only, so that tests can read it."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 from rich.text import Text
 
+from exrbatch.batch.discovery.discover import MISSING_FRAME
 from exrbatch.batch.run_report import BatchReport
+from exrbatch.cli.sequence_names import sequence_names
 from exrbatch.dashboard import STYLES
 from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE, release_number
-from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.file_report import BAD, FileReport, Status
 from exrbatch.jobs.job import Rules
 from exrbatch.jobs.recompress_job import RecompressRules
-from exrbatch.text import format_duration, format_saving, format_size, safe_text
+from exrbatch.text import format_count, format_duration, format_saving, format_size, safe_text
 
 MAX_LISTED = 20
 """Number of failures and reasons shown at the end. The --report file has all of them."""
-SHARED_BY = 3
-"""If at least this many files failed for one reason, it is shown once, with the first of them."""
+SHOWN_SEQUENCES = 5
+"""Number of sequences that are shown for each reason."""
 NOTABLE_SECONDS, NOTABLE_WAIT = 5.0, 0.5
 """More workers are suggested only if all workers together took at least this many seconds, and
 waited for at least this fraction of them."""
@@ -24,18 +29,27 @@ def file_line(report: FileReport) -> Text:
     """Return the line about one finished file."""
     line = Text(f"{report.status.value.replace('_', ' '):<13}", style=STYLES[report.status])
     line.append(safe_text(report.path), "default not bold")
+    change = _change(report.compressions_before, report.compressions_after)
     if report.status is Status.RECOMPRESSED:
         share = 100 * report.saved / report.size_before
-        line.append(
-            f": {format_size(report.size_before)} -> {format_size(report.size_after)} ({-share:+.1f} %)", "default"
-        )
+        sizes = f"{format_size(report.size_before)} → {format_size(report.size_after)} ({-share:+.1f} %)"
+        line.append(f": {change}, {sizes}", "default")
+    elif report.status is Status.PLANNED:
+        line.append(f": {change}, {format_size(report.size_before)}", "default")
     elif report.tried_size is not None:
         line.append(f": {format_size(report.size_before)}, would be {format_size(report.tried_size)}", "default")
+    if report.copied:
+        line.append(": copied", "default not bold")
     if report.reason:
         line.append(f": {report.reason}", "default not bold")
     for note in report.notes:
         line.append(f" [{note}]", "dim")
     return line
+
+
+def _change(before: Sequence[str], after: Sequence[str]) -> str:
+    """Return text such as "NONE → ZIP". Parts with the same compression are named once."""
+    return f"{'+'.join(dict.fromkeys(before)) or '?'} → {'+'.join(dict.fromkeys(after)) or '?'}"
 
 
 def release_note(rules: Rules) -> Text | None:
@@ -51,35 +65,88 @@ def release_note(rules: Rules) -> Text | None:
     return Text(f"{what} needs OpenEXR {release} or newer to be read", style="yellow")
 
 
-def summary_lines(report: BatchReport, *, is_comparison: bool = False) -> list[Text]:
-    """Return the lines of the summary.
+def summary_lines(report: BatchReport, *, mirror: str | None = None) -> list[Text]:
+    """Return the lines of the summary, without those of `failure_lines`.
 
     Args:
         report: the totals of the run.
-        is_comparison: whether the run compared files instead of recompressing them.
+        mirror: the output folder, if there is one.
     """
-    lines: list[Text] = []
-    lines += _grouped("note", report.notes.most_common(), "dim")
-    lines += _grouped("skipped", report.skip_reasons.most_common(), "yellow")
-    lines += _failure_lines(report)
-    counts = Text(f"{report.files} file{'s' * (report.files != 1)}: ", style="bold")
-    shown = [status for status in Status if report.counts[status]]
-    for index, status in enumerate(shown):
-        counts.append(", " if index else "", "default not bold")
-        counts.append(f"{report.counts[status]} {_WORDS[status]}", STYLES[status])
-    is_stopped = report.stop_reason is not None or report.signal_number is not None
-    nothing = "no file was processed" if is_stopped else "no OpenEXR files found"
-    lines.append(counts if shown else Text(nothing))
-    lines.append(_sizes(report, is_comparison=is_comparison))
+    lines = [_named("note", f"{format_count(count)} × {note}", "dim") for note, count in _most(report.notes)]
+    lines += _listed("skipped", report.skipped, report.counts[Status.SKIPPED], "yellow")
+    lines += _plan(report)
+    lines.append(_counts(report))
+    lines.append(_sizes(report))
+    if mirror is not None and report.not_in_mirror:
+        missing = f"{format_count(report.not_in_mirror, 'file')} {'is' if report.not_in_mirror == 1 else 'are'} NOT in"
+        hint = (
+            "; --copy-skipped copies skipped files"
+            if report.counts[Status.SKIPPED] > report.copied[Status.SKIPPED]
+            else ""
+        )
+        lines.append(Text(f"{missing} {safe_text(mirror)}: see skipped and failed above{hint}", style="bold red"))
     if report.skipped_all_for is not None:
         lines.append(
             Text(f"nothing was done: all files were skipped for one reason: {report.skipped_all_for}", style="bold red")
         )
-    if report.stop_reason is not None:
-        lines.append(Text(f"stopped before the end: {report.stop_reason}", style="bold red"))
-    elif report.signal_number is not None:
-        lines.append(Text("stopped before the end; run the same command again to continue", style="yellow"))
+    lines += _stop(report)
     return lines
+
+
+def failure_lines(report: BatchReport) -> list[Text]:
+    """Return the lines about files that failed or differ, by reason and sequence, in path order."""
+    missing = [each.path for each in report.failures if each.reason == MISSING_FRAME]
+    lines = [_named("missing", f"{name}{_number(files)}", "bold red") for name, files in sequence_names(missing)]
+    for status in BAD:
+        rest = [each for each in report.failures if each.status is status and each.reason != MISSING_FRAME]
+        count = report.counts[status] - (len(missing) if status is Status.FAILED else 0)
+        lines += _listed(status, rest, count, "bold red")
+    return lines
+
+
+def _counts(report: BatchReport) -> Text:
+    """Return how many files ended in each way.
+
+    Files that were copied to the output because they need no change are called that.
+    """
+    is_copy = {status: report.copied[status] for status in (Status.ALREADY, Status.NO_GAIN)}
+    words = [
+        (f"{format_count(count)} {_WORDS[status]}", STYLES[status])
+        for status in Status
+        if (count := report.counts[status] - is_copy.get(status, 0))
+    ]
+    if copied := sum(is_copy.values()):
+        words.append((f"{format_count(copied)} copied", "green"))
+    if not words:
+        is_stopped = report.stop_reason is not None or report.signal_number is not None
+        found = "no file was processed" if is_stopped else "no OpenEXR files found"
+        left_out = format_count(report.left_out, "file")
+        return Text(f"{found}; {left_out} left out by --include or --exclude" if report.left_out else found)
+    line = Text(f"{format_count(report.files, 'file')}: ", style="bold")
+    for index, (word, style) in enumerate(words):
+        line.append(", " if index else "", "default not bold").append(word, style)
+    return line
+
+
+def _plan(report: BatchReport) -> list[Text]:
+    """Return what a dry run would do: "2,187 files, 1.9 GB: NONE → ZIP 2,100, PIZ → ZIP 87"."""
+    if not report.planned:
+        return []
+    pairs: Counter[str] = Counter()
+    for (before, after), count in report.planned.items():
+        pairs[_change(before, after)] += count
+    listed = ", ".join(f"{change} {format_count(count)}" for change, count in pairs.most_common())
+    return [Text(f"{format_count(pairs.total(), 'file')}, {format_size(report.planned_size)}: {listed}", style="green")]
+
+
+def _stop(report: BatchReport) -> list[Text]:
+    if report.stop_reason is None and report.signal_number is None:
+        return []
+    least = "at least " if report.may_remain else ""
+    rest = f"{least}{format_count(report.remaining, 'file')} {'remains' if report.remaining == 1 else 'remain'}"
+    if report.stop_reason is not None:
+        return [Text(f"stopped before the end: {report.stop_reason}; {rest}", style="bold red")]
+    return [Text(f"stopped before the end: {rest}; run the same command again to continue", style="yellow")]
 
 
 def waiting_line(report: BatchReport, jobs: int, cores: int) -> Text | None:
@@ -102,22 +169,43 @@ def waiting_line(report: BatchReport, jobs: int, cores: int) -> Text | None:
     return Text(f"{share}; more workers may be faster: -j {wanted} (now {jobs})", style="yellow")
 
 
-def _failure_lines(report: BatchReport) -> list[Text]:
-    """Return a line for each failed file, but only one for a reason that many files share."""
-    by_reason: dict[str, list[FileReport]] = {}
-    for failure in report.failures:
-        by_reason.setdefault(failure.reason or "", []).append(failure)
-    said: list[tuple[str, int]] = []  # text of a line, and the number of files that it is about
-    for reason, failures in by_reason.items():
-        if len(failures) >= SHARED_BY:
-            said.append((f"{len(failures)} files, the first {safe_text(failures[0].path)}: {reason}", len(failures)))
-        else:
-            said += [(f"{safe_text(each.path)}: {reason}", 1) for each in failures]
-    shown = said[:MAX_LISTED]
-    lines = [Text("failed: ", style="bold red").append(words, "not bold default") for words, _ in shown]
-    if (more := report.counts[Status.FAILED] - sum(count for _, count in shown)) > 0:
-        lines.append(Text(f"and {more} more failures; --report FILE.jsonl lists them all", style="red"))
+def _listed(word: str, reports: Sequence[FileReport], count: int, style: str) -> list[Text]:
+    """List files by reason and sequence, in path order.
+
+    Args:
+        word: the beginning of each line.
+        reports: the files, or as many of them as are known.
+        count: number of all such files.
+        style: style of the first word.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for report in sorted(reports, key=lambda each: each.path):
+        by_reason.setdefault(report.reason or "", []).append(report.path)
+    lines: list[Text] = []
+    left = count
+    for reason, paths in by_reason.items():
+        if len(lines) >= MAX_LISTED:
+            break
+        names = sequence_names(paths)
+        lines += [_named(word, f"{name}{_number(files)}: {reason}", style) for name, files in names[:SHOWN_SEQUENCES]]
+        if rest := sum(named.files for named in names[SHOWN_SEQUENCES:]):
+            lines.append(_named(word, f"and {format_count(rest, 'more file')}: {reason}", style))
+        left -= len(paths)
+    if left > 0:
+        lines.append(_named(word, f"and {format_count(left, 'more file')}; --report FILE.jsonl lists them all", style))
     return lines
+
+
+def _named(word: str, text: str, style: str) -> Text:
+    return Text(f"{word}: ", style=style).append(text, "not bold not dim default")
+
+
+def _number(files: int) -> str:
+    return f" ({format_count(files)})" if files > 1 else ""
+
+
+def _most(counter: "Counter[str]") -> list[tuple[str, int]]:
+    return counter.most_common(MAX_LISTED)
 
 
 _WORDS = {
@@ -128,28 +216,20 @@ _WORDS = {
     Status.FAILED: "failed",
     Status.PLANNED: "would be recompressed",
     Status.EQUAL: "equal",
+    Status.DIFFERENT: "different",
     Status.MEASURED: "measured",
 }
 
 
-def _grouped(word: str, reasons: list[tuple[str, int]], style: str) -> list[Text]:
-    lines = [
-        Text(f"{word}: ", style=style).append(f"{count} x {reason}", "default")
-        for reason, count in reasons[:MAX_LISTED]
-    ]
-    if len(reasons) > MAX_LISTED:
-        lines.append(Text(f"{word}: and {len(reasons) - MAX_LISTED} more reasons", style=style))
-    return lines
-
-
-def _sizes(report: BatchReport, *, is_comparison: bool) -> Text:
-    if is_comparison:
-        return Text(f"comparison finished in {format_duration(report.seconds)}", style="bold")
-    if report.counts[Status.PLANNED]:
+def _sizes(report: BatchReport) -> Text:
+    if not report.saves_bytes:
+        compared = f"compared {format_size(report.read_size)}"
+        return Text(f"{compared} in {format_duration(report.seconds)}; no file was changed", style="bold")
+    if Status.PLANNED in report.statuses:
         return Text(f"dry run finished in {format_duration(report.seconds)}: no file was changed", style="bold")
     seconds = max(report.seconds, 1e-9)
     before, after = format_size(report.replaced_size), format_size(report.replaced_size - report.saved)
-    change = f"{before} -> {after}, {format_saving(report.saved, report.saved_share)}"
+    change = f"{before} → {after}, {format_saving(report.saved, report.saved_share)}"
     if not report.replaced_size:
         change = "no file was recompressed"
     speed = f"{report.files / seconds:.1f} files/s, {format_size(report.done_size / seconds)}/s"

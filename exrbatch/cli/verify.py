@@ -5,7 +5,6 @@ import os
 
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
-from exrbatch.batch.run_report import BatchReport
 from exrbatch.cli.recompress import show_run
 from exrbatch.errors import OptionsError
 from exrbatch.jobs.compare_job import CompareRules
@@ -27,4 +26,4 @@ def run(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
     )
-    return show_run(Run([arguments.a], options), arguments, BatchReport(needs_files=True))
+    return show_run(Run([arguments.a], options), arguments)

@@ -61,6 +61,12 @@ class Box:
         """Height in pixels."""
         return self.y_max - self.y_min + 1
 
+    def __str__(self) -> str:
+        if self.width < 1 or self.height < 1:
+            return f"from x {self.x_min} y {self.y_min} to x {self.x_max} y {self.y_max}"
+        where = f" at x {self.x_min} y {self.y_min}" if self.x_min or self.y_min else ""
+        return f"{self.width} x {self.height}{where}"
+
 
 @dataclass(frozen=True, slots=True)
 class TileDescription:

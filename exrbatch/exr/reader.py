@@ -6,7 +6,7 @@ import stat
 import threading
 from types import TracebackType
 
-from exrbatch.errors import CorruptChunk, InvalidFile, UnsupportedFile
+from exrbatch.errors import CorruptChunk, InvalidFile, ReasonCode, UnsupportedFile
 from exrbatch.exr.header import Header, MoreBytesNeeded, parse_header
 from exrbatch.exr.offset_tables import PartChunks, parse_tables, table_counts
 
@@ -75,7 +75,7 @@ class ExrFile:
         try:
             self.stat = os.fstat(self.fd)
             if not stat.S_ISREG(self.stat.st_mode):
-                raise UnsupportedFile("not a regular file")
+                raise UnsupportedFile("not a regular file", code=ReasonCode.NOT_A_FILE)
             self.header = self._read_header()
             self._counts = table_counts(self.header, self.stat.st_size)
         except BaseException:

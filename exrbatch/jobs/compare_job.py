@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from exrbatch.errors import ReasonCode
 from exrbatch.jobs.file_report import FileReport, Status, failed, size_of
 from exrbatch.jobs.job import Job, Place, Rules, Share
 from exrbatch.recompression.choices import Verify
@@ -22,6 +23,11 @@ class CompareRules(Rules):
     must_do_all: ClassVar[bool] = True
     verify: Verify = Verify.LIBRARY
     other: str = ""
+
+    @property
+    def statuses(self) -> tuple[Status, ...]:
+        """How the files of such a run can end."""
+        return (Status.EQUAL, Status.DIFFERENT, Status.FAILED)
 
     @property
     def title(self) -> str:
@@ -63,18 +69,19 @@ class CompareJob(Job):
         from exrbatch.recompression.raw_reader import raw_limit
 
         if not os.path.lexists(self.other):
-            return failed(self, "the other file is missing", size_of(self.source))
+            return failed(self, "the other file is missing", ReasonCode.MISSING, size_of(self.source))
         if os.path.islink(self.other):
-            return failed(self, "the other file is a symbolic link", size_of(self.source))
+            return failed(self, "the other file is a symbolic link", ReasonCode.LINK, size_of(self.source))
         with open_exr(self.source, raw_limit(self.memory)) as source:
             source.parts  # noqa: B018  this reads and checks the offset tables
             size = source.stat.st_size
             difference = compare(Walk(source, progress), self.other, self.verify)
-        if difference is not None:
-            return failed(self, f"differs: {difference}", size)
-        return FileReport(
+        report = FileReport(
             path=self.source, status=Status.EQUAL, destination=self.other, size_before=size, size_after=size
         )
+        if difference is None:
+            return report
+        return replace(report, status=Status.DIFFERENT, reason=difference, reason_code=ReasonCode.DIFFERS)
 
     def outcome(self, error: Exception) -> FileReport:
         """Return the report of a job that ended with an error.

@@ -6,9 +6,12 @@ It has plain values only, so that any process can send it.
 import base64
 import enum
 import os
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol
 
+from exrbatch.errors import ReasonCode
 from exrbatch.recompression.measurement import Measurement
 from exrbatch.text import path_bytes, safe_text
 
@@ -24,6 +27,7 @@ class Status(enum.StrEnum):
         FAILED: there was an error; the report has a reason.
         PLANNED: the file would be recompressed; in a dry run only.
         EQUAL: both files have the same content; in a comparison only.
+        DIFFERENT: the files differ; the report says where. In a comparison only.
         MEASURED: the file was measured; in a benchmark only.
     """
 
@@ -34,7 +38,12 @@ class Status(enum.StrEnum):
     FAILED = "failed"
     PLANNED = "planned"
     EQUAL = "equal"
+    DIFFERENT = "different"
     MEASURED = "measured"
+
+
+BAD = (Status.FAILED, Status.DIFFERENT)
+"""If a file ends like this, the exit code of the run is 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +54,12 @@ class FileReport:
         path: path of the file.
         status: how the file ended.
         destination: path of the output, or of the file that it was compared with, if there is one.
-        reason: one line; always set for SKIPPED and FAILED.
+        reason: one line; always set for SKIPPED, FAILED and DIFFERENT.
+        reason_code: the same for scripts; set whenever `reason` is.
+        copied: whether the file was copied to the output as it is.
         notes: further facts that the user should know, one line each.
         size_before: size of the source in bytes.
-        size_after: size of the resulting file in bytes; equal to `size_before` unless RECOMPRESSED.
+        size_after: size in bytes of the resulting file, or of the output that was there already.
         tried_size: size in bytes of the new file that was not kept; for NO_GAIN only.
         compressions_before: name of each part's compression; empty if the header was not read.
         compressions_after: the same for the result.
@@ -57,6 +68,7 @@ class FileReport:
             size divided by the raw size of the sample.
         seconds: wall time in the worker.
         cpu_seconds: CPU time of the worker process.
+        ended_at: when the file ended, in seconds since 1970.
         disk_is_full: whether it failed because the disk is full, so that the next file would, too.
         retry_alone: whether the file may succeed when no other file is in progress.
         measurement: the result of a benchmark; for MEASURED only.
@@ -66,6 +78,8 @@ class FileReport:
     status: Status
     destination: str | None = None
     reason: str | None = None
+    reason_code: ReasonCode | None = None
+    copied: bool = False
     notes: tuple[str, ...] = ()
     size_before: int = 0
     size_after: int = 0
@@ -76,6 +90,7 @@ class FileReport:
     trials: tuple[dict[str, float], ...] = ()
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    ended_at: float = field(default_factory=time.time, compare=False)
     disk_is_full: bool = False
     retry_alone: bool = False
     measurement: Measurement | None = None
@@ -94,8 +109,8 @@ class FileReport:
 
     @property
     def ok(self) -> bool:
-        """Whether the status is not FAILED."""
-        return self.status is not Status.FAILED
+        """Whether the status is neither FAILED nor DIFFERENT."""
+        return self.status not in BAD
 
     def to_json(self) -> dict[str, object]:
         """Return the record for `--report` and `--json`.
@@ -110,14 +125,17 @@ class FileReport:
             record[key] = printable(path)
             if printable(path) != path:
                 record[f"{key}_b64"] = base64.b64encode(path_bytes(path)).decode("ascii")
-        for key in ("reason", "tried_size"):
+        for key in ("reason", "reason_code", "tried_size"):
             if (value := getattr(self, key)) is not None:
                 record[key] = value
+        if self.copied:
+            record["copied"] = True
         for key in ("notes", "compressions_before", "compressions_after", "lossy_channels", "trials"):
             if value := getattr(self, key):
                 record[key] = list(value)
         record |= {"size_before": self.size_before, "size_after": self.size_after, "saved": self.saved}
-        return record | {"seconds": round(self.seconds, 4), "cpu_seconds": round(self.cpu_seconds, 4)}
+        record |= {"seconds": round(self.seconds, 4), "cpu_seconds": round(self.cpu_seconds, 4)}
+        return record | {"ended_at": timestamp(self.ended_at)}
 
 
 class Located(Protocol):
@@ -134,12 +152,13 @@ class Located(Protocol):
         ...
 
 
-def failed(job: Located, reason: str, size: int = 0) -> FileReport:
+def failed(job: Located, reason: str, code: ReasonCode, size: int = 0) -> FileReport:
     """Return the report of a file that failed.
 
     Args:
         job: the job of the file.
         reason: what went wrong; line breaks become blanks.
+        code: the same for scripts.
         size: size of the file in bytes.
     """
     return FileReport(
@@ -147,6 +166,7 @@ def failed(job: Located, reason: str, size: int = 0) -> FileReport:
         status=Status.FAILED,
         destination=job.destination,
         reason=" ".join(reason.split()),
+        reason_code=code,
         size_before=size,
         size_after=size,
     )
@@ -163,3 +183,8 @@ def size_of(path: str) -> int:
 def printable(path: str) -> str:
     """Return a path as valid Unicode: bytes that are not UTF-8 become replacement characters."""
     return path_bytes(path).decode("utf-8", "replace")
+
+
+def timestamp(seconds: float) -> str:
+    """Return a time in seconds since 1970 as ISO 8601 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from exrbatch.jobs.file_report import FileReport
+from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.recompression.progress import Progress, ignore_progress
 
 
@@ -123,6 +123,14 @@ class Rules(ABC):
 
     It does in a comparison: a file that was not compared is not known to be equal.
     """
+
+    saves_bytes: ClassVar[bool] = False
+    """Whether the run is about bytes saved."""
+
+    @property
+    @abstractmethod
+    def statuses(self) -> tuple[Status, ...]:
+        """How the files of such a run can end."""
 
     @property
     def seconds_per_megabyte(self) -> float:

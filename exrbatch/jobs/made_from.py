@@ -9,9 +9,9 @@ import contextlib
 import enum
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from exrbatch.errors import ExrbatchError, UnsupportedFile
+from exrbatch.errors import ExrbatchError, ReasonCode, UnsupportedFile
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.recompression.choices import Verify
 from exrbatch.recompression.comparison import compare
@@ -40,6 +40,20 @@ class Made(enum.Enum):
     OTHER = "other"
 
 
+class Found(NamedTuple):
+    """An output that was there already.
+
+    Attributes:
+        made: what it is.
+        compressions: name of each part's compression, if it is as wanted.
+        size: its size in bytes, if it is as wanted.
+    """
+
+    made: Made
+    compressions: tuple[str, ...] = ()
+    size: int = 0
+
+
 def check_is_no_link(source: ExrFile, destination: str) -> None:
     """Check that an output is not the source itself, under any path, or a link to it.
 
@@ -48,10 +62,11 @@ def check_is_no_link(source: ExrFile, destination: str) -> None:
     """
     with contextlib.suppress(OSError):
         if os.path.samestat(os.stat(destination), source.stat):
-            raise UnsupportedFile("the output is the source itself or a link to it; move it away")
+            reason = "the output is the source itself or a link to it; move it away"
+            raise UnsupportedFile(reason, code=ReasonCode.OUTPUT_PLACE)
 
 
-def is_made_from(source: ExrFile, job: "RecompressJob", targets: Targets) -> Made:
+def find_output(source: ExrFile, job: "RecompressJob", targets: Targets) -> Found:
     """Return what is at the destination of a job, where something exists.
 
     If the contents had to be compared and agree, this writes a note on the output, so that the next
@@ -62,35 +77,38 @@ def is_made_from(source: ExrFile, job: "RecompressJob", targets: Targets) -> Mad
         # An output of ours is never a link. A different time rules a file out before it is read.
         found = disk.DISK.look(job.destination)
         if not stat.S_ISREG(found.st_mode) or not is_same_time(found.st_mtime_ns, source.stat.st_mtime_ns):
-            return Made.OTHER
+            return Found(Made.OTHER)
         with open_exr(job.destination, source.raw_limit) as output:
             is_copy = output.header.raw == source.header.raw
             if is_copy and output.stat.st_size != source.stat.st_size:
-                return Made.OTHER
+                return Found(Made.OTHER)
             counts = [table.grid.count for table in output.parts]
             if not is_copy and output.header.raw != source.header.recompressed(targets.compressions, counts):
-                return Made.OTHER
+                return Found(Made.OTHER)
             wanted = wish(job, targets) if is_copy else ""
+            compressions = tuple(part.compression.name for part in output.header.parts)
+            as_wanted = Found(Made.AS_WANTED, compressions, output.stat.st_size)
             if has_note(output.fd, source.stat, output.stat, wanted):
-                return Made.AS_WANTED
+                return as_wanted
             if not _is_same(source, output, job, is_copy):
-                return Made.OTHER
+                return Found(Made.OTHER)
             needs_no_change = tuple(part.compression for part in source.header.parts) == targets.compressions
             if is_copy and not needs_no_change:
-                return Made.COPY
+                return Found(Made.COPY)
             if not job.rules.dry_run and output.stat.st_nlink == 1:
                 write_note(output.fd, source.stat, wanted)
-            return Made.AS_WANTED
-    return Made.OTHER
+            return as_wanted
+    return Found(Made.OTHER)
 
 
 def wish(job: "RecompressJob", targets: Targets) -> str:
     """Return the compressions and effort of a job as a text for the note on a copy.
 
-    A copy was made because the new file would not have been smaller. With other compressions or
-    another effort, it might be.
+    A copy was made because the new file would not have been smaller, or not by enough. With other
+    compressions or another effort, it might be.
     """
-    return ",".join(f"{target.name}:{job.rules.effort}" for target in targets.compressions)
+    wanted = ",".join(f"{target.name}:{job.rules.effort}" for target in targets.compressions)
+    return f"{wanted}:{job.rules.min_savings:g}" if job.rules.min_savings else wanted
 
 
 def _is_same(source: ExrFile, output: ExrFile, job: "RecompressJob", is_copy: bool) -> bool:

@@ -26,6 +26,11 @@ class MeasureRules(Rules):
     permissions: Permissions = Permissions()
 
     @property
+    def statuses(self) -> tuple[Status, ...]:
+        """How the files of such a run can end."""
+        return (Status.MEASURED, Status.SKIPPED, Status.FAILED)
+
+    @property
     def seconds_per_megabyte(self) -> float:
         """Time limit in seconds per MB: ten times as long as the slowest codec measured takes."""
         return 40.0 if self.effort is Effort.MAX else 10.0

@@ -12,6 +12,7 @@ from exrbatch.errors import (
     ExrbatchError,
     NeedsMemory,
     NoSpace,
+    ReasonCode,
     ReplaceFailed,
     SourceChanged,
     UnsupportedFile,
@@ -39,10 +40,10 @@ def outcome_of(error: Exception, job: "Job") -> FileReport:
 
     An unexpected error is a bug in exrbatch. It is reported as an internal error.
     """
-    report = failed(job, _reason(error, job), size_of(job.source))
+    report = failed(job, _reason(error, job), _code(error), size_of(job.source))
     report = replace(report, **next(fields for kind, fields in _OUTCOMES if isinstance(error, kind)))
     if isinstance(error, ReplaceFailed) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        report = replace(report, disk_is_full=True)
+        report = replace(report, disk_is_full=True, reason_code=ReasonCode.NO_SPACE)
     return report
 
 
@@ -55,6 +56,17 @@ def _operation(error: OSError, job: "Job") -> str:
     if error.filename is None:
         return "can't read it"
     return "can't open it" if error.filename == job.source else f"can't access {error.filename}"
+
+
+def _code(error: Exception) -> ReasonCode:
+    if isinstance(error, ExrbatchError):
+        return error.code
+    codes = (
+        (FileNotFoundError, ReasonCode.CHANGED),
+        (MemoryError, ReasonCode.MEMORY),
+        (OSError, ReasonCode.READ_ERROR),
+    )
+    return next((code for kind, code in codes if isinstance(error, kind)), ReasonCode.INTERNAL)
 
 
 def _reason(error: Exception, job: "Job") -> str:

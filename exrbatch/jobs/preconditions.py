@@ -10,11 +10,21 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from exrbatch.errors import NoSpace, ReplaceFailed, UnsupportedFile
+from exrbatch.errors import NoSpace, ReasonCode, ReplaceFailed, UnsupportedFile
 from exrbatch.exr.reader import ExrFile
 from exrbatch.jobs.made_from import Made
 from exrbatch.recompression.choices import Hardlinks
-from exrbatch.replacing import CANT_REPLACE, READ_ONLY, file_system_at, find_orphan, is_open_for_writing, own_names
+from exrbatch.replacing import (
+    CANT_REPLACE,
+    OUTPUT_EXISTS,
+    READ_ONLY,
+    FileSystem,
+    file_system_at,
+    find_orphan,
+    is_open_for_writing,
+    is_read_only,
+    own_names,
+)
 from exrbatch.text import format_size
 
 if TYPE_CHECKING:
@@ -45,30 +55,51 @@ def check_replaceable(source: ExrFile, job: "RecompressJob", made: Made) -> None
     _check_storage(source, job)
     if job.destination is not None:
         if made not in (Made.NOTHING, Made.COPY) and not job.rules.force:
-            raise UnsupportedFile("the output exists and was not made from this file; --force overwrites it")
+            raise UnsupportedFile(OUTPUT_EXISTS, code=ReasonCode.OUTPUT_EXISTS)
         return
     if job.place.backup is not None:
         find_orphan(job.place.backup, source.stat)
     _check_links(source, job)
     if not job.rules.force:
         if _is_write_protected(source.stat):
-            raise UnsupportedFile("it is write-protected; --force replaces it anyway")
+            raise UnsupportedFile("it is write-protected; --force replaces it anyway", code=ReasonCode.WRITE_PROTECTED)
         if job.rules.dry_run and not _may_own(source.stat):  # a real run finds out by trying (`Replacement`)
-            raise UnsupportedFile("the new file can't have its owner or group; --force replaces it anyway")
+            raise UnsupportedFile(
+                "the new file can't have its owner or group; --force replaces it anyway", code=ReasonCode.METADATA
+            )
 
 
 def _check_storage(source: ExrFile, job: "RecompressJob") -> None:
     """Check that the storage can't lose the file, and that no program is still writing it."""
-    in_place = job.destination is None
-    folder = os.path.dirname(job.source) or "."
-    storage = file_system_at(folder, source.stat.st_dev, may_write=in_place and not job.rules.dry_run)
-    if in_place and storage.loses_targets:
-        raise ReplaceFailed(CANT_REPLACE.format(storage.kind))
-    if is_open_for_writing(source.fd, job.source, source.stat.st_dev):
-        raise UnsupportedFile(BEING_WRITTEN)
-    age = time.time() + storage.clock_offset - source.stat.st_mtime
+    if job.destination is None:
+        storage = _storage_of(job, source.stat)
+        if storage.loses_targets:
+            raise ReplaceFailed(CANT_REPLACE.format(storage.kind))
+    check_complete(job, source.fd, source.stat)
+
+
+def check_complete(job: "RecompressJob", fd: int, status: os.stat_result) -> None:
+    """Check that no program is still writing the source.
+
+    Args:
+        job: the job of the file.
+        fd: its descriptor.
+        status: its state when it was opened.
+
+    Raises:
+        UnsupportedFile: It is being written, or may be.
+    """
+    storage = _storage_of(job, status)
+    if is_open_for_writing(fd, job.source, status.st_dev):
+        raise UnsupportedFile(BEING_WRITTEN, code=ReasonCode.OPEN_FOR_WRITING)
+    age = time.time() + storage.clock_offset - status.st_mtime
     if not storage.is_local and age < job.rules.min_age:
-        raise UnsupportedFile(TOO_YOUNG.format(job.rules.min_age))
+        raise UnsupportedFile(TOO_YOUNG.format(job.rules.min_age), code=ReasonCode.TOO_YOUNG)
+
+
+def _storage_of(job: "RecompressJob", status: os.stat_result) -> FileSystem:
+    folder = os.path.dirname(job.source) or "."
+    return file_system_at(folder, status.st_dev, may_write=job.destination is None and not job.rules.dry_run)
 
 
 def _check_links(source: ExrFile, job: "RecompressJob") -> None:
@@ -76,9 +107,11 @@ def _check_links(source: ExrFile, job: "RecompressJob") -> None:
     if names > 1 and job.place.backup is not None:
         names -= own_names(job.place.backup, source.stat)
     if names > 1 and job.rules.hardlinks is Hardlinks.SKIP:
-        raise UnsupportedFile(f"it has {names} hard links, and only one would be replaced; see --hardlinks")
+        reason = f"it has {names} hard links, and only one would be replaced; see --hardlinks"
+        raise UnsupportedFile(reason, code=ReasonCode.HARD_LINKS)
     if names != 1 + len(job.place.hard_links) and job.rules.hardlinks is Hardlinks.RELINK:
-        raise UnsupportedFile(f"it has {names} hard links, but not all of them were found below the given paths")
+        reason = f"it has {names} hard links, but not all of them were found below the given paths"
+        raise UnsupportedFile(reason, code=ReasonCode.HARD_LINKS)
 
 
 def is_being_written(path: str) -> bool:
@@ -118,6 +151,28 @@ def _may_own(status: os.stat_result) -> bool:
     return status.st_uid == os.geteuid() and status.st_gid in {os.getegid(), *os.getgroups()}
 
 
+def check_writable(job: "RecompressJob") -> None:
+    """Check that new files can be created where the job needs them, without creating one.
+
+    A real run finds out by trying. This is for a dry run.
+
+    Raises:
+        ReplaceFailed: This process may not write there.
+    """
+    for path in filter(None, (job.destination or job.source, job.place.backup)):
+        folder = _existing(os.path.dirname(path) or ".")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            error = errno.EROFS if is_read_only(folder) else errno.EACCES
+            raise ReplaceFailed(f"can't create files in {folder}: {os.strerror(error)}", error)
+
+
+def _existing(folder: str) -> str:
+    """Return a folder, or the innermost folder above it that exists."""
+    while not os.path.isdir(folder) and (above := os.path.dirname(folder) or ".") != folder:
+        folder = above
+    return folder
+
+
 def check_room(job: "RecompressJob", size: int) -> None:
     """Check that the new file has room on its disk.
 
@@ -132,7 +187,7 @@ def check_room(job: "RecompressJob", size: int) -> None:
         ReplaceFailed: The disk is read-only, or its free space can't be determined.
         NoSpace: The new file might fill the disk.
     """
-    folder = os.path.dirname(job.destination or job.source) or "."
+    folder = _existing(os.path.dirname(job.destination or job.source) or ".")
     if hasattr(os, "statvfs"):
         try:
             status = os.statvfs(folder)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from exrbatch.codecs.effort import Effort
-from exrbatch.errors import InvalidFile
+from exrbatch.errors import InvalidFile, ReasonCode, UnsupportedFile
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.job import Job, Place, Rules, Share
@@ -33,11 +33,14 @@ class RecompressRules(Rules):
         verify_cold: read the new file from disk, not from the page cache, to verify it.
         hardlinks: what to do with files that have several names.
         keep_backups: keep backups permanently.
+        min_savings: keep the new file only if it is smaller by at least this fraction, 0 to 1.
+        copy_skipped: copy files to the output that are skipped because of what they are.
         min_age: seconds that must have passed since a file was written, on storage that can't show
             whether it is still being written.
     """
 
     replaces_files: ClassVar[bool] = True
+    saves_bytes: ClassVar[bool] = True
     compression: Compression | None = Compression.ZIP
     prefer: Prefer = Prefer.SIZE
     readers: str = DEFAULT_READERS
@@ -49,7 +52,15 @@ class RecompressRules(Rules):
     verify_cold: bool = False
     hardlinks: Hardlinks = Hardlinks.SKIP
     keep_backups: bool = False
+    min_savings: float = 0.0
+    copy_skipped: bool = False
     min_age: float = 60.0
+
+    @property
+    def statuses(self) -> tuple[Status, ...]:
+        """How the files of such a run can end."""
+        done = (Status.PLANNED,) if self.dry_run else (Status.RECOMPRESSED, Status.NO_GAIN)
+        return (*done, Status.ALREADY, Status.SKIPPED, Status.FAILED)
 
     @property
     def writes(self) -> bool:
@@ -109,9 +120,15 @@ class RecompressJob(Job):
 
     def do(self, progress: Progress) -> FileReport:
         """Recompress the file, and return the report."""
-        from exrbatch.jobs.recompress_steps import recompress_file  # imported late: the parent starts sooner
+        from exrbatch.jobs.copy_skipped import copy_skipped  # imported late: the parent starts sooner
+        from exrbatch.jobs.recompress_steps import recompress_file
 
-        return recompress_file(self, progress)
+        try:
+            return recompress_file(self, progress)
+        except UnsupportedFile as error:
+            if not self.rules.copy_skipped or self.destination is None or self.rules.dry_run:
+                raise
+            return copy_skipped(self, error)
 
     def outcome(self, error: Exception) -> FileReport:
         """Return the report of a job that ended with an error.
@@ -123,7 +140,7 @@ class RecompressJob(Job):
 
         report = Job.outcome(self, error)
         if isinstance(error, InvalidFile) and is_being_written(self.source):
-            return replace(report, status=Status.SKIPPED, reason=BEING_WRITTEN)
+            return replace(report, status=Status.SKIPPED, reason=BEING_WRITTEN, reason_code=ReasonCode.OPEN_FOR_WRITING)
         return report
 
     def folders(self) -> dict[str, str | None]:

@@ -3,15 +3,23 @@
 Only this module knows their order.
 """
 
+import contextlib
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from exrbatch.errors import InvalidFile, UnsupportedFile, VerificationFailed
+from exrbatch.errors import (
+    ExrbatchError,
+    InvalidFile,
+    ReasonCode,
+    SourceChanged,
+    UnsupportedFile,
+    VerificationFailed,
+)
 from exrbatch.exr.reader import SMALL, ExrFile, open_exr
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.jobs.made_from import Made, check_is_no_link, is_made_from, wish
-from exrbatch.jobs.preconditions import check_replaceable, check_room
+from exrbatch.jobs.made_from import Found, Made, check_is_no_link, find_output, wish
+from exrbatch.jobs.preconditions import check_replaceable, check_room, check_writable
 from exrbatch.recompression.auto_choice import choose_by_sample
 from exrbatch.recompression.choices import Verify
 from exrbatch.recompression.comparison import choose_decoders, is_same_picture
@@ -68,18 +76,26 @@ def recompress_file(job: "RecompressJob", progress: Progress) -> FileReport:
         made = Made.NOTHING
         if job.destination is not None and os.path.lexists(job.destination):
             check_is_no_link(source, job.destination)
-            made = Made.OTHER if job.rules.force else is_made_from(source, job, targets)
-            if made is Made.AS_WANTED:
-                return replace(report, reason="the output is already up to date")
+            found = Found(Made.OTHER) if job.rules.force else find_output(source, job, targets)
+            if found.made is Made.AS_WANTED:
+                return replace(
+                    report,
+                    reason="the output is already up to date",
+                    reason_code=ReasonCode.UP_TO_DATE,
+                    compressions_after=found.compressions,
+                    size_after=found.size,
+                )
+            made = found.made
         if before == after and not job.rules.force:
             return _finished(source, job, targets, report, made)
         check_source(source.header, job.rules.permissions)
         check_targets(source.header, targets, job.rules.permissions)
         check_replaceable(source, job, made)
-        if job.destination is None:
+        if job.destination is None or job.rules.dry_run:
             check_room(job, size)
         report = replace(report, notes=(*report.notes, *_corrections(source)))
         if job.rules.dry_run:
+            check_writable(job)
             return replace(report, status=Status.PLANNED, compressions_after=after)
         return _recompress(source, job, targets, replace(report, compressions_after=after), progress, made)
 
@@ -89,10 +105,43 @@ def _recompress(
 ) -> FileReport:
     original = _original(source, job)
     try:
-        return _replace(source, original, job, targets, report, progress, made)
-    except (InvalidFile, VerificationFailed):
-        original.check_in_place()  # if the source changed while it was read, report that instead
-        raise
+        try:
+            return _replace(source, original, job, targets, report, progress, made)
+        except (InvalidFile, VerificationFailed):
+            original.check_in_place()  # if the source changed while it was read, report that instead
+            raise
+    except (SourceChanged, UnsupportedFile) as error:
+        if (compressions := _done_meanwhile(source, job, targets, error)) is None:
+            raise
+        return replace(
+            report,
+            reason="another run finished it at the same time",
+            reason_code=ReasonCode.DONE_MEANWHILE,
+            compressions_after=compressions,
+        )
+
+
+def _done_meanwhile(
+    source: ExrFile, job: "RecompressJob", targets: Targets, error: SourceChanged | UnsupportedFile
+) -> tuple[str, ...] | None:
+    """Return the compressions of the new file if another run has just finished this job.
+
+    In place, the proof is the one that makes any file finished: it has the compressions that were
+    asked for. An output must have been made from the source (see `made_from`).
+    """
+    if job.destination is not None:
+        if error.code is not ReasonCode.OUTPUT_EXISTS or job.rules.force:
+            return None
+        found = find_output(source, job, targets)
+        return found.compressions if found.made is Made.AS_WANTED else None
+    if not isinstance(error, SourceChanged) or job.rules.compression is None or job.rules.force:
+        return None
+    with contextlib.suppress(ExrbatchError, OSError), open_exr(job.source) as now:
+        is_new = not os.path.samestat(now.stat, source.stat)
+        wanted = choose_targets(now.header, job.rules.compression).compressions
+        if is_new and tuple(part.compression for part in now.header.parts) == wanted:
+            return tuple(compression.name for compression in wanted)
+    return None
 
 
 def _replace(
@@ -113,14 +162,13 @@ def _replace(
         digests = _digests(source, targets, job.rules.verify)
         recompress(Walk(source, first, threads), targets.compressions, job.rules.effort, temp.write, digests)
         new_size = temp.size
-        if new_size < source.stat.st_size or job.rules.force:
+        if _is_gain(new_size, source.stat.st_size, job.rules.min_savings) or job.rules.force:
             temp.sync(drop_cache=job.rules.verify_cold)
             if job.rules.verify is not Verify.NONE:
                 verify(Walk(source, second, threads), (temp.path, temp.fd), targets, job.rules.verify, digests)
             if made is Made.COPY:
-                raise UnsupportedFile(
-                    "the output is a copy of the file with its old compression; --force overwrites it"
-                )
+                reason = "the output is a copy of the file with its old compression; --force overwrites it"
+                raise UnsupportedFile(reason, code=ReasonCode.OUTPUT_EXISTS)
             notes = _commit(temp, original, job)
             source.was_replaced = job.destination is None
             lossy = tuple(name for names in targets.lossy_channels for name in names)
@@ -134,11 +182,16 @@ def _replace(
     notes = [] if made is Made.COPY else _copy_to_output(source, job, targets, made)
     return replace(
         report,
+        copied=_is_copied(job),
         status=Status.NO_GAIN,
         tried_size=new_size,
         compressions_after=report.compressions_before,
         notes=(*targets.notes, *notes),
     )
+
+
+def _is_gain(new_size: int, size: int, min_savings: float) -> bool:
+    return new_size < size and size - new_size >= min_savings * size
 
 
 def _digests(source: ExrFile, targets: Targets, mode: Verify) -> Digests | None:
@@ -189,7 +242,11 @@ def _finished(source: ExrFile, job: "RecompressJob", targets: Targets, report: F
     notes = _copy_to_output(source, job, targets, made)
     if job.place.backup is not None and not job.rules.dry_run:
         end_orphan(_original(source, job), job.place.backup, is_same_picture, keep=job.rules.keep_backups)
-    return replace(report, notes=(*report.notes, *notes))
+    return replace(report, copied=_is_copied(job), notes=(*report.notes, *notes))
+
+
+def _is_copied(job: "RecompressJob") -> bool:
+    return job.destination is not None and not job.rules.dry_run
 
 
 def _copy_to_output(source: ExrFile, job: "RecompressJob", targets: Targets, made: Made) -> list[str]:

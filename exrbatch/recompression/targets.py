@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from exrbatch.errors import UnsupportedFile
+from exrbatch.errors import ReasonCode, UnsupportedFile
 from exrbatch.exr.chunks import chunk_count
 from exrbatch.exr.compression import MAX_CHUNKS_PER_PART, NEAREST_DEEP, Compression, release_number
 from exrbatch.exr.header import Header
@@ -64,13 +64,15 @@ def check_source(header: Header, allowed: Permissions) -> None:
     """
     for part in header.parts:
         if part.find(ACES_FLAG) is not None and not allowed.allow_aces:
-            raise UnsupportedFile("an ACES container, which must not be compressed (--allow-aces compresses it anyway)")
+            reason = "an ACES container, which must not be compressed (--allow-aces compresses it anyway)"
+            raise UnsupportedFile(reason, code=ReasonCode.ACES)
         _check_library(part, part.compression)
         lossy = part.compression.lossy_channels(part.channels)
         if lossy and not allowed.include_lossy_sources:
             raise UnsupportedFile(
                 f"a lossy source: {part.compression.name} has changed {_listed(lossy)}, and a lossless compression"
-                " usually makes such a file larger (--include-lossy-sources processes it anyway)"
+                " usually makes such a file larger (--include-lossy-sources processes it anyway)",
+                code=ReasonCode.LOSSY_SOURCE,
             )
 
 
@@ -83,7 +85,8 @@ def check_targets(header: Header, targets: Targets, allowed: Permissions) -> Non
     """
     for part, target, lossy in zip(header.parts, targets.compressions, targets.lossy_channels, strict=True):
         if lossy and not allowed.allow_lossy:
-            raise UnsupportedFile(f"part {part.index}: {target.name} would change {_listed(lossy)} (--allow-lossy)")
+            reason = f"part {part.index}: {target.name} would change {_listed(lossy)} (--allow-lossy)"
+            raise UnsupportedFile(reason, code=ReasonCode.LOSSY_TARGET)
         if impossible := target.impossible_channels(part.channels):
             raise UnsupportedFile(
                 f"part {part.index}: {target.name} can't compress {_listed(impossible)}: the sampling is not a power"

@@ -23,21 +23,34 @@ from exrbatch.replacing.copies import copy_whole, same_bytes
 from exrbatch.replacing.file_systems import (
     CANT_REPLACE,
     READ_ONLY,
+    FileSystem,
     file_system_at,
     is_open_for_writing,
     is_read_only,
 )
 from exrbatch.replacing.folders import make_folder_of
+from exrbatch.replacing.leftovers import Leftover, find_leftovers, remove_superfluous
 from exrbatch.replacing.mounts import mount_of
 from exrbatch.replacing.origin_notes import has_note, note_origin, write_note
 from exrbatch.replacing.original import Original
-from exrbatch.replacing.replacement import Replacement
-from exrbatch.replacing.temp_files import Identity, is_alive, is_same_time, sweep_folder, sweep_process, was_exchanged
+from exrbatch.replacing.replacement import OUTPUT_EXISTS, Replacement
+from exrbatch.replacing.temp_files import (
+    Identity,
+    is_alive,
+    is_of_this_host,
+    is_same_time,
+    parse_temp_name,
+    sweep_folder,
+    sweep_process,
+    was_exchanged,
+)
 
 __all__ = [
     "CANT_REPLACE",
+    "OUTPUT_EXISTS",
     "READ_ONLY",
     "Backup",
+    "FileSystem",
     "Identity",
     "Original",
     "Replacement",
@@ -58,6 +71,11 @@ __all__ = [
     "same_bytes",
     "sweep_folder",
     "sweep_process",
+    "remove_superfluous",
+    "parse_temp_name",
+    "is_of_this_host",
+    "find_leftovers",
+    "Leftover",
     "was_exchanged",
     "write_note",
 ]

@@ -44,7 +44,7 @@ import os
 from collections.abc import Callable
 from types import TracebackType
 
-from exrbatch.errors import RenameUncertain, ReplaceFailed, SourceChanged, UnsupportedFile
+from exrbatch.errors import ReasonCode, RenameUncertain, ReplaceFailed, SourceChanged, UnsupportedFile
 from exrbatch.replacing import disk
 from exrbatch.replacing.copies import copy_whole, same_bytes
 from exrbatch.replacing.exchange import rename_new
@@ -86,12 +86,13 @@ def find_orphan(path: str, original: os.stat_result) -> Record | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UnsupportedFile(f"can't check for an existing backup at {path}: {error.strerror}") from None
+        reason = f"can't check for an existing backup at {path}: {error.strerror}"
+        raise UnsupportedFile(reason, code=ReasonCode.STORAGE) from None
     mine = [record for record in records_of(path) if record.file == identity(found)]
     if any(not record.is_orphan for record in mine):
-        raise UnsupportedFile(_BUSY.format(path))
+        raise UnsupportedFile(_BUSY.format(path), code=ReasonCode.BACKUP_EXISTS)
     if not mine or (identity(found) != identity(original) and found.st_size != original.st_size):
-        raise UnsupportedFile(_EXISTS.format(path))
+        raise UnsupportedFile(_EXISTS.format(path), code=ReasonCode.BACKUP_EXISTS)
     return mine[0]
 
 
@@ -231,7 +232,8 @@ class Backup:
         try:
             rename_new(unplaced, self._path, file, has_other_names=self._record is not None)
         except FileExistsError:
-            raise UnsupportedFile(f"a backup exists: {self._path}; another program has just created it") from None
+            reason = f"a backup exists: {self._path}; another program has just created it"
+            raise UnsupportedFile(reason, code=ReasonCode.BACKUP_EXISTS) from None
         except OSError as error:
             if identity_at(self._path) != file:
                 raise
@@ -250,13 +252,13 @@ class Backup:
         """
         is_link = orphan.file == identity(self._original.status)
         if not is_link and not same_bytes(self._original.fd, self._path):
-            raise UnsupportedFile(_EXISTS.format(self._path))
+            raise UnsupportedFile(_EXISTS.format(self._path), code=ReasonCode.BACKUP_EXISTS)
         with self._own_change(is_link):
             self.take_over(orphan)
         if identity_at(self._path) != orphan.file:
             self._file = None
             self._forget_record()
-            raise UnsupportedFile(_EXISTS.format(self._path))
+            raise UnsupportedFile(_EXISTS.format(self._path), code=ReasonCode.BACKUP_EXISTS)
         disk.DISK.sync_directory(self._folder)
 
     def take_over(self, orphan: Record) -> "Backup":
@@ -271,7 +273,7 @@ class Backup:
             disk.DISK.rename(orphan.path, record)
         except OSError:
             if identity_at(record) != orphan.file:
-                raise UnsupportedFile(_BUSY.format(self._path)) from None
+                raise UnsupportedFile(_BUSY.format(self._path), code=ReasonCode.BACKUP_EXISTS) from None
         self._record, self._file = record, orphan.file
         return self
 

@@ -11,12 +11,14 @@ import os
 from collections.abc import Sequence
 from types import TracebackType
 
-from exrbatch.errors import RenameUncertain, ReplaceFailed, SourceChanged, UnsupportedFile
+from exrbatch.errors import ReasonCode, RenameUncertain, ReplaceFailed, SourceChanged, UnsupportedFile
 from exrbatch.replacing import disk
 from exrbatch.replacing.exchange import Exchange, place_new
 from exrbatch.replacing.metadata import Metadata
 from exrbatch.replacing.original import Original
 from exrbatch.replacing.temp_files import Identity, identity, identity_shown, temp_name
+
+OUTPUT_EXISTS = "the output exists and was not made from this file; --force overwrites it"
 
 
 class Replacement:
@@ -83,7 +85,7 @@ class Replacement:
                 what = "the new file can't have its owner or group"
             else:
                 what = f"the new file can't keep its {', '.join(lost)}"
-            raise UnsupportedFile(f"{what}; --force replaces it anyway")
+            raise UnsupportedFile(f"{what}; --force replaces it anyway", code=ReasonCode.METADATA)
         self.notes += [f"its {what} could not be kept" for what in lost]
 
     def __exit__(
@@ -189,7 +191,7 @@ class Replacement:
         try:
             place_new(self.path, self._new, self._destination, self._original, overwrite=overwrite)
         except FileExistsError:
-            raise UnsupportedFile("the output exists and was not made from this file; --force overwrites it") from None
+            raise UnsupportedFile(OUTPUT_EXISTS, code=ReasonCode.OUTPUT_EXISTS) from None
         except OSError as error:
             raise _failed("can't put the new file in place", error) from error
         self._is_in_place = True

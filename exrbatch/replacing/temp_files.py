@@ -24,7 +24,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from exrbatch.replacing import disk
@@ -116,6 +116,16 @@ class Record:
     is_orphan: bool
 
 
+def parse_temp_name(name: str) -> re.Match[str] | None:
+    """Parse a name; return None if it is not that of a temp file."""
+    return _TEMP_NAME.fullmatch(name)
+
+
+def is_of_this_host(left: re.Match[str]) -> bool:
+    """Return whether a process of this host made a temp file."""
+    return left["host"] == _host()
+
+
 def records_of(path: str) -> Iterator[Record]:
     """Yield the records of the backup that any run put in place at `path`."""
     directory, name = os.path.split(path)
@@ -176,7 +186,7 @@ def sweep_folder(
     Returns:
         Names of stale files that were kept, because each may be the only copy of something.
     """
-    stale = _is_left_over if is_stale is None else is_stale
+    stale = is_left_over if is_stale is None else is_stale
     kept = []
     # Remove records first: if a record outlived the temp file of its backup, that backup would seem
     # to be in place.
@@ -186,11 +196,9 @@ def sweep_folder(
         if not name.startswith(_PREFIX) or (match := _TEMP_NAME.fullmatch(name)) is None or not stale(path):
             continue
         with contextlib.suppress(OSError):
-            if match["phase"] in RECORDS and unplaced_name(name) not in names and _has_backup(directory, names, match):
+            if is_placed_record(directory, names, match):
                 continue  # the next job for this frame decides
-            if match["phase"] == "tmp" or _is_dispensable(
-                path, match, directory if frames is None else frames, is_whole
-            ):
+            if is_superfluous(path, match, directory if frames is None else frames, is_whole):
                 disk.DISK.remove(path)
             else:
                 kept.append(name)
@@ -211,21 +219,26 @@ def sweep_process(directory: str, pid: int, is_whole: Callable[[str], bool], *, 
     )
 
 
-def _has_backup(directory: str, names: Iterable[str], record: re.Match[str]) -> bool:
-    """Return whether the backup of a record is in place."""
+def is_placed_record(directory: str, names: Sequence[str], record: re.Match[str]) -> bool:
+    """Return whether a temp file is the record of a backup that is in place."""
+    if record["phase"] not in RECORDS or unplaced_name(record.string) in names:
+        return False
     file = identity(disk.DISK.look(os.path.join(directory, record.string)))
     return any(_hashed(name) == record["name"] and identity_at(os.path.join(directory, name)) == file for name in names)
 
 
-def _is_dispensable(path: str, left: re.Match[str], frames: str, is_whole: Callable[[str], bool]) -> bool:
-    """Return whether a file that may have been an original can go.
+def is_superfluous(path: str, left: re.Match[str], frames: str, is_whole: Callable[[str], bool]) -> bool:
+    """Return whether a temp file can go.
 
-    It can go if a complete file has the name that it was made for, and if the file itself is
-    provably one of two things: the original as it was read (its successor was verified against
-    that), or our own new file. Anything else was written by another program. No program may have
-    the file open for writing, unless it is just another name of the frame itself. A record is
-    always ours. The record of a backup that was to stay goes only if the frame was never touched.
+    An unfinished new file always can. Another one can go if a complete file has the name that it
+    was made for, and if the file itself is provably one of two things: the original as it was read
+    (its successor was verified against that), or our own new file. Anything else was written by
+    another program. No program may have the file open for writing, unless it is just another name
+    of the frame itself. A record is always ours. The record of a backup that was to stay goes only
+    if the frame was never touched.
     """
+    if left["phase"] == "tmp":
+        return True
     found = disk.DISK.look(path)
     as_read = left["inode"], left["size"], left["mtime"]
     is_original = _as_read(found) == as_read
@@ -282,7 +295,8 @@ def _mtime(status: os.stat_result) -> str:
     return f"{status.st_mtime_ns & _64_BITS:x}"
 
 
-def _is_left_over(path: str) -> bool:
+def is_left_over(path: str) -> bool:
+    """Return whether the process that made a temp file has ended, or has not used it for a day."""
     match = _TEMP_NAME.fullmatch(os.path.basename(path))
     if match is not None and _has_dead_owner(match):
         return True
@@ -294,7 +308,7 @@ def _is_left_over(path: str) -> bool:
 
 
 def _has_dead_owner(match: re.Match[str]) -> bool:
-    return match["host"] == _host() and not is_alive(int(match["pid"]))
+    return is_of_this_host(match) and not is_alive(int(match["pid"]))
 
 
 def _prefix(pid: int) -> str:
@@ -309,9 +323,8 @@ def _hashed(name: str) -> str:
 def _host() -> str:
     """Return 8 characters that identify this host and its PID namespace.
 
-    A folder may be shared between hosts, and a process number means nothing on another host. Nor
-    does it mean anything in another container, even if the host name is the same, so the namespace
-    is included.
+    A folder may be shared between hosts, where a process number means nothing, or between containers
+    with the same host name, so the namespace is included.
     """
     identity = [socket.gethostname()]
     with contextlib.suppress(OSError):

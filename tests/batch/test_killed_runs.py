@@ -35,7 +35,7 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def start(folder: Path, *options: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "exrbatch", "recompress", str(folder), "-j", "2", *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 def fill(folder: Path) -> None:
@@ -93,7 +93,7 @@ def test_two_simultaneous_runs_keep_every_frame(tmp_path: Path, new: bytes) -> N
     for _ in range(5):
         fill(tmp_path)
         runs = [start(tmp_path, "--json") for _ in range(2)]
-        answers = [json.loads(run.communicate()[0].partition("\n]")[0] + "]}") for run in runs]
+        answers = [json.loads(run.communicate()[0]) for run in runs]
         assert [run.returncode for run in runs] == [0, 0]
         assert set(frames(tmp_path)) == {new}
         assert len(os.listdir(tmp_path)) == FRAMES

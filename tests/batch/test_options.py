@@ -104,7 +104,7 @@ def test_reads_core_limits_of_both_control_group_versions(
         ({"output": "o", "hardlinks": "relink"}, "leave out --hardlinks"),
         ({"keep_backups": True}, "--backup-dir"),
         ({"jobs": 100000}, "at most 1024"),
-        ({"file_timeout": -1.0}, "must be 0 seconds"),
+        ({"file_timeout": -1.0}, "must be 0 "),
         ({"hardlinks": "copy"}, "unknown way to treat hard links 'copy'; choose from skip, break, relink"),
     ],
 )

@@ -21,6 +21,7 @@ from exrbatch.batch.scheduler import (
     StopRequest,
 )
 from exrbatch.batch.workers.pool import Death, Outcome
+from exrbatch.errors import ReasonCode
 from exrbatch.jobs.job import Job
 from exrbatch.jobs.recompress_job import RecompressJob, RecompressRules
 from exrbatch.recompression.choices import Hardlinks
@@ -64,7 +65,7 @@ class FakeWorkers:
             if self.poison.get(candidate.path, 0):
                 self.poison[candidate.path] -= 1
                 others = [other for other in bundle if other is not candidate]
-                return Outcome([], others, Death(candidate, "SIGSEGV"))
+                return Outcome([], others, Death(candidate, "SIGSEGV", ReasonCode.CRASHED))
         return Outcome([FileReport(path=each.path, status=Status.RECOMPRESSED) for each in bundle])
 
 
@@ -365,7 +366,7 @@ def test_loss_of_the_fork_server_does_not_stop_the_run() -> None:
             if self.in_flight and self.lost:
                 self.lost -= 1
                 (candidate,) = self.in_flight.pop(0)
-                return Outcome([], [], Death(candidate, "the server was killed", is_lost=True))
+                return Outcome([], [], Death(candidate, "the server was killed", ReasonCode.CRASHED, is_lost=True))
             return super().next_finished(timeout)
 
     workers, stop = Orphans(5), StopRequest()

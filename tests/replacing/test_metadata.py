@@ -76,7 +76,7 @@ class TestWithoutTheRightToGiveFilesAway:
         os.chown(frame, 1234, 1234)
         frame.chmod(0o640)
         before = frame.stat()
-        assert f"skipped: 1 x {OTHERS}" in without_chown(frame, code=1).stdout
+        assert f"skipped: {frame}: {OTHERS}" in without_chown(frame, code=1).stdout
         assert frame.stat() == before or frame.stat().st_ino == before.st_ino
         assert frame.read_bytes() == DATA
         assert [path.name for path in frame.parent.iterdir()] == [frame.name]
@@ -90,8 +90,8 @@ class TestWithoutTheRightToGiveFilesAway:
         frame.chmod(0o2640)
         for options in (("-o", tmp_path / "out"), ("--force",)):
             done = without_chown(frame, *options)
-            assert "1 x its owner could not be kept" in done.stdout
-            assert "1 x its group could not be kept" in done.stdout
+            assert "1 × its owner could not be kept" in done.stdout
+            assert "1 × its group could not be kept" in done.stdout
         for path in (frame, tmp_path / "out" / "frame.exr"):
             assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) == (0, 0o600)
 

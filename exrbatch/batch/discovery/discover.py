@@ -2,43 +2,50 @@
 
 import contextlib
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.discovery.output_tree import FolderIdentity, OutputTree, absolute, folder_identity, lineage
-from exrbatch.errors import OptionsError
-from exrbatch.jobs.completeness import is_complete
+from exrbatch.batch.discovery.folder_watch import FolderWatch
+from exrbatch.batch.discovery.named_paths import expand
+from exrbatch.batch.discovery.output_tree import (
+    SUFFIXES,
+    FolderIdentity,
+    OutputTree,
+    absolute,
+    folder_identity,
+    lineage,
+)
+from exrbatch.errors import OptionsError, ReasonCode
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.replacing import sweep_folder
 
 if TYPE_CHECKING:
     import pathspec
 
-SUFFIXES = (".exr", ".sxr", ".mxr")
-"""Suffixes of OpenEXR files in a walk. Files that the user names may have any suffix."""
-KEPT = (
-    "left by a run that was killed; it may hold data that another program wrote to a frame at that moment:"
-    " compare it with the frames in its folder, then remove it"
-)
+MISSING_FRAME = "this frame of the sequence is missing"
 BENCH_FOLDER = ".exrbatch-bench-"
 """Prefix of folders with copies made by a benchmark, which may have been killed and left them."""
-_SEQUENCE = re.compile(r"[#@]|%0?\d*d|\$F\d*")
 
 
 class Selection:
-    """Selects the files of a walk by `--include` and `--exclude`, which are gitignore patterns."""
+    """Selects the files of a walk by `--include` and `--exclude`, which are gitignore patterns.
+
+    Attributes:
+        left_out: number of files that were not taken.
+    """
 
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
         self._include, self._exclude = _spec(include), _spec(exclude)
+        self.left_out = 0
 
     def takes_file(self, relative: str) -> bool:
         """Return whether to take a file, given its path relative to the walked folder."""
-        if self._include is not None and not self._include.match_file(relative):
-            return False
-        return self._exclude is None or not self._exclude.match_file(relative)
+        is_taken = (self._include is None or self._include.match_file(relative)) and (
+            self._exclude is None or not self._exclude.match_file(relative)
+        )
+        self.left_out += not is_taken
+        return is_taken
 
     def takes_folder(self, relative: str) -> bool:
         """Return whether to walk a folder, given its path relative to the walked folder."""
@@ -66,17 +73,9 @@ def check_paths(paths: Iterable[str]) -> list[str]:
         the paths without those that another path covers; files and sequences come before folders.
 
     Raises:
-        OptionsError: there is no path, a path does not exist and is no frame sequence, or a frame
-            range is ambiguous.
+        OptionsError: there is no path, or `expand` refuses one.
     """
-    kept = list(paths)
-    for path in kept:
-        if not os.path.lexists(path):
-            name = os.path.basename(path)
-            if not _SEQUENCE.search(name):
-                raise OptionsError(f"no such file or folder: {path}")
-            if re.search(r"\d:\d", name):
-                raise OptionsError(f"a frame range with ':' is read differently by different tools: {path}")
+    kept = expand(paths)
     if not kept:
         raise OptionsError("no path given")
     return _without_covered(kept)
@@ -102,7 +101,7 @@ def discover(
     tree: OutputTree | None = None,
     selection: Selection = _EVERYTHING,
     *,
-    sweep: bool = True,
+    watch: FolderWatch | None = None,
     relink: bool = False,
 ) -> Iterator[Candidate | FileReport]:
     """Find the files below paths that `check_paths` has checked.
@@ -111,7 +110,7 @@ def discover(
         paths: files, folders and frame sequences.
         tree: gives each file its place in an output tree; None if there is no such tree.
         selection: selects files of walks. Files that the user names are always taken.
-        sweep: remove stale temp files from each folder before its files are yielded.
+        watch: looks after each folder before its files are yielded; None to leave it alone.
         relink: for a file with several names, yield one candidate with the other names as its
             `hard_links`, once all names are found.
 
@@ -121,22 +120,22 @@ def discover(
     """
     skip = folder_identity(tree.root) if tree is not None else None
     by_place = tree is not None and not tree.holds_backups
-    found = _grouped(_found(paths, skip, selection, sweep, by_place), relink)
+    found = _grouped(_found(paths, skip, selection, watch, by_place), relink)
     if tree is not None:
         found = ((each if isinstance(each, FileReport) else tree.place(each, path), path) for each, path in found)
     holds_backups = tree is not None and tree.holds_backups
-    for each, _ in _swept_on_the_way(found, holds_backups) if sweep else found:
+    for each, _ in _swept_on_the_way(found, watch, holds_backups) if watch is not None else found:
         yield each
 
 
 def _found(
-    paths: Sequence[str], skip: FolderIdentity | None, selection: Selection, sweep: bool, by_place: bool
+    paths: Sequence[str], skip: FolderIdentity | None, selection: Selection, watch: FolderWatch | None, by_place: bool
 ) -> Iterator[tuple[Candidate | FileReport, str]]:
     """Yield what is found below each path, and the path. No file is yielded twice."""
     named: set[str] = set()  # files that the user named, so that no walk yields them again
     for path in paths:
         is_folder = os.path.isdir(path)
-        for found in _files_of(path, skip, selection, sweep):
+        for found in _files_of(path, skip, selection, watch):
             if not is_folder or named:
                 real = os.path.realpath(found.path)
                 if by_place:  # a file that is named through a link has its own place in the tree
@@ -167,12 +166,11 @@ def _grouped(
             yield Candidate(names[0], status.st_size, None, tuple(names[1:]), status.st_ino, status.st_nlink), names[0]
             for name in names[1:]:
                 reason = "another hard link to a file that is done under its first name"
-                yield FileReport(path=name, status=Status.SKIPPED, reason=reason), path
+                yield _skipped(name, reason, ReasonCode.ANOTHER_NAME), path
             names.clear()
     for names in groups.values():
         for name in names:
-            reason = "some of its hard links lie outside the paths given"
-            yield FileReport(path=name, status=Status.SKIPPED, reason=reason), name
+            yield _skipped(name, "some of its hard links lie outside the paths given", ReasonCode.HARD_LINKS), name
 
 
 def only_in_tree(paths: Sequence[str], tree: OutputTree, selection: Selection) -> Iterator[FileReport]:
@@ -180,14 +178,22 @@ def only_in_tree(paths: Sequence[str], tree: OutputTree, selection: Selection) -
     for path in paths:
         if not (os.path.isdir(path) and os.path.isdir(tree.root)):
             continue
-        for found in _walk(tree.root, None, selection, False):
+        for found in _walk(tree.root, None, selection, None):
             source = os.path.join(path, os.path.relpath(found.path, tree.root))
             is_folder = os.path.isdir(source) and not os.path.islink(source)
             if isinstance(found, FileReport) and is_folder:
                 yield found  # a link to a folder, where the other tree has one
             elif is_folder or not os.path.lexists(source):
                 reason = f"there is no {source} to compare it with"
-                yield FileReport(path=found.path, status=Status.FAILED, reason=reason)
+                yield _failed(found.path, reason, ReasonCode.MISSING)
+
+
+def _skipped(path: str, reason: str, code: ReasonCode) -> FileReport:
+    return FileReport(path=path, status=Status.SKIPPED, reason=reason, reason_code=code)
+
+
+def _failed(path: str, reason: str, code: ReasonCode) -> FileReport:
+    return FileReport(path=path, status=Status.FAILED, reason=reason, reason_code=code)
 
 
 def _status(path: str) -> os.stat_result | None:
@@ -198,10 +204,10 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _files_of(
-    path: str, skip: FolderIdentity | None, selection: Selection, sweep: bool
+    path: str, skip: FolderIdentity | None, selection: Selection, watch: FolderWatch | None
 ) -> Iterator[Candidate | FileReport]:
     if os.path.isdir(path):
-        yield from _walk(path, skip, selection, sweep)
+        yield from _walk(path, skip, selection, watch)
     elif os.path.lexists(path):
         # If the user names a link, its target is replaced and the link stays.
         yield _examine(os.path.realpath(path) if os.path.islink(path) else path)
@@ -209,17 +215,8 @@ def _files_of(
         yield from _sequence(path)
 
 
-def _sweep(folder: str, names: Sequence[str], frames: str | None = None) -> Iterator[FileReport]:
-    """Remove stale temp files of a folder, and yield a report for each one that must be kept.
-
-    For a folder of backups, `frames` is the folder of the frames.
-    """
-    for name in sweep_folder(folder, names, is_complete, frames=frames):
-        yield FileReport(path=os.path.join(folder, name), status=Status.FAILED, reason=KEPT)
-
-
 def _swept_on_the_way(
-    found: Iterator[tuple[Candidate | FileReport, str]], holds_backups: bool
+    found: Iterator[tuple[Candidate | FileReport, str]], watch: FolderWatch, holds_backups: bool
 ) -> Iterator[tuple[Candidate | FileReport, str]]:
     """Sweep each folder that no walk sweeps before the first of its files is yielded.
 
@@ -231,17 +228,17 @@ def _swept_on_the_way(
             own = os.path.dirname(each.path) or "."
             folders: dict[str, str | None] = {} if os.path.isdir(path) else {own: None}
             if each.counterpart is not None:
-                folders[os.path.dirname(each.counterpart)] = own if holds_backups else None
+                folders[os.path.dirname(each.counterpart) or "."] = own if holds_backups else None
             for folder, frames in folders.items():
                 if folder not in seen:
                     seen.add(folder)
                     with contextlib.suppress(OSError):
-                        yield from ((report, path) for report in _sweep(folder, os.listdir(folder), frames))
+                        yield from ((report, path) for report in watch.enter(folder, os.listdir(folder), frames))
         yield each, path
 
 
 def _walk(
-    root: str, skip: FolderIdentity | None, selection: Selection, sweep: bool
+    root: str, skip: FolderIdentity | None, selection: Selection, watch: FolderWatch | None
 ) -> Iterator[Candidate | FileReport]:
     """Walk a folder tree in name order, without recursion and without following links."""
     pending = [root]
@@ -251,10 +248,10 @@ def _walk(
             with os.scandir(folder) as entries:
                 listing = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            yield FileReport(path=folder, status=Status.FAILED, reason=f"can't list the folder: {error.strerror}")
+            yield _failed(folder, f"can't list the folder: {error.strerror}", ReasonCode.READ_ERROR)
             continue
-        if sweep:
-            yield from _sweep(folder, [entry.name for entry in listing])
+        if watch is not None:
+            yield from watch.enter(folder, [entry.name for entry in listing])
         folders = []
         for entry in listing:
             relative = entry.path[len(root) :].lstrip(os.sep)
@@ -279,7 +276,7 @@ def _look_at(entry: "os.DirEntry[str]", relative: str, selection: Selection) -> 
     if entry.is_symlink() and os.path.isdir(entry.path):
         if not selection.takes_folder(relative):
             return None
-        return FileReport(path=entry.path, status=Status.SKIPPED, reason="a link to a folder, which is not followed")
+        return _skipped(entry.path, "a link to a folder, which is not followed", ReasonCode.LINK)
     if _is_exr_name(entry.name) and selection.takes_file(relative):
         return _examine(entry.path)
     return None
@@ -295,7 +292,8 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 def _is_exr_name(name: str) -> bool:
     """Return whether a walk takes a file with this name.
 
-    It ignores names such as `._x.exr`, which macOS creates beside x.exr on foreign disks.
+    Files that the user names may have any name. A walk ignores names such as `._x.exr`, which macOS
+    creates beside x.exr on foreign disks.
     """
     return name.lower().endswith(SUFFIXES) and not name.startswith("._")
 
@@ -305,11 +303,12 @@ def _examine(path: str) -> Candidate | FileReport:
     try:
         status = os.lstat(path)
     except OSError as error:
-        return FileReport(path=path, status=Status.FAILED, reason=f"can't access it: {error.strerror}")
+        return _failed(path, f"can't access it: {error.strerror}", ReasonCode.READ_ERROR)
     if stat.S_ISREG(status.st_mode):
         return Candidate(path, status.st_size, inode=status.st_ino, links=status.st_nlink)
-    reason = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
-    return FileReport(path=path, status=Status.SKIPPED, reason=reason)
+    if stat.S_ISLNK(status.st_mode):
+        return _skipped(path, "a symbolic link", ReasonCode.LINK)
+    return _skipped(path, "not a regular file", ReasonCode.NOT_A_FILE)
 
 
 def _sequence(pattern: str) -> Iterator[Candidate | FileReport]:
@@ -322,10 +321,10 @@ def _sequence(pattern: str) -> Iterator[Candidate | FileReport]:
         if not sequence.frameRange():
             sequence = fileseq.findSequenceOnDisk(pattern, strictPadding=True, pad_style=style)
     except fileseq.FileSeqException as error:
-        yield FileReport(path=pattern, status=Status.FAILED, reason=f"no such frame sequence: {error}")
+        yield _failed(pattern, f"no such frame sequence: {error}", ReasonCode.MISSING)
         return
     for path in map(str, sequence):
         if os.path.lexists(path):
             yield _examine(path)
         else:
-            yield FileReport(path=path, status=Status.FAILED, reason="this frame of the sequence is missing")
+            yield _failed(path, MISSING_FRAME, ReasonCode.MISSING)

@@ -9,8 +9,11 @@ import os
 from collections.abc import Iterator, Sequence
 
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.errors import OptionsError
+from exrbatch.errors import OptionsError, ReasonCode
 from exrbatch.jobs.file_report import FileReport, Status
+
+SUFFIXES = (".exr", ".sxr", ".mxr")
+"""Suffixes of OpenEXR files."""
 
 
 class OutputTree:
@@ -34,6 +37,7 @@ class OutputTree:
         self._name = written_as
         self._last = "", False
         self._base = os.path.commonpath([absolute(folder_of(path)) for path in paths])
+        self._is_file = written_as == "output" and is_output_file(root, paths)
 
     @property
     def holds_backups(self) -> bool:
@@ -52,6 +56,8 @@ class OutputTree:
             OptionsError: the root is not a folder, it contains a source, or it is a backup folder
                 below a folder of sources.
         """
+        if self._is_file:
+            return  # the job checks a single output
         if os.path.lexists(self.root) and not os.path.isdir(self.root):
             raise OptionsError(f"the {self._name} is not a folder: {self.root}")
         root, above_root = folder_identity(self.root), lineage(self.root)
@@ -76,7 +82,7 @@ class OutputTree:
             the candidate with its place, or a report if a link makes the place lie outside the
             tree.
         """
-        if self._name is None and not os.path.isdir(self.root):
+        if self._is_file or (self._name is None and not os.path.isdir(self.root)):
             return candidate._replace(counterpart=self.root)
         # A file that is named through a link gets the place of the link, not that of its target.
         is_link = os.path.islink(path) and not os.path.isdir(path)
@@ -85,7 +91,13 @@ class OutputTree:
         if self._name is None or self._holds(os.path.dirname(place)):
             return candidate._replace(counterpart=place, like=shown if is_link else None)
         reason = f"its place in the {self._name} folder is behind a link that leads out of it"
-        return FileReport(path=candidate.path, status=Status.FAILED, reason=reason, size_before=candidate.size)
+        return FileReport(
+            path=candidate.path,
+            status=Status.FAILED,
+            reason=reason,
+            reason_code=ReasonCode.OUTPUT_PLACE,
+            size_before=candidate.size,
+        )
 
     def _holds(self, folder: str) -> bool:
         """Return whether a folder is really below the root, after links are resolved.
@@ -96,6 +108,19 @@ class OutputTree:
             root = folder_identity(self.root)
             self._last = folder, root is None or root in lineage(folder)
         return self._last[1]
+
+
+def is_output_file(output: str, paths: Sequence[str]) -> bool:
+    """Return whether an output is meant as the name of a file, not of a folder.
+
+    Raises:
+        OptionsError: it looks like a file, but there is more than one source.
+    """
+    if not output.lower().endswith(SUFFIXES) or os.path.isdir(output):
+        return False
+    if len(paths) == 1 and os.path.isfile(paths[0]):
+        return True
+    raise OptionsError(f"the output {output} has the name of a file, but not one file is its source; name a folder")
 
 
 def absolute(path: str) -> str:

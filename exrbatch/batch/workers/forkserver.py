@@ -8,10 +8,10 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import threading
+from collections.abc import Iterator
 from multiprocessing.context import BaseContext
 
-from exrbatch.signals import STATUS_SIGNALS, STOP_SIGNALS, handled
+from exrbatch.signals import STATUS_SIGNALS, STOP_SIGNALS
 
 IGNORED_BY_WORKERS = [*STOP_SIGNALS, *STATUS_SIGNALS]
 """Signals for a run that reach its whole process group. Only the parent process acts on them."""
@@ -57,20 +57,26 @@ def warm_up() -> None:
     """Start the server now, so that it loads its modules while this process loads its own."""
     raise_descriptor_limit()
     if start_context().get_start_method() == "forkserver":
-        from multiprocessing.forkserver import ensure_running
+        from multiprocessing import forkserver, resource_tracker
 
         # If this fails, starting the first worker reports the cause.
-        with _signals_ignored(), contextlib.suppress(OSError, RuntimeError):
-            ensure_running()
+        with contextlib.suppress(OSError, RuntimeError):
+            with _signals_blocked():
+                resource_tracker.ensure_running()  # unblocks some signals, so the server gets a block of its own
+            with _signals_blocked():
+                forkserver.ensure_running()
 
 
-def _signals_ignored() -> contextlib.AbstractContextManager[None]:
-    """Ignore the signals that stop a run, so that a process started in the block inherits that.
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Block the signals that stop a run, so that a process started in the block inherits that.
 
     `timeout`, batch systems and terminals send these signals to the whole process group, but only
     the parent process acts on them. If a signal ended the server, every worker would appear to be
-    dead.
+    dead. This process receives a blocked signal after the block; an ignored one would be lost.
     """
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may change handlers
-        return contextlib.nullcontext()
-    return handled(IGNORED_BY_WORKERS, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_BY_WORKERS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

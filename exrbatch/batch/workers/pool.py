@@ -19,7 +19,7 @@ from typing import NamedTuple
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.workers.forkserver import start_context, warm_up
 from exrbatch.batch.workers.slot import Slot
-from exrbatch.errors import RunStopped
+from exrbatch.errors import ReasonCode, RunStopped
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
 
@@ -52,12 +52,14 @@ class Death(NamedTuple):
     Attributes:
         candidate: the file.
         reason: how the worker died, in words.
+        code: whether it died of a crash or of the time limit.
         is_lost: whether it died because the server that had forked it was killed. This says nothing
             about the file.
     """
 
     candidate: Candidate
     reason: str
+    code: ReasonCode
     is_lost: bool = False
 
 
@@ -201,7 +203,7 @@ class Pool:
         returned = [*slot.bundle[len(reports) : current], *slot.bundle[current + 1 :]]
         slot.renew()
         if found.result is None:
-            return Outcome(reports, returned, Death(slot.bundle[current], found.reason, found.is_lost))
+            return Outcome(reports, returned, Death(slot.bundle[current], found.reason, found.code, found.is_lost))
         return Outcome([*reports, replace(found.result, notes=(f"done, although {found.reason}",))], returned)
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import MAX_JOBS
 from exrbatch.batch.workers import worker
 from exrbatch.batch.workers.forkserver import raise_descriptor_limit
-from exrbatch.errors import RunStopped
+from exrbatch.errors import ReasonCode, RunStopped
 from exrbatch.jobs.completeness import is_complete
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
@@ -71,6 +71,7 @@ class PostMortem(NamedTuple):
 
     Attributes:
         reason: how it died, in words.
+        code: whether it died of a crash or of the time limit.
         reports: reports of the files of its bundle that had ended.
         result: report of the file that it was processing, if the new file was already in place;
             else None.
@@ -79,6 +80,7 @@ class PostMortem(NamedTuple):
     """
 
     reason: str
+    code: ReasonCode
     reports: list[FileReport]
     result: FileReport | None
     is_lost: bool
@@ -229,7 +231,8 @@ class Slot:
         reason = f"{reason}; its last output: {words}" if words else reason
         if kept:
             reason = f"{reason}; it left {', '.join(kept)}, which may be the only copy of something"
-        return PostMortem(reason, reports, result, is_lost)
+        code = ReasonCode.CRASHED if self._limit is None else ReasonCode.TIMEOUT
+        return PostMortem(reason, code, reports, result, is_lost)
 
     def _wait_for_end(self) -> None:
         """Wait until a worker that was reported dead has really ended.

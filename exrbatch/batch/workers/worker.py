@@ -14,6 +14,7 @@ from multiprocessing.connection import wait
 from exrbatch.batch.workers import worker_setup
 from exrbatch.batch.workers.forkserver import IGNORED_BY_WORKERS
 from exrbatch.codecs.capture import capture_all
+from exrbatch.errors import ReasonCode
 from exrbatch.jobs import job as jobs
 from exrbatch.jobs.file_report import FileReport, failed
 from exrbatch.jobs.job import Job
@@ -135,7 +136,7 @@ def _work(task: Job) -> FileReport:
             return report
         return replace(report, measurement=replace(report.measurement, peak_memory=worker_setup.peak_memory()))
     except BaseException as error:  # noqa: BLE001
-        return failed(task, f"internal error: {type(error).__name__}: {error}")
+        return failed(task, f"internal error: {type(error).__name__}: {error}", ReasonCode.INTERNAL)
 
 
 def _set_done(done: float) -> None:

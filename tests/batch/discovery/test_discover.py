@@ -9,6 +9,7 @@ import pytest
 from exrbatch import FileReport, OptionsError, Status
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_tree
+from exrbatch.batch.discovery.folder_watch import FolderWatch
 from exrbatch.batch.discovery.output_tree import OutputTree
 from exrbatch.replacing import temp_files
 
@@ -31,7 +32,7 @@ def found(paths: list[Path | str], **selection: list[str]) -> list[str]:
 def mirrored(paths: list[str], output: Path) -> list[Candidate | FileReport]:
     mirror = OutputTree(str(output), checked := check_paths(paths), written_as="output")
     mirror.check_writable(checked)
-    return list(discover(checked, mirror))
+    return list(discover(checked, mirror, watch=FolderWatch(removes=True, replaces=False)))
 
 
 def bare(item: Candidate | FileReport) -> Candidate | FileReport:
@@ -163,7 +164,7 @@ def test_refuses_bad_arguments_before_the_run(tmp_path: Path) -> None:
         ([tmp_path / "sub"], tmp_path, "holds the source .*; leave out -o"),
         ([tmp_path / "a.exr"], tmp_path, "holds the source .*; leave out -o"),
         ([tmp_path / "sub" / "link.exr"], tmp_path / "real", "holds the source .*; leave out -o"),
-        ([tmp_path], tmp_path / "a.exr", "the output is not a folder"),
+        ([tmp_path], tmp_path / "a.exr", "has the name of a file"),
     ):
         with pytest.raises(OptionsError, match=message):
             mirrored([str(path) for path in paths], output or tmp_path / "out")

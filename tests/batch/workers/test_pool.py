@@ -365,7 +365,7 @@ def test_uses_fewer_workers_if_open_files_are_limited(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "4 workers instead of 64: the limit of open files is too low (ulimit -n)" in done.stdout
+    assert "4 workers instead of 64: the limit of open files is too low (ulimit -n)" in done.stderr
     assert "1 file: 1 recompressed" in done.stdout
 
 

@@ -1,0 +1,67 @@
+"""The paths that a user names: frame sequences, frame ranges, and patterns in quotes."""
+
+import glob
+import os
+import re
+from collections.abc import Iterable
+
+from exrbatch.errors import OptionsError
+
+_SEQUENCE = re.compile(r"[#@]|%0?\d*d|\$F\d*")
+_NUMBERS = r"-?\d+(?:-\d+(?:x\d+)?)?"
+_RANGE = re.compile(rf"{_NUMBERS}(?:,{_NUMBERS})*")
+_WITH_RANGE = re.compile(rf"(?P<path>.*\S)\s+(?P<range>{_RANGE.pattern})", re.DOTALL)
+
+
+def is_sequence(path: str) -> bool:
+    """Return whether a path that does not exist names a frame sequence."""
+    return _SEQUENCE.search(os.path.basename(path)) is not None
+
+
+def expand(paths: Iterable[str]) -> list[str]:
+    """Replace quoted patterns by the paths that they match, and join sequences with their ranges.
+
+    Nuke writes a sequence with its range behind it: `beauty.%04d.exr 1025-1040`, as one argument or
+    as two. What exists under its literal name is never taken for anything else.
+
+    Raises:
+        OptionsError: a path does not exist, and is neither a sequence nor a pattern that matches
+            something; or a frame range is ambiguous.
+    """
+    expanded: list[str] = []
+    for path in paths:
+        if os.path.lexists(path):
+            expanded.append(path)
+        elif expanded and _RANGE.fullmatch(path) and _takes_range(expanded[-1]):
+            expanded[-1] = _with_range(expanded[-1], path)
+        elif (both := _WITH_RANGE.fullmatch(path)) and _takes_range(both["path"]):
+            expanded.append(_with_range(both["path"], both["range"]))
+        elif is_sequence(path):
+            if re.search(r"\d:\d", os.path.basename(path)):
+                raise OptionsError(f"a frame range with ':' is read differently by different tools: {path}")
+            expanded.append(path)
+        else:
+            expanded += _matches(path)
+    return expanded
+
+
+def _takes_range(path: str) -> bool:
+    """Return whether a path is a sequence that names no frames yet."""
+    name = os.path.basename(path)
+    found = _SEQUENCE.search(name)
+    return not os.path.lexists(path) and found is not None and not re.search(r"\d-\d+(x\d+)?$", name[: found.start()])
+
+
+def _with_range(path: str, frames: str) -> str:
+    folder, name = os.path.split(path)
+    found = _SEQUENCE.search(name)
+    assert found is not None, "see `_takes_range`"
+    return os.path.join(folder, name[: found.start()] + frames + name[found.start() :])
+
+
+def _matches(pattern: str) -> list[str]:
+    if not glob.has_magic(pattern):
+        raise OptionsError(f"no such file or folder: {pattern}")
+    if not (found := sorted(glob.glob(pattern, recursive=True))):
+        raise OptionsError(f"no file or folder matches {pattern}")
+    return found

@@ -1,0 +1,100 @@
+"""`exrbatch clean PATH...`: list what killed runs have left, and remove what nobody needs."""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from exrbatch.batch.discovery.discover import BENCH_FOLDER, check_paths
+from exrbatch.batch.discovery.output_tree import folder_of
+from exrbatch.cli.console import Output
+from exrbatch.jobs.completeness import is_complete
+from exrbatch.jobs.file_report import printable
+from exrbatch.replacing import Leftover, find_leftovers, remove_superfluous
+from exrbatch.text import format_count, format_size, safe_text
+
+FORMAT = "exrbatch-clean-1"
+EXIT_DONE, EXIT_LEFT = 0, 1
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `exrbatch clean`; return 0 if nothing is left that needs a decision, else 1."""
+    output = Output(is_json=arguments.json)
+    found, removed, kept = [], 0, 0
+    for folder, names in _folders(check_paths(arguments.paths), output):
+        here = list(find_leftovers(folder, names, is_complete))
+        if arguments.yes and any(each.is_superfluous for each in here):
+            remove_superfluous(folder, is_complete)
+        for each in here:
+            is_removed = not os.path.lexists(each.path)
+            removed += is_removed
+            kept += not is_removed and not each.is_superfluous
+            found.append(_record(each, is_removed))
+            if not arguments.json:
+                output.results.print(_line(each, is_removed))
+    left = len(found) - removed
+    exit_code = EXIT_LEFT if (left if arguments.yes else kept) else EXIT_DONE
+    if arguments.json:
+        print(json.dumps({"format": FORMAT, "leftovers": found, "removed": removed, "exit_code": exit_code}, indent=1))
+        return exit_code
+    for line in _summary(found, removed, kept, arguments.yes):
+        output.results.print(line)
+    return exit_code
+
+
+def _folders(paths: list[str], output: Output) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder once, with the names in it. Links are not followed."""
+    seen: set[str] = set()
+    for path in paths:
+        walk = os.walk(path) if os.path.isdir(path) else [(folder_of(path), [], _names(folder_of(path)))]
+        for folder, folders, names in walk:
+            real = os.path.realpath(folder)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            for each in folders:
+                if each.startswith(BENCH_FOLDER):
+                    path = safe_text(os.path.join(folder, each))
+                    words = f"{path}: copies of a benchmark; remove the folder if no benchmark is running"
+                    output.progress.print(Text(words, style="yellow"))
+            yield folder, names
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _line(leftover: Leftover, is_removed: bool) -> Text:
+    word, style = ("removed", "green") if is_removed else ("superfluous", "cyan")
+    if not is_removed and not leftover.is_superfluous:
+        word, style = "kept", "yellow"
+    text = f"{safe_text(leftover.path)}, {format_size(leftover.size)}: {leftover.what}; {leftover.why}"
+    return Text(f"{word:<12} ", style=style).append(text, "default")
+
+
+def _summary(found: list[dict[str, object]], removed: int, kept: int, is_confirmed: bool) -> Iterator[Text]:
+    if not found:
+        yield Text("nothing is left over", style="bold")
+        return
+    superfluous = len(found) - removed - kept
+    counts = f"{removed:,} removed, {superfluous:,} superfluous, {kept:,} kept"
+    yield Text(f"{format_count(len(found), 'file')} left over: {counts}", style="bold")
+    if superfluous and not is_confirmed:
+        yield Text("nothing was removed; --yes removes those that are superfluous")
+
+
+def _record(leftover: Leftover, is_removed: bool) -> dict[str, object]:
+    return {
+        "path": printable(leftover.path),
+        "what": leftover.what,
+        "why": leftover.why,
+        "superfluous": leftover.is_superfluous,
+        "removed": is_removed,
+        "size": leftover.size,
+    }

@@ -1,0 +1,124 @@
+"""The arguments of `exrbatch recompress`, in the groups of its help."""
+
+import argparse
+
+from exrbatch.cli.shared_arguments import (
+    DEFAULTS,
+    Group,
+    add_jobs,
+    add_reporting,
+    add_run_options,
+    add_selection,
+    add_timeout,
+    one_of,
+    percentage,
+)
+from exrbatch.recompression.choices import READERS, Hardlinks, Verify
+
+
+def add_recompress_arguments(command: argparse.ArgumentParser) -> None:
+    """Add all arguments of the command."""
+    command.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="a file, a folder (searched recursively) or a frame sequence: beauty.####.exr, beauty.%%04d.exr,"
+        " beauty.1001-1100x2#.exr",
+    )
+    how = command.add_argument_group("how to compress")
+    add_run_options(how)
+    _add_min_openexr(how)
+    how.add_argument(
+        "--min-savings",
+        type=percentage,
+        default=DEFAULTS.min_savings,
+        metavar="PERCENT",
+        help="keep the old file unless the new one is smaller by at least PERCENT, such as 2%% (default: by a byte)",
+    )
+    add_jobs(how)
+    add_selection(command.add_argument_group("which files of a folder"))
+    _add_output(command.add_argument_group("output"))
+    _add_permissions(command.add_argument_group("what is allowed"))
+    _add_safety(command.add_argument_group("safety"))
+    shown = command.add_argument_group("reports")
+    shown.add_argument("-n", "--dry-run", action="store_true", help="only say what would be done")
+    add_reporting(shown)
+
+
+def _add_output(command: Group) -> None:
+    """Add options about where new files and old files go."""
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="write the results below DIR, at the same relative paths; leave the originals as they are. The result of"
+        " one file can have a name of its own: -o new.exr",
+    )
+    command.add_argument(
+        "--copy-skipped",
+        action="store_true",
+        help="with -o: also copy files that are skipped because of what they are, such as lossy sources",
+    )
+    command.add_argument(
+        "--backup-dir",
+        metavar="DIR",
+        help="keep each original below DIR, at the same relative path, as a hard link or a copy, until its new file is"
+        " in place",
+    )
+    command.add_argument("--keep-backups", action="store_true", help="keep the backups for good")
+
+
+def _add_min_openexr(command: Group) -> None:
+    command.add_argument(
+        "--min-openexr",
+        dest="readers",
+        choices=READERS,
+        type=one_of("release", READERS),
+        default=DEFAULTS.readers,
+        help="for auto: the oldest OpenEXR release that must be able to read the result (default: %(default)s)",
+    )
+    command.add_argument(  # the name that the option had at first
+        "--readers", choices=READERS, type=one_of("release", READERS), default=argparse.SUPPRESS, help=argparse.SUPPRESS
+    )
+
+
+def _add_permissions(command: Group) -> None:
+    """Add options about which files and losses are accepted."""
+    command.add_argument(
+        "--force",
+        action="store_true",
+        help="replace a file even if the new one is not smaller, if it has this compression already, if it is"
+        " write-protected, or if its owner, group, attributes or access control list cannot be kept; overwrite an"
+        " output that was made from another file",
+    )
+    command.add_argument("--allow-lossy", action="store_true", help="allow a compression that changes samples")
+    command.add_argument(
+        "--include-lossy-sources",
+        action="store_true",
+        help="also process files whose present compression has changed samples; they usually grow",
+    )
+    command.add_argument(
+        "--allow-aces", action="store_true", help="also process ACES containers, whose standard forbids compression"
+    )
+    command.add_argument(
+        "--hardlinks",
+        choices=list(Hardlinks),
+        type=one_of("way to treat hard links", Hardlinks),
+        default=DEFAULTS.hardlinks,
+        help="what to do with files that have several names: skip them, break (replace only the name that was found)"
+        " or relink (replace all names, if all of them are below the given paths) (default: %(default)s)",
+    )
+
+
+def _add_safety(command: Group) -> None:
+    """Add options about how a new file is verified, and how long a file may take."""
+    command.add_argument(
+        "--verify",
+        choices=list(Verify),
+        type=one_of("decoder", Verify),
+        default=DEFAULTS.verify,
+        help="decoder used to verify each new file: library (OpenEXR itself, but our own code for deep data), native"
+        " (our own code for NONE, ZIP, ZIPS and ZSTD) or none (default: %(default)s)",
+    )
+    command.add_argument("--verify-cold", action="store_true", help="verify from disk, not from the page cache (Linux)")
+    add_timeout(command)

@@ -1,0 +1,71 @@
+"""Ctrl-C at any moment after the start, in every command."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.build import PartSpec, build
+from tests.support.explode import explode
+
+DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
+DELAYS = [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0]
+OURS = re.compile(r'File ".*/exrbatch/')
+FRAMES = 60
+
+
+def interrupted(arguments: list[str], delay: float) -> tuple[int, str, str]:
+    """Start a command, send Ctrl-C to its process group, and return exit code, stdout and stderr."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exrbatch", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(delay)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate()
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("command", ["recompress", "verify", "bench", "doctor", "clean", "demo", "compressions"])
+def test_ctrl_c_at_any_moment_prints_no_traceback_of_ours(command: str, tmp_path: Path) -> None:
+    """It is never lost, and whoever says that no file was changed is right.
+
+    56 of 60 early interrupts printed a traceback, and 4 were lost while files were replaced (issue
+    17). Until the entry module has set its handler, Python itself may die with its own traceback.
+    """
+    for delay in DELAYS:
+        folder = tmp_path / f"{delay}"
+        for tree in ("a", "b"):
+            (folder / tree).mkdir(parents=True)
+            for index in range(FRAMES):
+                (folder / tree / f"{index}.exr").write_bytes(DATA)
+        a, b = str(folder / "a"), str(folder / "b")
+        arguments = {
+            "recompress": [a, "--effort", "max"],
+            "verify": [a, b],
+            "demo": [str(folder / "demo"), "--frames", "2"],
+            "compressions": [],
+            "bench": [a, "--passes", "1"],
+        }.get(command, [a])
+        code, out, err = interrupted([command, *arguments], delay)
+        shown = f"{command} after {delay} s: {code}\n{out}\n{err}"
+        assert not OURS.search(err), shown
+        assert "Exception ignored" not in err, shown
+        frames = [path.read_bytes() for path in Path(a).glob("*.exr")]
+        if command != "recompress":
+            assert frames == [DATA] * FRAMES, shown
+            continue
+        changed = [frame for frame in frames if frame != DATA]
+        assert len(frames) == FRAMES, shown
+        assert all(explode(frame)[0].raw == explode(DATA)[0].raw for frame in changed), shown
+        if code == 0 or "no file was changed" in err:
+            assert len(changed) == (FRAMES if code == 0 else 0), shown

@@ -1,0 +1,119 @@
+"""`recompress -o`: a mirror is complete, or says what it lacks."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_recompress import DATA, exrbatch
+from tests.support.build import PartSpec, build
+from tests.support.explode import explode
+
+ACES = build(
+    [PartSpec(window=(0, 0, 63, 63), noise=0.05, attributes=(("acesImageContainerFlag", "int", b"\1\0\0\0"),))]
+)
+ZIPPED = 3
+
+
+@pytest.fixture
+def shot(tmp_path: Path) -> Path:
+    """Make two good frames, an ACES frame, a damaged one, and a link."""
+    folder = tmp_path / "shot"
+    folder.mkdir()
+    for name, data in (("1.exr", DATA), ("2.exr", DATA), ("aces.exr", ACES), ("bad.exr", DATA[:-9])):
+        (folder / name).write_bytes(data)
+    (folder / "link.exr").symlink_to("1.exr")
+    return folder
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_says_how_many_files_are_not_in_the_mirror(shot: Path, tmp_path: Path) -> None:
+    """The exit code is 1, and the JSON document has the number.
+
+    305 of 2,805 files were missing, and the summary did not say so (issue 17).
+    """
+    done = exrbatch("recompress", shot, "-o", tmp_path / "out", code=1)
+    assert f"3 files are NOT in {tmp_path}/out" in done.stdout
+    assert names(tmp_path / "out") == {"1.exr", "2.exr"}
+    document = json.loads(exrbatch("recompress", shot, "-o", tmp_path / "out", "--json", code=1).stdout)
+    assert document["summary"]["not_in_output"] == 3
+    for path in (shot / "aces.exr", shot / "bad.exr", shot / "link.exr"):
+        path.unlink()
+    assert "NOT in" not in exrbatch("recompress", shot, "-o", tmp_path / "out").stdout
+
+
+def test_copies_skipped_files_if_asked(shot: Path, tmp_path: Path) -> None:
+    """Those that are skipped for what they are. A second run finds the copies, and copies nothing."""
+    for _ in range(2):
+        done = exrbatch("recompress", shot, "-o", tmp_path / "out", "--copy-skipped", "--json", code=1)
+        document = json.loads(done.stdout)
+        (record,) = [each for each in document["files"] if each["path"].endswith("aces.exr")]
+        assert (record["status"], record["reason_code"], record["copied"]) == ("skipped", "aces", True)
+        assert (tmp_path / "out" / "aces.exr").read_bytes() == ACES
+        assert document["summary"]["not_in_output"] == 2  # the damaged one, and the link
+    (shot / "bad.exr").unlink()
+    (shot / "link.exr").unlink()
+    exrbatch("recompress", shot, "-o", tmp_path / "out", "--copy-skipped")
+
+
+def test_a_copy_never_overwrites_another_file(shot: Path, tmp_path: Path) -> None:
+    """A link in its place is not followed either."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "aces.exr").write_bytes(b"precious")
+    exrbatch("recompress", shot, "-o", tmp_path / "out", "--copy-skipped", code=1)
+    assert (tmp_path / "out" / "aces.exr").read_bytes() == b"precious"
+    (tmp_path / "out" / "aces.exr").unlink()
+    (tmp_path / "out" / "aces.exr").symlink_to(shot / "aces.exr")
+    done = exrbatch("recompress", shot, "-o", tmp_path / "out", "--copy-skipped", code=1)
+    assert "the output exists and was not made from this file" in done.stdout
+    assert (tmp_path / "out" / "aces.exr").is_symlink()
+
+
+def test_a_frame_that_is_being_written_is_not_copied(shot: Path, tmp_path: Path) -> None:
+    """The copy would be incomplete."""
+    writer = subprocess.Popen(["sh", "-c", "exec 3>>aces.exr; echo; sleep 60"], cwd=shot, stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    try:
+        exrbatch("recompress", shot / "aces.exr", "-o", tmp_path / "out", "--copy-skipped", code=1)
+    finally:
+        writer.kill()
+        writer.communicate()
+    assert not (tmp_path / "out" / "aces.exr").exists()
+
+
+def test_one_file_can_have_an_output_of_its_own_name(shot: Path, tmp_path: Path) -> None:
+    """`-o new.exr` writes that file; -o made a folder of that name (issue 17)."""
+    new = tmp_path / "new.exr"
+    exrbatch("recompress", shot / "1.exr", "-o", new)
+    assert explode(new.read_bytes())[0].raw == explode(DATA)[0].raw
+    assert "1 already" in exrbatch("recompress", shot / "1.exr", "-o", new).stdout
+    old = new.read_bytes()
+    exrbatch("recompress", shot / "aces.exr", "-o", new, "--allow-aces", code=1)
+    assert new.read_bytes() == old
+    assert "has the name of a file" in exrbatch("recompress", shot, "-o", tmp_path / "x.exr", code=2).stderr
+    done = exrbatch("recompress", shot / "1.exr", "-o", shot / "1.exr", code=1)
+    assert "the output is the source itself" in done.stdout
+    assert (shot / "1.exr").read_bytes() == DATA
+
+
+def test_a_finished_file_reports_the_compression_of_the_output(shot: Path, tmp_path: Path) -> None:
+    """The second run named that of the source (issue 17)."""
+    for _ in range(2):
+        done = exrbatch("recompress", shot / "1.exr", "-o", tmp_path / "out", "--json")
+        (record,) = json.loads(done.stdout)["files"]
+        assert (record["compressions_before"], record["compressions_after"]) == (["NONE"], ["ZIP"])
+        assert record["size_after"] == os.stat(tmp_path / "out" / "1.exr").st_size
+
+
+def test_a_run_that_only_copies_says_so(shot: Path, tmp_path: Path) -> None:
+    """Files that need no change are copied to the mirror."""
+    exrbatch("recompress", shot / "1.exr", shot / "2.exr")
+    done = exrbatch("recompress", shot / "1.exr", shot / "2.exr", "-o", tmp_path / "out")
+    assert "2 files: 2 copied" in done.stdout
+    assert "2 files: 2 already" in exrbatch("recompress", shot / "1.exr", shot / "2.exr", "-o", tmp_path / "out").stdout
