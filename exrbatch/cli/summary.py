@@ -10,7 +10,7 @@ from exrbatch.batch.run_report import BatchReport
 from exrbatch.cli.sequence_names import sequence_names
 from exrbatch.dashboard import STYLES
 from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE, release_number
-from exrbatch.jobs.file_report import BAD, FileReport, Status
+from exrbatch.jobs.file_report import BAD, COPYABLE, FileReport, Status
 from exrbatch.jobs.job import Rules
 from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.text import format_count, format_duration, format_saving, format_size, safe_text
@@ -78,19 +78,22 @@ def summary_lines(report: BatchReport, *, mirror: str | None = None) -> list[Tex
     lines.append(_counts(report))
     lines.append(_sizes(report))
     if mirror is not None and report.not_in_mirror:
-        missing = f"{format_count(report.not_in_mirror, 'file')} {'is' if report.not_in_mirror == 1 else 'are'} NOT in"
-        hint = (
-            "; --copy-skipped copies skipped files"
-            if report.counts[Status.SKIPPED] > report.copied[Status.SKIPPED]
-            else ""
-        )
-        lines.append(Text(f"{missing} {safe_text(mirror)}: see skipped and failed above{hint}", style="bold red"))
+        lines.append(_missing(report, mirror))
     if report.skipped_all_for is not None:
         lines.append(
             Text(f"nothing was done: all files were skipped for one reason: {report.skipped_all_for}", style="bold red")
         )
     lines += _stop(report)
     return lines
+
+
+def _missing(report: BatchReport, mirror: str) -> Text:
+    """Return how many files the output folder lacks."""
+    is_or_are = "is" if report.not_in_mirror == 1 else "are"
+    missing = f"{format_count(report.not_in_mirror, 'file')} {is_or_are} NOT in {safe_text(mirror)}"
+    can_copy = sum(report.skip_codes[code] for code in COPYABLE) > report.copied[Status.SKIPPED]
+    hint = "; --copy-skipped copies the skipped files" if can_copy else ""
+    return Text(f"{missing}: see skipped and failed above{hint}", style="bold red")
 
 
 def failure_lines(report: BatchReport) -> list[Text]:

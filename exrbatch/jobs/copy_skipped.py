@@ -5,15 +5,12 @@ import stat
 from typing import TYPE_CHECKING
 
 from exrbatch.errors import ReasonCode, UnsupportedFile
-from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.file_report import COPYABLE, FileReport, Status
 from exrbatch.jobs.preconditions import check_complete, check_room
 from exrbatch.replacing import OUTPUT_EXISTS, Original, copy_whole, make_folder_of, same_bytes
 
 if TYPE_CHECKING:
     from exrbatch.jobs.recompress_job import RecompressJob
-
-COPYABLE = (ReasonCode.ACES, ReasonCode.LOSSY_SOURCE, ReasonCode.LOSSY_TARGET, ReasonCode.UNSUPPORTED)
-"""Reasons that lie in the content of a file, so that a copy is as good as the file itself."""
 
 
 def copy_skipped(job: "RecompressJob", error: UnsupportedFile) -> FileReport:

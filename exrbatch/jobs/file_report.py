@@ -46,6 +46,10 @@ BAD = (Status.FAILED, Status.DIFFERENT)
 """If a file ends like this, the exit code of the run is 1."""
 
 
+COPYABLE = (ReasonCode.ACES, ReasonCode.LOSSY_SOURCE, ReasonCode.LOSSY_TARGET, ReasonCode.UNSUPPORTED)
+"""Reasons to skip a file that lie in its content, so that a copy is as good as the file itself."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReport:
     """The result for one file.

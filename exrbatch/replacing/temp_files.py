@@ -323,8 +323,8 @@ def _hashed(name: str) -> str:
 def _host() -> str:
     """Return 8 characters that identify this host and its PID namespace.
 
-    A folder may be shared between hosts, where a process number means nothing, or between containers
-    with the same host name, so the namespace is included.
+    A folder may be shared between hosts, where a process number means nothing, or between
+    containers with the same host name, so the namespace is included.
     """
     identity = [socket.gethostname()]
     with contextlib.suppress(OSError):

@@ -20,7 +20,7 @@ FRAMES = 60
 
 
 def interrupted(arguments: list[str], delay: float) -> tuple[int, str, str]:
-    """Start a command, send Ctrl-C to its process group, and return exit code, stdout and stderr."""
+    """Start a command and send Ctrl-C to its process group. Return exit code, stdout and stderr."""
     process = subprocess.Popen(
         [sys.executable, "-m", "exrbatch", *arguments],
         stdout=subprocess.PIPE,

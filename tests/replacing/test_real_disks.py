@@ -40,7 +40,6 @@ Records = dict[str, dict[str, Any]]
 STRACED = """
 import sys
 import exrbatch
-from exrbatch.cli.sequence_names import sequence_names
 from exrbatch.replacing import exchange, replacement
 replacement.temp_name = exchange.temp_name = lambda *_: "temp.tmp"  # names that can be given to strace
 exchange.old_name = lambda temp, _new: temp.removesuffix(".tmp") + ".old"
