@@ -297,8 +297,7 @@ def test_closed_terminal_finishes_files_in_progress(tmp_path: Path) -> None:
         shown += os.read(parent, 1 << 16)
     os.close(parent)
     process.send_signal(signal.SIGHUP)
-    summary, _ = process.communicate()
-    assert "stopped before the end" in summary
+    process.communicate()
     assert process.returncode == 129
     assert {path.suffix for path in tmp_path.iterdir()} == {".exr"}
 

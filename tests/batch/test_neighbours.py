@@ -1,0 +1,95 @@
+"""Two runs on one tree: each file is done once, both go on, and the user is told."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from exrbatch import Status, recompress
+from exrbatch.batch.neighbours import Neighbours
+from exrbatch.jobs import recompress_steps
+from exrbatch.replacing import temp_files
+from tests.support.build import PartSpec, build
+from tests.support.explode import explode
+
+DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
+
+
+def test_a_second_run_says_that_another_one_works_here(tmp_path: Path) -> None:
+    """It names the process on this host that was started first, not one of its workers."""
+    for index in range(300):
+        (tmp_path / f"{index}.exr").write_bytes(DATA)
+    command = [sys.executable, "-m", "exrbatch", "recompress", str(tmp_path), "-j", "1", "--effort", "max"]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not any(name.endswith(".tmp") for name in os.listdir(tmp_path)):
+        assert first.poll() is None
+        time.sleep(0.001)
+    second = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert first.wait() == second.returncode == 0
+    assert f"another exrbatch works here (pid {first.pid} on this host)" in second.stderr
+    assert "replaced by another file" not in second.stdout
+    assert sorted(os.listdir(tmp_path)) == sorted(f"{index}.exr" for index in range(300))
+    assert all(explode(path.read_bytes())[0].raw == explode(DATA)[0].raw for path in tmp_path.iterdir())
+
+
+def test_names_a_run_on_another_host_once(tmp_path: Path) -> None:
+    """Its process number means nothing here."""
+    (tmp_path / "1.exr").write_bytes(DATA)
+    name = temp_files.temp_name("1.exr", os.stat(tmp_path / "1.exr"))
+    foreign = re.sub(r"exrbatch-[0-9a-f]{8}", "exrbatch-00000000", name)
+    notices: list[str] = []
+    neighbours = Neighbours(notices)
+    for _ in range(2):
+        neighbours.look(["1.exr", foreign, name, ".exrbatch-bench-x"])
+    assert notices == ["another exrbatch works here (on another host)"]
+
+
+@pytest.mark.parametrize("output", [None, "out.exr"])
+def test_a_file_that_another_run_finishes_meanwhile_is_done(
+    output: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other run replaces it between our last read and our commit: ALREADY, not skipped."""
+    frame = tmp_path / "1.exr"
+    frame.write_bytes(DATA)
+    target = None if output is None else tmp_path / output
+    verify = recompress_steps.verify
+
+    def overtaken(*arguments: object, **options: object) -> None:
+        monkeypatch.setattr(recompress_steps, "verify", verify)
+        assert recompress(frame, output=target).status is Status.RECOMPRESSED
+        verify(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(recompress_steps, "verify", overtaken)
+    report = recompress(frame, output=target)
+    assert (report.status, report.reason_code) == (Status.ALREADY, "done_meanwhile")
+    assert report.compressions_after == ("ZIP",)
+    assert explode((target or frame).read_bytes())[0].raw == explode(DATA)[0].raw
+
+
+@pytest.mark.parametrize("other", ["none", "zips"])
+def test_a_file_that_becomes_another_one_meanwhile_is_not_done(
+    other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A render wrote it again, or another run gave it another compression: it is skipped as changed."""
+    frame = tmp_path / "1.exr"
+    frame.write_bytes(DATA)
+    newer = build([PartSpec(window=(0, 0, 63, 63), noise=0.05, seed=1)])
+    verify = recompress_steps.verify
+
+    def overtaken(*arguments: object, **options: object) -> None:
+        monkeypatch.setattr(recompress_steps, "verify", verify)
+        if other == "zips":
+            assert recompress(frame, "zips").status is Status.RECOMPRESSED
+        else:
+            (tmp_path / "new").write_bytes(newer)
+            (tmp_path / "new").rename(frame)
+        verify(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(recompress_steps, "verify", overtaken)
+    report = recompress(frame)
+    assert (report.status, report.reason_code) == (Status.SKIPPED, "changed")
+    assert explode(frame.read_bytes())[0].raw == explode(newer if other == "none" else DATA)[0].raw

@@ -1,0 +1,81 @@
+"""`exrbatch clean`: what killed runs left, and the removal of what nobody needs."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from exrbatch import recompress
+from exrbatch.replacing import temp_files
+from tests.cli.test_recompress import DATA, exrbatch
+
+
+@pytest.fixture
+def dead_pid() -> int:
+    """Return the number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def left(frame: Path, pid: int, phase: str, content: bytes, *, host: str | None = None) -> Path:
+    """Make a temp file of another process for a frame, as it looks when that process was killed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: pid)
+        name = temp_files.temp_name(frame.name, frame.stat(), phase)
+    if host is not None:
+        name = re.sub(r"exrbatch-[0-9a-f]{8}", f"exrbatch-{host}", name)
+    path = frame.parent / name
+    path.write_bytes(content)
+    return path
+
+
+def test_removes_only_what_nobody_needs(tmp_path: Path, dead_pid: int) -> None:
+    """An unfinished new file goes. What may be the only copy of something, or is in use, stays."""
+    frame = tmp_path / "shot" / "1.exr"
+    frame.parent.mkdir()
+    frame.write_bytes(DATA)
+    unfinished = left(frame, dead_pid, "tmp", b"half")
+    unknown = left(frame, dead_pid, "old", b"written by another program")
+    in_use = left(frame, os.getpid(), "tmp", b"half")
+    foreign = left(frame, 1, "tmp", b"half", host="00000000")
+    every = {unfinished, unknown, in_use, foreign}
+    done = exrbatch("clean", tmp_path, code=1)
+    assert set(frame.parent.iterdir()) == {*every, frame}
+    assert f"superfluous  {unfinished}, 4 B: a new file that was not finished" in done.stdout
+    assert f"kept         {unknown}, 26 B" in done.stdout
+    assert f"in use by a running process ({os.getpid()})" in done.stdout
+    assert "made on another host" in done.stdout
+    assert "--yes removes" in done.stdout
+    document = json.loads(exrbatch("clean", tmp_path, "--yes", "--json", code=1).stdout)
+    assert {Path(each["path"]) for each in document["leftovers"] if each["removed"]} == {unfinished}
+    assert set(frame.parent.iterdir()) == {*every - {unfinished}, frame}
+
+
+def test_keeps_the_original_of_a_frame_that_is_damaged(tmp_path: Path, dead_pid: int) -> None:
+    """It goes only when the frame is complete."""
+    frame = tmp_path / "1.exr"
+    frame.write_bytes(DATA)
+    status = frame.stat()
+    name = left(frame, dead_pid, "old", b"").name
+    os.unlink(tmp_path / name)
+    os.rename(frame, tmp_path / name)  # as after the exchange: the original has the temp name
+    frame.write_bytes(DATA[:-9])
+    exrbatch("clean", tmp_path, "--yes", code=1)
+    assert (tmp_path / name).stat().st_ino == status.st_ino
+    frame.write_bytes(DATA)
+    exrbatch("clean", tmp_path, "--yes")
+    assert os.listdir(tmp_path) == ["1.exr"]
+
+
+def test_finds_nothing_after_a_normal_run(tmp_path: Path) -> None:
+    """Frames, and files of others that look almost like ours, are no leftovers."""
+    (tmp_path / "1.exr").write_bytes(DATA)
+    (tmp_path / ".exrbatch-notes.txt").write_text("mine")
+    recompress(tmp_path / "1.exr")
+    assert "nothing is left over" in exrbatch("clean", tmp_path, "--yes").stdout
+    assert len(os.listdir(tmp_path)) == 2
+    assert "no such file or folder" in exrbatch("clean", tmp_path / "none", code=2).stderr
