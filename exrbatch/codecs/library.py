@@ -9,6 +9,9 @@ If the library can't decode a part, it raises no exception: it prints a warning 
 out. It does the same if it runs out of memory. Therefore every result is checked: it must have one
 part, with the expected channels, shapes and types. The printed warning is captured and becomes the
 reason of the error.
+
+Where the C interface of the library can be used (`openexr_core`), it decompresses groups faster. If
+it fails, for whatever reason, the same group goes the way described above, which decides.
 """
 
 import contextlib
@@ -16,13 +19,15 @@ import dataclasses
 import io
 import itertools
 import struct
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
+from exrbatch.codecs import openexr_core
 from exrbatch.codecs.capture import Captured
-from exrbatch.codecs.codec import ChunkGroup, Packed, Raw
+from exrbatch.codecs.codec import ChunkGroup, Hash, Packed, Raw
+from exrbatch.codecs.openexr_core import Decompressor, Image, NotDecompressed
 from exrbatch.codecs.planes import DTYPES, Plane, Strip, from_planes, same_planes, to_planes
 from exrbatch.errors import CorruptChunk, UnsupportedFile
 from exrbatch.exr.channel import Channel, PixelType
@@ -40,6 +45,9 @@ each of them, would take a sixth of the verification time (benchmarks/RESULTS.md
 """
 _WORDS = Channel("words", PixelType.HALF, 1, 1)
 """That single channel: the raw bytes as 16-bit samples."""
+
+
+H = TypeVar("H", bound=Hash)
 
 
 class LibraryCodec:
@@ -63,6 +71,8 @@ class LibraryCodec:
         check_release(compression)
         self._compression = compression
         self._lossy_channels = lossy_channels
+        self._core = openexr_core.find_core()
+        self._buffer = np.empty(0, np.uint8)
 
     def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:
         """Compress a group.
@@ -90,6 +100,10 @@ class LibraryCodec:
 
     def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
         """Decompress a group into `raw`."""
+        with contextlib.suppress(NotDecompressed):
+            for _ in self._decompressed(group, packed, raw):
+                pass
+            return
         streams = group.split(raw)
         for run in _runs(group):
             planes = self._unpack_run(group, run, packed)
@@ -104,8 +118,28 @@ class LibraryCodec:
             ):
                 streams[index].raw[:] = piece
 
-    def unpacked(self, group: ChunkGroup, packed: Sequence[memoryview]) -> Raw:
-        """Decompress a group and return its raw bytes.
+    def hash_raw(self, group: ChunkGroup, packed: Sequence[memoryview], new_hash: Callable[[], H]) -> H:
+        """Decompress a group and return a hash of its raw bytes.
+
+        Args:
+            group: the chunks.
+            packed: their compressed bytes.
+            new_hash: makes an empty hash.
+
+        Raises:
+            CorruptChunk: a chunk can't be decompressed; the error holds its index.
+        """
+        seen = new_hash()
+        with contextlib.suppress(NotDecompressed):
+            for raw in self._decompressed(group, packed):
+                seen.update(raw)
+            return seen
+        seen = new_hash()
+        seen.update(self._unpacked(group, packed))
+        return seen
+
+    def _unpacked(self, group: ChunkGroup, packed: Sequence[memoryview]) -> Raw:
+        """Decompress a group with `OpenEXR.File` and return its raw bytes.
 
         They are not copied if the library returns them in the order of a file, which is the case if
         the whole group was read as one channel of words.
@@ -119,18 +153,70 @@ class LibraryCodec:
         return raw
 
     def first_difference(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> int | None:
-        """Decompress a group and compare it channel by channel.
+        """Decompress a group and compare it.
 
-        Return None if all samples are equal. Otherwise return the first chunk of the tiny file in
-        which samples differ, which is less exact than the protocol asks for.
+        Return None if all samples are equal. Otherwise return a chunk that is not later than the
+        first in which samples differ. If `OpenEXR.File` decompresses, that is the first chunk of
+        the tiny file, which is less exact than the protocol asks for.
         """
         streams = group.split(raw)
+        with contextlib.suppress(NotDecompressed):
+            for stream, unpacked in zip(streams, self._decompressed(group, packed), strict=True):
+                if not np.array_equal(unpacked, stream.raw):
+                    return group.chunks[stream.index]
+            return None
         for run in _runs(group):
             data = raw if len(run) == len(streams) else np.concatenate([streams[index].raw for index in run])
             planes = self._unpack_run(group, run, packed)
             if not same_planes(self._strip(group, run), planes, data, self._lossy_channels):
                 return group.chunks[run[0]]
         return None
+
+    def _decompressed(
+        self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw | None = None
+    ) -> Iterator[Raw]:
+        """Decompress a group through the C interface.
+
+        Args:
+            group: the chunks.
+            packed: their compressed bytes.
+            raw: filled with the raw bytes of the group; if None, a buffer for one chunk is used.
+
+        Yields:
+            the raw bytes of each chunk, valid until the next one.
+
+        Raises:
+            NotDecompressed: nothing is known about the group.
+        """
+        if self._core is None or self._lossy_channels:
+            raise NotDecompressed("no C interface")
+        if raw is None and len(self._buffer) < max(group.sizes):
+            self._buffer = np.empty(max(group.sizes), np.uint8)
+        start = 0
+        with contextlib.ExitStack() as stack:
+            decompressors: dict[Image, Decompressor] = {}
+            for chunk, data, size in zip(group.chunks, packed, group.sizes, strict=True):
+                image, line = self._image(group, chunk)
+                if image not in decompressors:
+                    decompressors[image] = stack.enter_context(Decompressor(self._core, image))
+                target = self._buffer[:size] if raw is None else raw[start : start + size]
+                decompressors[image].decompress(line, data, target)
+                yield target
+                start += size
+
+    def _image(self, group: ChunkGroup, chunk: int) -> tuple[Image, int]:
+        """Return the image that a chunk belongs to, and its first line there.
+
+        A tile is an image of its own, because its content does not depend on its position.
+        """
+        part, width = group.part, int(group.grid.widths[chunk])
+        channels = part.channels
+        if self._compression in _BLIND and not part.is_subsampled:
+            channels, width = (_WORDS,), width * part.bytes_per_pixel // _WORDS.pixel_type.size
+        if part.tiles is not None:
+            return Image(channels, self._compression, width, int(group.grid.heights[chunk]), is_tiled=True), 0
+        line = int(group.grid.coordinates[chunk, 0]) - part.data_window.y_min
+        return Image(channels, self._compression, width, part.data_window.height, is_tiled=False), line
 
     def _strip(self, group: ChunkGroup, run: Sequence[int]) -> Strip:
         """Return the image of the tiny file: the lines of a run, or a column of tiles.

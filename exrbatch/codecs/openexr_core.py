@@ -1,0 +1,360 @@
+"""Decompress chunks through OpenEXRCore, the C library inside the OpenEXR wheel.
+
+`OpenEXR.File` returns numpy arrays of a whole tiny file. To get the raw bytes of a chunk, it reads
+the file through Python, splits the channels into new arrays, and we join them again. The C
+interface returns the raw bytes themselves. `OpenEXR.File` calls the same decompressors, so the two
+accept the same chunks and return the same bytes.
+
+This path is optional. Nothing here decides about a chunk: whatever does not go as expected raises
+`NotDecompressed`, and the caller asks `OpenEXR.File` instead. The path does not exist
+(`find_core` returns None) unless the wheel exports the functions, its release is one that was
+tested, and a self-test passes.
+
+No Python function is called back from C. A signal handler that raises KeyboardInterrupt could run
+in it, and ctypes would swallow that exception. So there is no file in memory to read either: a
+temporary context gets the facts of the header through function calls, and the decompressor gets
+addresses, as OpenEXR's own class `Compressor` does it.
+"""
+
+import contextlib
+import ctypes
+import functools
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from exrbatch.codecs.codec import Packed, Raw
+from exrbatch.exr.channel import Channel, PixelType
+from exrbatch.exr.compression import Compression
+
+TESTED_RELEASES = (3, 5, 0), (3, 5, 4)
+"""First release of OpenEXR that is used, and first that is not.
+
+Widen this only after `tests/codecs/test_openexr_core.py` has passed with the release.
+"""
+_LONGEST_SHORT_NAME = 31
+"""Longest channel name in bytes that needs no flag for long names."""
+_GUARD = bytes(range(1, 256)) * 16
+"""Lies behind a pipeline. It changes if the structure of the library is longer than ours."""
+_Guard = ctypes.c_uint8 * len(_GUARD)
+
+
+class NotDecompressed(Exception):
+    """This path could not decompress a chunk, which need not be damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What the decompressors must know of a part.
+
+    Attributes:
+        channels: channels in the order of their name bytes.
+        compression: compression of the chunks.
+        width: width in pixels; of a tiled part, that of the tiles to decompress.
+        height: height of the part in lines; of a tiled part, that of the tiles to decompress.
+        is_tiled: whether chunks are tiles.
+    """
+
+    channels: Sequence[Channel]
+    compression: Compression
+    width: int
+    height: int
+    is_tiled: bool
+
+
+_Report = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+"""Type of an error handler. Of its three arguments, only the first is declared.
+
+So the handler can be the `append` method of a list, which runs no Python bytecode. In the calling
+conventions of C, it is the caller who removes the arguments.
+"""
+
+
+class _Initializer(ctypes.Structure):
+    """`exr_context_initializer_t` up to its third version; later ones only add fields."""
+
+    _fields_ = (
+        ("size", ctypes.c_size_t),
+        ("error_handler", _Report),
+        ("functions", ctypes.c_void_p * 7),
+        ("limits", ctypes.c_int * 4),
+        ("zip_level", ctypes.c_int),
+        ("dwa_quality", ctypes.c_float),
+        ("flags", ctypes.c_int),
+        ("padding", ctypes.c_uint8 * 4),
+    )
+
+
+class _ChunkInfo(ctypes.Structure):
+    """`exr_chunk_info_t`."""
+
+    _fields_ = (
+        ("index", ctypes.c_int32),
+        ("start_x", ctypes.c_int32),
+        ("start_y", ctypes.c_int32),
+        ("height", ctypes.c_int32),
+        ("width", ctypes.c_int32),
+        ("level_x", ctypes.c_uint8),
+        ("level_y", ctypes.c_uint8),
+        ("type", ctypes.c_uint8),
+        ("compression", ctypes.c_uint8),
+        ("data_offset", ctypes.c_uint64),
+        ("packed_size", ctypes.c_uint64),
+        ("unpacked_size", ctypes.c_uint64),
+        ("deep", ctypes.c_uint64 * 2),
+    )
+
+
+class _Pipeline(ctypes.Structure):
+    """`exr_decode_pipeline_t` of OpenEXR 3.5, of which older releases have a beginning.
+
+    The field `size` tells the library which of its versions this is. With any other size, it takes
+    the structure for the oldest version.
+    """
+
+    _fields_ = (
+        ("size", ctypes.c_size_t),
+        ("channels", ctypes.c_void_p),
+        ("channel_count", ctypes.c_int16),
+        ("flags", ctypes.c_uint16),
+        ("part", ctypes.c_int),
+        ("context", ctypes.c_void_p),
+        ("chunk", _ChunkInfo),
+        ("skipped_lines", ctypes.c_int32 * 2),
+        ("bytes_decompressed", ctypes.c_uint64),
+        ("user_data", ctypes.c_void_p),
+        ("packed", ctypes.c_void_p),
+        ("packed_allocated", ctypes.c_size_t),
+        ("unpacked", ctypes.c_void_p),
+        ("unpacked_allocated", ctypes.c_size_t),
+        ("buffers", ctypes.c_size_t * 8),
+        ("functions", ctypes.c_void_p * 6),
+        ("few_channels", ctypes.c_uint64 * 6 * 5),
+        ("is_sample_count_valid", ctypes.c_int),
+        ("compression_context", ctypes.c_void_p),
+        ("free_compression_context", ctypes.c_void_p),
+    )
+
+
+class _GuardedPipeline(ctypes.Structure):
+    _fields_ = (("pipeline", _Pipeline), ("guard", _Guard))
+
+
+_Box = ctypes.c_int32 * 4
+_POINTER, _INT = ctypes.c_void_p, ctypes.c_int
+_ARGUMENTS: dict[str, tuple[type, ...]] = {
+    "exr_get_library_version": (_POINTER, _POINTER, _POINTER, _POINTER),
+    "exr_start_temporary_context": (_POINTER, ctypes.c_char_p, _POINTER),
+    "exr_set_longname_support": (_POINTER, _INT),
+    "exr_initialize_required_attr_simple": (_POINTER, _INT, ctypes.c_int32, ctypes.c_int32, _INT),
+    "exr_set_tile_descriptor": (_POINTER, _INT, ctypes.c_uint32, ctypes.c_uint32, _INT, _INT),
+    "exr_add_channel": (_POINTER, _INT, ctypes.c_char_p, _INT, _INT, ctypes.c_int32, ctypes.c_int32),
+    "exr_chunk_default_initialize": (_POINTER, _INT, _POINTER, _INT, _INT, _POINTER),
+    "exr_decoding_initialize": (_POINTER, _INT, _POINTER, _POINTER),
+    "exr_decoding_update": (_POINTER, _INT, _POINTER, _POINTER),
+    "exr_uncompress_chunk": (_POINTER,),
+    "exr_decoding_destroy": (_POINTER, _POINTER),
+    "exr_finish": (_POINTER,),
+}
+
+
+class Core:
+    """The functions of the C library that are needed here."""
+
+    def __init__(self, path: str) -> None:
+        """Find the functions in a shared library.
+
+        Raises:
+            OSError: the file is not a library.
+            AttributeError: it does not export a function.
+        """
+        library = ctypes.CDLL(path)
+        self._functions: dict[str, Any] = {}
+        for name, arguments in _ARGUMENTS.items():
+            function = getattr(library, name)
+            function.argtypes, function.restype = arguments, ctypes.c_int32
+            self._functions[name] = function
+
+    def run(self, name: str, *arguments: Any) -> None:
+        """Call a function.
+
+        Raises:
+            NotDecompressed: it returned an error.
+        """
+        if self._functions[name](*arguments):
+            raise NotDecompressed(name)
+
+    def release(self) -> tuple[int, ...]:
+        """Return the release of the library."""
+        numbers = (ctypes.c_int * 3)()
+        address = ctypes.addressof(numbers)
+        self._functions["exr_get_library_version"](address, address + 4, address + 8, None)
+        return tuple(numbers)
+
+
+class Decompressor:
+    """Decompresses chunks of one image, inside a `with` statement. It belongs to one thread.
+
+    It never passes on an error of the library: see `NotDecompressed`.
+    """
+
+    def __init__(self, core: Core, image: Image) -> None:
+        self._core, self._image = core, image
+        self._context = ctypes.c_void_p()
+        self._errors: list[object] = []
+        self._report = _Report(self._errors.append)
+        self._info = _ChunkInfo()
+        self._info_address = ctypes.addressof(self._info)
+        self._guarded = _GuardedPipeline(guard=_Guard.from_buffer_copy(_GUARD))
+        self._pipeline = self._guarded.pipeline
+        self._pipeline.size = ctypes.sizeof(_Pipeline)
+        self._pipeline_address = ctypes.addressof(self._guarded)
+        self._is_first = True
+
+    def __enter__(self) -> "Decompressor":
+        try:
+            self._start()
+        except BaseException:
+            self._finish()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._finish()
+
+    @property
+    def is_guard_intact(self) -> bool:
+        """Whether the library has changed nothing behind the pipeline."""
+        return bytes(self._guarded.guard) == _GUARD
+
+    def decompress(self, line: int, packed: Packed, raw: Raw) -> None:
+        """Decompress one chunk.
+
+        Args:
+            line: first line of the chunk, counted from the first line of the part; 0 for a tile.
+            packed: its compressed bytes, or its raw bytes if it is stored raw.
+            raw: buffer of exactly its raw size, which is filled.
+
+        Raises:
+            NotDecompressed: `raw` was not filled; its content is undefined.
+        """
+        size, pipeline = len(raw), self._pipeline
+        if not size or not len(packed):
+            raise NotDecompressed("empty chunk")
+        self._describe(line, size, len(packed))
+        source = np.frombuffer(packed, np.uint8)
+        pipeline.packed, pipeline.unpacked = _address(source), _address(raw)
+        self._core.run("exr_uncompress_chunk", self._pipeline_address)
+        # A chunk that is stored raw was copied, and older releases count no bytes then.
+        is_short = pipeline.bytes_decompressed != size and len(packed) != size
+        if is_short or self._errors:
+            raise NotDecompressed("short chunk")
+
+    def _describe(self, line: int, size: int, packed_size: int) -> None:
+        """Tell the library which chunk follows, and check that it expects the same raw size."""
+        info, image, context = self._info, self._image, self._context
+        at = self._info_address
+        self._core.run("exr_chunk_default_initialize", context, 0, _Box(0, line, 0, line), 0, 0, at)
+        first_line = 0 if image.is_tiled else line
+        if (info.unpacked_size, info.width, info.start_y) != (size, image.width, first_line):
+            raise NotDecompressed("unexpected size")
+        info.packed_size = packed_size
+        step = "exr_decoding_initialize" if self._is_first else "exr_decoding_update"
+        self._is_first = False
+        self._core.run(step, context, 0, at, self._pipeline_address)
+        pipeline = self._pipeline
+        if (pipeline.context, pipeline.chunk.unpacked_size) != (context.value, size):
+            raise NotDecompressed("unexpected layout")
+
+    def _start(self) -> None:
+        """Make a context with one part, which knows what the header of the image says."""
+        run, image, context = self._core.run, self._image, self._context
+        settings = _Initializer(
+            size=ctypes.sizeof(_Initializer), error_handler=self._report, zip_level=-2, dwa_quality=-1
+        )
+        run("exr_start_temporary_context", ctypes.byref(context), b"chunks", ctypes.byref(settings))
+        if not context:
+            raise NotDecompressed("no context")
+        names = [channel.name.encode("utf-8", "surrogateescape") for channel in image.channels]
+        run("exr_set_longname_support", context, any(len(name) > _LONGEST_SHORT_NAME for name in names))
+        run("exr_initialize_required_attr_simple", context, 0, image.width, image.height, image.compression)
+        for name, channel in zip(names, image.channels, strict=True):
+            sampling = channel.x_sampling, channel.y_sampling
+            run("exr_add_channel", context, 0, name, channel.pixel_type, channel.is_perceptually_linear, *sampling)
+        if image.is_tiled:
+            run("exr_set_tile_descriptor", context, 0, image.width, image.height, 0, 0)
+        if self._errors:
+            raise NotDecompressed("unexpected error")
+
+    def _finish(self) -> None:
+        """Free what the library has allocated. It owns neither `packed` nor `raw`."""
+        with contextlib.suppress(NotDecompressed):
+            if self._context:
+                self._core.run("exr_decoding_destroy", self._context, self._pipeline_address)
+        with contextlib.suppress(NotDecompressed):
+            if self._context:
+                self._core.run("exr_finish", ctypes.byref(self._context))
+
+
+@functools.cache
+def find_core() -> Core | None:
+    """Return the C library, or None if it must not be used."""
+    import OpenEXR
+
+    try:
+        core = Core(OpenEXR.__file__)
+        first, end = TESTED_RELEASES
+        is_tested = first <= core.release() < end
+        is_same = ".".join(map(str, core.release())) == OpenEXR.OPENEXR_VERSION
+        return core if is_tested and is_same and passes_self_test(core) else None
+    except (AttributeError, OSError):
+        return None
+
+
+def passes_self_test(core: Core) -> bool:
+    """Return whether a few chunks are decompressed correctly, and damaged ones are refused.
+
+    The image has three channels and two chunks, of which the second is shorter and stored raw.
+    """
+    channels = tuple(Channel(name, kind, 1, 1) for name, kind in zip("ABC", PixelType, strict=True))
+    raw = (np.arange(20 * 5 * 10, dtype=np.uint32) ** 2 >> 7).astype(np.uint8)
+    lines, rest = raw[:800], raw[800:]
+    packed = _deflated(lines)
+    try:
+        with Decompressor(core, Image(channels, Compression.ZIP, 5, 20, is_tiled=False)) as image:
+            is_sound = _gives(image, 0, packed, lines) and _gives(image, 16, bytes(rest), rest)
+            is_sound = is_sound and not _gives(image, 0, packed[:-8], lines)
+            is_sound = is_sound and not _gives(image, 0, _deflated(lines[:-2]), lines)
+            is_sound = is_sound and image.is_guard_intact
+        with Decompressor(core, Image(channels, Compression.ZIP, 5, 20, is_tiled=True)) as tile:
+            return is_sound and _gives(tile, 0, _deflated(raw), raw) and tile.is_guard_intact
+    except NotDecompressed:
+        return False
+
+
+def _deflated(raw: Raw) -> bytes:
+    """Compress raw bytes as ZIP does: the even bytes, then the odd ones, as differences."""
+    content = np.concatenate([raw[::2], raw[1::2]])
+    content[1:] -= content[:-1] - np.uint8(128)
+    return zlib.compress(content.tobytes())
+
+
+def _gives(decompressor: Decompressor, line: int, packed: bytes, expected: Raw) -> bool:
+    """Return whether a chunk is decompressed to the expected bytes."""
+    raw = np.zeros_like(expected)
+    try:
+        decompressor.decompress(line, packed, raw)
+    except NotDecompressed:
+        return False
+    return raw.tobytes() == expected.tobytes()
+
+
+def _address(array: Raw) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
