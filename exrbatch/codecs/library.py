@@ -194,29 +194,28 @@ class LibraryCodec:
             self._buffer = np.empty(max(group.sizes), np.uint8)
         start = 0
         with contextlib.ExitStack() as stack:
-            decompressors: dict[Image, Decompressor] = {}
-            for chunk, data, size in zip(group.chunks, packed, group.sizes, strict=True):
-                image, line = self._image(group, chunk)
-                if image not in decompressors:
-                    decompressors[image] = stack.enter_context(Decompressor(self._core, image))
+            decompressors: dict[tuple[int, int], Decompressor] = {}
+            for (width, height, line), data, size in zip(_places(group), packed, group.sizes, strict=True):
+                decompressor = decompressors.get((width, height))
+                if decompressor is None:
+                    image = self._image(group.part, width, height)
+                    decompressor = stack.enter_context(Decompressor(self._core, image))
+                    decompressors[width, height] = decompressor
                 target = self._buffer[:size] if raw is None else raw[start : start + size]
-                decompressors[image].decompress(line, data, target)
+                decompressor.decompress(line, data, target)
                 yield target
                 start += size
 
-    def _image(self, group: ChunkGroup, chunk: int) -> tuple[Image, int]:
-        """Return the image that a chunk belongs to, and its first line there.
+    def _image(self, part: Part, width: int, height: int) -> Image:
+        """Describe an image of the C interface: a part with scan lines, or a single tile."""
+        is_tiled = part.tiles is not None
+        if self._treats_as_words(part):
+            width = width * part.bytes_per_pixel // _WORDS.pixel_type.size
+            return Image((_WORDS,), self._compression, width, height, is_tiled)
+        return Image(part.channels, self._compression, width, height, is_tiled)
 
-        A tile is an image of its own, because its content does not depend on its position.
-        """
-        part, width = group.part, int(group.grid.widths[chunk])
-        channels = part.channels
-        if self._compression in _BLIND and not part.is_subsampled:
-            channels, width = (_WORDS,), width * part.bytes_per_pixel // _WORDS.pixel_type.size
-        if part.tiles is not None:
-            return Image(channels, self._compression, width, int(group.grid.heights[chunk]), is_tiled=True), 0
-        line = int(group.grid.coordinates[chunk, 0]) - part.data_window.y_min
-        return Image(channels, self._compression, width, part.data_window.height, is_tiled=False), line
+    def _treats_as_words(self, part: Part) -> bool:
+        return self._compression in _BLIND and not self._lossy_channels and not part.is_subsampled
 
     def _strip(self, group: ChunkGroup, run: Sequence[int]) -> Strip:
         """Return the image of the tiny file: the lines of a run, or a column of tiles.
@@ -228,8 +227,7 @@ class LibraryCodec:
         grid, part = group.grid, group.part
         lines = int(grid.heights[[group.chunks[index] for index in run]].sum())
         width = int(grid.widths[group.chunks[run[0]]])
-        is_blind = self._compression in _BLIND and not self._lossy_channels
-        if is_blind and not part.is_subsampled:
+        if self._treats_as_words(part):
             return Strip(_as_words(part), width * part.bytes_per_pixel // _WORDS.pixel_type.size, lines)
         return Strip(part, width, lines)
 
@@ -311,6 +309,18 @@ def _runs(group: ChunkGroup) -> Iterator[list[int]]:
     }
     for size in dict.fromkeys(sizes.values()):
         yield [index for index in indices if sizes[index] == size]
+
+
+def _places(group: ChunkGroup) -> Iterator[tuple[int, int, int]]:
+    """Yield width and height of the image that each chunk belongs to, and the chunk's first line.
+
+    A tile is an image of its own, because its content does not depend on its position.
+    """
+    grid, window, chunks = group.grid, group.part.data_window, list(group.chunks)
+    if group.part.tiles is not None:
+        return zip(grid.widths[chunks].tolist(), grid.heights[chunks].tolist(), [0] * len(chunks), strict=True)
+    lines = grid.coordinates[chunks, 0] - np.int64(window.y_min)
+    return ((window.width, window.height, line) for line in lines.tolist())
 
 
 def _as_words(part: Part) -> Part:

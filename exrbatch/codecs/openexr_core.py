@@ -208,12 +208,13 @@ class Decompressor:
         self._errors: list[object] = []
         self._report = _Report(self._errors.append)
         self._info = _ChunkInfo()
-        self._info_address = ctypes.addressof(self._info)
         self._guarded = _GuardedPipeline(guard=_Guard.from_buffer_copy(_GUARD))
         self._pipeline = self._guarded.pipeline
         self._pipeline.size = ctypes.sizeof(_Pipeline)
         self._pipeline_address = ctypes.addressof(self._guarded)
+        self._chunk = self._pipeline.chunk
         self._is_first = True
+        self._described_size = 0
 
     def __enter__(self) -> "Decompressor":
         try:
@@ -244,33 +245,41 @@ class Decompressor:
         Raises:
             NotDecompressed: `raw` was not filled; its content is undefined.
         """
-        size, pipeline = len(raw), self._pipeline
+        size, pipeline, chunk = len(raw), self._pipeline, self._chunk
         if not size or not len(packed):
             raise NotDecompressed("empty chunk")
-        self._describe(line, size, len(packed))
-        source = np.frombuffer(packed, np.uint8)
-        pipeline.packed, pipeline.unpacked = _address(source), _address(raw)
+        if self._described_size == size:
+            chunk.start_y = 0 if self._image.is_tiled else line
+        else:
+            self._describe(line, size)
+        chunk.packed_size = len(packed)
+        pipeline.packed, pipeline.unpacked = _address(packed), _address(raw)
         self._core.run("exr_uncompress_chunk", self._pipeline_address)
         # A chunk that is stored raw was copied, and older releases count no bytes then.
         is_short = pipeline.bytes_decompressed != size and len(packed) != size
         if is_short or self._errors:
             raise NotDecompressed("short chunk")
 
-    def _describe(self, line: int, size: int, packed_size: int) -> None:
-        """Tell the library which chunk follows, and check that it expects the same raw size."""
+    def _describe(self, line: int, size: int) -> None:
+        """Tell the library which chunk follows, and check that it expects the same raw size.
+
+        Without subsampling, chunks of equal size differ only in their first line, so for those
+        that follow this is not repeated.
+        """
         info, image, context = self._info, self._image, self._context
-        at = self._info_address
+        at = ctypes.addressof(info)
+        self._described_size = 0
         self._core.run("exr_chunk_default_initialize", context, 0, _Box(0, line, 0, line), 0, 0, at)
         first_line = 0 if image.is_tiled else line
         if (info.unpacked_size, info.width, info.start_y) != (size, image.width, first_line):
             raise NotDecompressed("unexpected size")
-        info.packed_size = packed_size
         step = "exr_decoding_initialize" if self._is_first else "exr_decoding_update"
         self._is_first = False
         self._core.run(step, context, 0, at, self._pipeline_address)
-        pipeline = self._pipeline
-        if (pipeline.context, pipeline.chunk.unpacked_size) != (context.value, size):
+        if (self._pipeline.context, self._chunk.unpacked_size) != (context.value, size):
             raise NotDecompressed("unexpected layout")
+        if all(channel.x_sampling == channel.y_sampling == 1 for channel in image.channels):
+            self._described_size = size
 
     def _start(self) -> None:
         """Make a context with one part, which knows what the header of the image says."""
@@ -355,6 +364,9 @@ def _gives(decompressor: Decompressor, line: int, packed: bytes, expected: Raw) 
     return raw.tobytes() == expected.tobytes()
 
 
-def _address(array: Raw) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address
+def _address(data: Packed | Raw) -> int:
+    """Return the address of the first byte of a buffer, which the caller keeps alive."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(data))
+    except TypeError:  # a buffer that is read-only
+        return int(np.frombuffer(data, np.uint8).ctypes.data)
