@@ -43,6 +43,8 @@ _BLIND = frozenset((Compression.NONE, Compression.RLE, Compression.ZIPS, Compres
 For these, the tiny file has a single channel. Distributing the bytes to 24 channels, and comparing
 each of them, would take a sixth of the verification time (benchmarks/RESULTS.md).
 """
+_JPEG_2000 = frozenset((Compression.HTJ2K256, Compression.HTJ2K32, Compression.LJ2K))
+"""Compressions whose decompressor prints messages of its own."""
 _WORDS = Channel("words", PixelType.HALF, 1, 1)
 """That single channel: the raw bytes as 16-bit samples."""
 
@@ -71,7 +73,7 @@ class LibraryCodec:
         check_release(compression)
         self._compression = compression
         self._lossy_channels = lossy_channels
-        self._core = openexr_core.find_core()
+        self._core = openexr_core.find_core(_library().__file__, _library().OPENEXR_VERSION)
         self._buffer = np.empty(0, np.uint8)
 
     def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:
@@ -104,19 +106,7 @@ class LibraryCodec:
             for _ in self._decompressed(group, packed, raw):
                 pass
             return
-        streams = group.split(raw)
-        for run in _runs(group):
-            planes = self._unpack_run(group, run, packed)
-            strip = self._strip(group, run)
-            if len(run) == len(streams):
-                from_planes(strip, planes, raw)
-                continue
-            together = np.empty(sum(group.sizes[index] for index in run), np.uint8)
-            from_planes(strip, planes, together)
-            for index, piece in zip(
-                run, np.split(together, np.cumsum([group.sizes[i] for i in run])[:-1]), strict=True
-            ):
-                streams[index].raw[:] = piece
+        self._unpack(group, packed, raw)
 
     def hash_raw(self, group: ChunkGroup, packed: Sequence[memoryview], new_hash: Callable[[], H]) -> H:
         """Decompress a group and return a hash of its raw bytes.
@@ -149,8 +139,24 @@ class LibraryCodec:
             plane = self._unpack_run(group, runs[0], packed)[_WORDS.name]
             return np.ascontiguousarray(plane).view(np.uint8).reshape(-1)
         raw = np.empty(group.raw_size, np.uint8)
-        self.unpack(group, packed, raw)
+        self._unpack(group, packed, raw)
         return raw
+
+    def _unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
+        """Decompress a group into `raw` with `OpenEXR.File`."""
+        streams = group.split(raw)
+        for run in _runs(group):
+            planes = self._unpack_run(group, run, packed)
+            strip = self._strip(group, run)
+            if len(run) == len(streams):
+                from_planes(strip, planes, raw)
+                continue
+            together = np.empty(sum(group.sizes[index] for index in run), np.uint8)
+            from_planes(strip, planes, together)
+            for index, piece in zip(
+                run, np.split(together, np.cumsum([group.sizes[i] for i in run])[:-1]), strict=True
+            ):
+                streams[index].raw[:] = piece
 
     def first_difference(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> int | None:
         """Decompress a group and compare it.
@@ -172,9 +178,7 @@ class LibraryCodec:
                 return group.chunks[run[0]]
         return None
 
-    def _decompressed(
-        self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw | None = None
-    ) -> Iterator[Raw]:
+    def _decompressed(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw | None = None) -> Iterator[Raw]:
         """Decompress a group through the C interface.
 
         Args:
@@ -194,6 +198,8 @@ class LibraryCodec:
             self._buffer = np.empty(max(group.sizes), np.uint8)
         start = 0
         with contextlib.ExitStack() as stack:
+            if self._compression in _JPEG_2000:
+                stack.enter_context(Captured())
             decompressors: dict[tuple[int, int], Decompressor] = {}
             for (width, height, line), data, size in zip(_places(group), packed, group.sizes, strict=True):
                 decompressor = decompressors.get((width, height))

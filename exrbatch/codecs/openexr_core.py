@@ -10,18 +10,17 @@ This path is optional. Nothing here decides about a chunk: whatever does not go 
 (`find_core` returns None) unless the wheel exports the functions, its release is one that was
 tested, and a self-test passes.
 
-No Python function is called back from C. A signal handler that raises KeyboardInterrupt could run
-in it, and ctypes would swallow that exception. So there is no file in memory to read either: a
-temporary context gets the facts of the header through function calls, and the decompressor gets
-addresses, as OpenEXR's own class `Compressor` does it.
+No Python function is called back from C: a signal handler could raise KeyboardInterrupt in it,
+which ctypes would swallow. So there is not even a file in memory to read. As in OpenEXR's own class
+`Compressor`, a temporary context gets the facts of the header, and the decompressor gets addresses.
 """
 
 import contextlib
 import ctypes
+import dataclasses
 import functools
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -31,10 +30,12 @@ from exrbatch.codecs.codec import Packed, Raw
 from exrbatch.exr.channel import Channel, PixelType
 from exrbatch.exr.compression import Compression
 
-TESTED_RELEASES = (3, 5, 0), (3, 5, 4)
+TESTED_RELEASES = (3, 5, 3), (3, 5, 4)
 """First release of OpenEXR that is used, and first that is not.
 
-Widen this only after `tests/codecs/test_openexr_core.py` has passed with the release.
+`OpenEXR.File` reads from memory since 3.5.0. Before 3.5.3, JPEG 2000 and ZSTD don't say how many
+bytes they decompressed, and what damaged DWA chunks gave depended on the memory before. Widen this
+only after `tests/codecs/test_openexr_core.py` has passed with the release.
 """
 _LONGEST_SHORT_NAME = 31
 """Longest channel name in bytes that needs no flag for long names."""
@@ -47,7 +48,7 @@ class NotDecompressed(Exception):
     """This path could not decompress a chunk, which need not be damaged."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Image:
     """What the decompressors must know of a part.
 
@@ -110,10 +111,10 @@ class _ChunkInfo(ctypes.Structure):
 
 
 class _Pipeline(ctypes.Structure):
-    """`exr_decode_pipeline_t` of OpenEXR 3.5, of which older releases have a beginning.
+    """`exr_decode_pipeline_t` of OpenEXR 3.5, and a guard behind it.
 
-    The field `size` tells the library which of its versions this is. With any other size, it takes
-    the structure for the oldest version.
+    `size` tells the library which version this is: with an unknown size, it takes the structure for
+    that of OpenEXR 3.3, which is the beginning of this one.
     """
 
     _fields_ = (
@@ -137,11 +138,8 @@ class _Pipeline(ctypes.Structure):
         ("is_sample_count_valid", ctypes.c_int),
         ("compression_context", ctypes.c_void_p),
         ("free_compression_context", ctypes.c_void_p),
+        ("guard", _Guard),
     )
-
-
-class _GuardedPipeline(ctypes.Structure):
-    _fields_ = (("pipeline", _Pipeline), ("guard", _Guard))
 
 
 _Box = ctypes.c_int32 * 4
@@ -190,16 +188,15 @@ class Core:
 
     def release(self) -> tuple[int, ...]:
         """Return the release of the library."""
-        numbers = (ctypes.c_int * 3)()
-        address = ctypes.addressof(numbers)
-        self._functions["exr_get_library_version"](address, address + 4, address + 8, None)
-        return tuple(numbers)
+        numbers = [ctypes.c_int() for _ in range(3)]
+        self._functions["exr_get_library_version"](*map(ctypes.byref, numbers), None)
+        return tuple(number.value for number in numbers)
 
 
 class Decompressor:
     """Decompresses chunks of one image, inside a `with` statement. It belongs to one thread.
 
-    It never passes on an error of the library: see `NotDecompressed`.
+    After an error it is of no further use.
     """
 
     def __init__(self, core: Core, image: Image) -> None:
@@ -208,20 +205,17 @@ class Decompressor:
         self._errors: list[object] = []
         self._report = _Report(self._errors.append)
         self._info = _ChunkInfo()
-        self._guarded = _GuardedPipeline(guard=_Guard.from_buffer_copy(_GUARD))
-        self._pipeline = self._guarded.pipeline
-        self._pipeline.size = ctypes.sizeof(_Pipeline)
-        self._pipeline_address = ctypes.addressof(self._guarded)
+        self._pipeline = _Pipeline(_Pipeline.guard.offset, guard=_Guard.from_buffer_copy(_GUARD))
+        self._pipeline_address = ctypes.addressof(self._pipeline)
         self._chunk = self._pipeline.chunk
         self._is_first = True
         self._described_size = 0
 
     def __enter__(self) -> "Decompressor":
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._finish)
             self._start()
-        except BaseException:
-            self._finish()
-            raise
+            stack.pop_all()
         return self
 
     def __exit__(
@@ -232,7 +226,7 @@ class Decompressor:
     @property
     def is_guard_intact(self) -> bool:
         """Whether the library has changed nothing behind the pipeline."""
-        return bytes(self._guarded.guard) == _GUARD
+        return bytes(self._pipeline.guard) == _GUARD
 
     def decompress(self, line: int, packed: Packed, raw: Raw) -> None:
         """Decompress one chunk.
@@ -246,8 +240,8 @@ class Decompressor:
             NotDecompressed: `raw` was not filled; its content is undefined.
         """
         size, pipeline, chunk = len(raw), self._pipeline, self._chunk
-        if not size or not len(packed):
-            raise NotDecompressed("empty chunk")
+        if not 0 < len(packed) <= size:  # OpenEXR reads no longer ones from a file, and ignores empty ones
+            raise NotDecompressed("impossible size")
         if self._described_size == size:
             chunk.start_y = 0 if self._image.is_tiled else line
         else:
@@ -255,9 +249,7 @@ class Decompressor:
         chunk.packed_size = len(packed)
         pipeline.packed, pipeline.unpacked = _address(packed), _address(raw)
         self._core.run("exr_uncompress_chunk", self._pipeline_address)
-        # A chunk that is stored raw was copied, and older releases count no bytes then.
-        is_short = pipeline.bytes_decompressed != size and len(packed) != size
-        if is_short or self._errors:
+        if pipeline.bytes_decompressed != size or self._errors:
             raise NotDecompressed("short chunk")
 
     def _describe(self, line: int, size: int) -> None:
@@ -284,9 +276,7 @@ class Decompressor:
     def _start(self) -> None:
         """Make a context with one part, which knows what the header of the image says."""
         run, image, context = self._core.run, self._image, self._context
-        settings = _Initializer(
-            size=ctypes.sizeof(_Initializer), error_handler=self._report, zip_level=-2, dwa_quality=-1
-        )
+        settings = _Initializer(ctypes.sizeof(_Initializer), self._report, zip_level=-2, dwa_quality=-1)
         run("exr_start_temporary_context", ctypes.byref(context), b"chunks", ctypes.byref(settings))
         if not context:
             raise NotDecompressed("no context")
@@ -303,27 +293,28 @@ class Decompressor:
 
     def _finish(self) -> None:
         """Free what the library has allocated. It owns neither `packed` nor `raw`."""
-        with contextlib.suppress(NotDecompressed):
-            if self._context:
+        if self._context:
+            with contextlib.suppress(NotDecompressed):
                 self._core.run("exr_decoding_destroy", self._context, self._pipeline_address)
-        with contextlib.suppress(NotDecompressed):
-            if self._context:
+            with contextlib.suppress(NotDecompressed):
                 self._core.run("exr_finish", ctypes.byref(self._context))
 
 
 @functools.cache
-def find_core() -> Core | None:
-    """Return the C library, or None if it must not be used."""
-    import OpenEXR
+def find_core(path: str, release: str) -> Core | None:
+    """Return the C library, or None if it must not be used.
 
+    Args:
+        path: path of the extension module of OpenEXR.
+        release: its release, which that of the C library must equal.
+    """
     try:
-        core = Core(OpenEXR.__file__)
-        first, end = TESTED_RELEASES
-        is_tested = first <= core.release() < end
-        is_same = ".".join(map(str, core.release())) == OpenEXR.OPENEXR_VERSION
-        return core if is_tested and is_same and passes_self_test(core) else None
+        core = Core(path)
     except (AttributeError, OSError):
         return None
+    first, end = TESTED_RELEASES
+    is_tested = first <= core.release() < end and ".".join(map(str, core.release())) == release
+    return core if is_tested and passes_self_test(core) else None
 
 
 def passes_self_test(core: Core) -> bool:
@@ -332,19 +323,17 @@ def passes_self_test(core: Core) -> bool:
     The image has three channels and two chunks, of which the second is shorter and stored raw.
     """
     channels = tuple(Channel(name, kind, 1, 1) for name, kind in zip("ABC", PixelType, strict=True))
+    image = Image(channels, Compression.ZIP, width=5, height=20, is_tiled=False)
     raw = (np.arange(20 * 5 * 10, dtype=np.uint32) ** 2 >> 7).astype(np.uint8)
     lines, rest = raw[:800], raw[800:]
     packed = _deflated(lines)
-    try:
-        with Decompressor(core, Image(channels, Compression.ZIP, 5, 20, is_tiled=False)) as image:
-            is_sound = _gives(image, 0, packed, lines) and _gives(image, 16, bytes(rest), rest)
-            is_sound = is_sound and not _gives(image, 0, packed[:-8], lines)
-            is_sound = is_sound and not _gives(image, 0, _deflated(lines[:-2]), lines)
-            is_sound = is_sound and image.is_guard_intact
-        with Decompressor(core, Image(channels, Compression.ZIP, 5, 20, is_tiled=True)) as tile:
-            return is_sound and _gives(tile, 0, _deflated(raw), raw) and tile.is_guard_intact
-    except NotDecompressed:
-        return False
+    return (
+        _gives(core, image, 0, packed, lines)
+        and _gives(core, image, 16, rest.tobytes(), rest)
+        and _gives(core, dataclasses.replace(image, is_tiled=True), 0, _deflated(raw), raw)
+        and not _gives(core, image, 0, packed[:-8], lines)
+        and not _gives(core, image, 0, _deflated(lines[:-2]), lines)
+    )
 
 
 def _deflated(raw: Raw) -> bytes:
@@ -354,17 +343,18 @@ def _deflated(raw: Raw) -> bytes:
     return zlib.compress(content.tobytes())
 
 
-def _gives(decompressor: Decompressor, line: int, packed: bytes, expected: Raw) -> bool:
-    """Return whether a chunk is decompressed to the expected bytes."""
+def _gives(core: Core, image: Image, line: int, packed: bytes, expected: Raw) -> bool:
+    """Return whether a chunk is decompressed to the expected bytes, and nothing else is changed."""
     raw = np.zeros_like(expected)
     try:
-        decompressor.decompress(line, packed, raw)
+        with Decompressor(core, image) as decompressor:
+            decompressor.decompress(line, packed, raw)
     except NotDecompressed:
         return False
-    return raw.tobytes() == expected.tobytes()
+    return raw.tobytes() == expected.tobytes() and decompressor.is_guard_intact
 
 
-def _address(data: Packed | Raw) -> int:
+def _address(data: Any) -> int:
     """Return the address of the first byte of a buffer, which the caller keeps alive."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(data))
