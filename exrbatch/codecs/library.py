@@ -73,7 +73,7 @@ class LibraryCodec:
         check_release(compression)
         self._compression = compression
         self._lossy_channels = lossy_channels
-        self._core = openexr_core.find_core(_library().__file__, _library().OPENEXR_VERSION)
+        self._core = openexr_core.find_core(getattr(_library(), "__file__", ""), _library().OPENEXR_VERSION)
         self._buffer = np.empty(0, np.uint8)
 
     def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:

@@ -21,7 +21,6 @@ import dataclasses
 import functools
 import zlib
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -37,8 +36,8 @@ TESTED_RELEASES = (3, 5, 3), (3, 5, 4)
 bytes they decompressed, and what damaged DWA chunks gave depended on the memory before. Widen this
 only after `tests/codecs/test_openexr_core.py` has passed with the release.
 """
-_LONGEST_SHORT_NAME = 31
-"""Longest channel name in bytes that needs no flag for long names."""
+_LIMIT = 1 << 31
+"""Width and height are C integers."""
 _GUARD = bytes(range(1, 256)) * 16
 """Lies behind a pipeline. It changes if the structure of the library is longer than ours."""
 _Guard = ctypes.c_uint8 * len(_GUARD)
@@ -164,12 +163,7 @@ class Core:
     """The functions of the C library that are needed here."""
 
     def __init__(self, path: str) -> None:
-        """Find the functions in a shared library.
-
-        Raises:
-            OSError: the file is not a library.
-            AttributeError: it does not export a function.
-        """
+        """Find the functions in a shared library, or raise OSError or AttributeError."""
         library = ctypes.CDLL(path)
         self._functions: dict[str, Any] = {}
         for name, arguments in _ARGUMENTS.items():
@@ -178,11 +172,7 @@ class Core:
             self._functions[name] = function
 
     def run(self, name: str, *arguments: Any) -> None:
-        """Call a function.
-
-        Raises:
-            NotDecompressed: it returned an error.
-        """
+        """Call a function, and raise `NotDecompressed` if it returns an error."""
         if self._functions[name](*arguments):
             raise NotDecompressed(name)
 
@@ -218,9 +208,7 @@ class Decompressor:
             stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._finish()
 
     @property
@@ -276,14 +264,17 @@ class Decompressor:
     def _start(self) -> None:
         """Make a context with one part, which knows what the header of the image says."""
         run, image, context = self._core.run, self._image, self._context
-        settings = _Initializer(ctypes.sizeof(_Initializer), self._report, zip_level=-2, dwa_quality=-1)
+        # A temporary context is not validated as a header is; without channels it would be a null pointer.
+        if not image.channels or not 0 < image.width < _LIMIT or not 0 < image.height < _LIMIT:
+            raise NotDecompressed("impossible image")
+        settings = _Initializer(ctypes.sizeof(_Initializer), self._report)
         run("exr_start_temporary_context", ctypes.byref(context), b"chunks", ctypes.byref(settings))
         if not context:
             raise NotDecompressed("no context")
-        names = [channel.name.encode("utf-8", "surrogateescape") for channel in image.channels]
-        run("exr_set_longname_support", context, any(len(name) > _LONGEST_SHORT_NAME for name in names))
+        run("exr_set_longname_support", context, 1)
         run("exr_initialize_required_attr_simple", context, 0, image.width, image.height, image.compression)
-        for name, channel in zip(names, image.channels, strict=True):
+        for channel in image.channels:
+            name = channel.name.encode("utf-8", "surrogateescape")
             sampling = channel.x_sampling, channel.y_sampling
             run("exr_add_channel", context, 0, name, channel.pixel_type, channel.is_perceptually_linear, *sampling)
         if image.is_tiled:
