@@ -27,6 +27,7 @@ import numpy as np
 
 from exrbatch.codecs.codec import Packed, Raw
 from exrbatch.exr.channel import Channel, PixelType
+from exrbatch.exr.chunks import INT32_MAX
 from exrbatch.exr.compression import Compression
 
 TESTED_RELEASES = (3, 5, 3), (3, 5, 4)
@@ -36,8 +37,6 @@ TESTED_RELEASES = (3, 5, 3), (3, 5, 4)
 bytes they decompressed, and what damaged DWA chunks gave depended on the memory before. Widen this
 only after `tests/codecs/test_openexr_core.py` has passed with the release.
 """
-_LIMIT = 1 << 31
-"""Width and height are C integers."""
 _GUARD = bytes(range(1, 256)) * 16
 """Lies behind a pipeline. It changes if the structure of the library is longer than ours."""
 _Guard = ctypes.c_uint8 * len(_GUARD)
@@ -177,7 +176,6 @@ class Core:
             raise NotDecompressed(name)
 
     def release(self) -> tuple[int, ...]:
-        """Return the release of the library."""
         numbers = [ctypes.c_int() for _ in range(3)]
         self._functions["exr_get_library_version"](*map(ctypes.byref, numbers), None)
         return tuple(number.value for number in numbers)
@@ -264,8 +262,8 @@ class Decompressor:
     def _start(self) -> None:
         """Make a context with one part, which knows what the header of the image says."""
         run, image, context = self._core.run, self._image, self._context
-        # A temporary context is not validated as a header is; without channels it would be a null pointer.
-        if not image.channels or not 0 < image.width < _LIMIT or not 0 < image.height < _LIMIT:
+        # Unlike a header, this context is not validated; without channels, there is a null pointer.
+        if not image.channels or not 0 < image.width <= INT32_MAX or not 0 < image.height <= INT32_MAX:
             raise NotDecompressed("impossible image")
         settings = _Initializer(ctypes.sizeof(_Initializer), self._report)
         run("exr_start_temporary_context", ctypes.byref(context), b"chunks", ctypes.byref(settings))

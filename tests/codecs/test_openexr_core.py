@@ -107,7 +107,7 @@ def test_gives_what_openexr_file_gives(compression: Compression, kind: str) -> N
     assert through_core(backwards, packed[::-1], compression).tobytes() == b"".join(pieces[::-1])
     seen = codec.hash_raw(group, packed, xxhash.xxh3_128)
     assert seen.digest() == by_file(compression).hash_raw(group, packed, xxhash.xxh3_128).digest()
-    assert seen.digest() == xxhash.xxh3_128_digest(expected)
+    assert seen.digest() == xxhash.xxh3_128_digest(expected.data)
     assert codec.first_difference(group, packed, expected) is None
     expected[-1] ^= 1
     assert codec.first_difference(group, packed, expected) == group.chunks[-1]
@@ -145,7 +145,7 @@ def test_small_images_of_any_kind(compression: Compression, tiled: bool, data: s
 @pytest.mark.parametrize("number", range(IMAGES))
 def test_reference_images(reference_images: Path, number: int) -> None:
     """Every flat part, as it is in the file."""
-    with open_exr(images(reference_images)[number]) as file:
+    with open_exr(str(images(reference_images)[number])) as file:
         for index, table in enumerate(file.parts):
             part, grid = file.header.parts[index], table.grid
             if part.storage.is_deep:
@@ -175,6 +175,17 @@ def damage(packed: bytearray, rng: random.Random) -> bytearray:
     return packed
 
 
+def outcome(
+    codec: LibraryCodec, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw
+) -> tuple[str, int | None] | None:
+    """Decompress, and return the error and its chunk, if any."""
+    try:
+        codec.unpack(group, packed, raw)
+    except CorruptChunk as error:
+        return str(error), error.chunk
+    return None
+
+
 @needs_core
 @pytest.mark.parametrize("kind", ["scan lines", "tiles", "many channels"])
 @pytest.mark.parametrize("compression", [each for each in Compression if each is not Compression.NONE])
@@ -191,17 +202,14 @@ def test_refuses_every_damage_that_openexr_file_refuses(
         index = rng.randrange(len(packed))
         broken[index] = memoryview(damage(bytearray(packed[index]), rng))
         expected = np.full_like(raw, 1)
-        try:
-            by_file(compression).unpack(group, broken, expected)
-        except CorruptChunk as error:
-            with pytest.raises(NotDecompressed):
-                through_core(group, broken, compression)
-            with pytest.raises(CorruptChunk) as caught:
-                LibraryCodec(compression).unpack(group, broken, raw.copy())
-            assert (str(caught.value), caught.value.chunk) == (str(error), error.chunk)
+        refusal = outcome(by_file(compression), group, broken, expected)
+        if refusal is None:
+            accepted += 1
+            assert through_core(group, broken, compression, fill=2).tobytes() == expected.tobytes()
             continue
-        accepted += 1
-        assert through_core(group, broken, compression, fill=2).tobytes() == expected.tobytes()
+        with pytest.raises(NotDecompressed):
+            through_core(group, broken, compression)
+        assert outcome(LibraryCodec(compression), group, broken, raw.copy()) == refusal
     assert accepted < 60
     assert capfd.readouterr() == ("", "")
 
@@ -389,6 +397,7 @@ def test_signal_handlers_that_raise_are_not_swallowed(monkeypatch: pytest.Monkey
 
     codec, caught = LibraryCodec(Compression.ZIP), 0
     previous = signal.signal(signal.SIGALRM, interrupt)
+    gc.disable()  # hypothesis has a callback in the collector, which loses exceptions
     try:
         for delay in range(1, 400):
             try:
@@ -405,6 +414,7 @@ def test_signal_handlers_that_raise_are_not_swallowed(monkeypatch: pytest.Monkey
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+        gc.enable()
     assert not lost
     assert caught == raised > 100
 
