@@ -97,10 +97,7 @@ class _ChunkInfo(ctypes.Structure):
         ("start_y", ctypes.c_int32),
         ("height", ctypes.c_int32),
         ("width", ctypes.c_int32),
-        ("level_x", ctypes.c_uint8),
-        ("level_y", ctypes.c_uint8),
-        ("type", ctypes.c_uint8),
-        ("compression", ctypes.c_uint8),
+        ("level_type_and_compression", ctypes.c_uint8 * 4),
         ("data_offset", ctypes.c_uint64),
         ("packed_size", ctypes.c_uint64),
         ("unpacked_size", ctypes.c_uint64),
@@ -176,6 +173,7 @@ class Core:
             raise NotDecompressed(name)
 
     def release(self) -> tuple[int, ...]:
+        """Return the release of the library."""
         numbers = [ctypes.c_int() for _ in range(3)]
         self._functions["exr_get_library_version"](*map(ctypes.byref, numbers), None)
         return tuple(number.value for number in numbers)
