@@ -19,7 +19,8 @@ import dataclasses
 import io
 import itertools
 import struct
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any, TypeVar
 
 import numpy as np
@@ -102,8 +103,8 @@ class LibraryCodec:
 
     def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
         """Decompress a group into `raw`."""
-        with contextlib.suppress(NotDecompressed):
-            for _ in self._decompressed(group, packed, raw):
+        with contextlib.suppress(NotDecompressed), closing(self._decompressed(group, packed, raw)) as pieces:
+            for _ in pieces:
                 pass
             return
         self._unpack(group, packed, raw)
@@ -120,8 +121,8 @@ class LibraryCodec:
             CorruptChunk: a chunk can't be decompressed; the error holds its index.
         """
         seen = new_hash()
-        with contextlib.suppress(NotDecompressed):
-            for raw in self._decompressed(group, packed):
+        with contextlib.suppress(NotDecompressed), closing(self._decompressed(group, packed)) as pieces:
+            for raw in pieces:
                 seen.update(raw)
             return seen
         seen = new_hash()
@@ -166,8 +167,8 @@ class LibraryCodec:
         the tiny file, which is less exact than the protocol asks for.
         """
         streams = group.split(raw)
-        with contextlib.suppress(NotDecompressed):
-            for stream, unpacked in zip(streams, self._decompressed(group, packed), strict=True):
+        with contextlib.suppress(NotDecompressed), closing(self._decompressed(group, packed)) as pieces:
+            for stream, unpacked in zip(streams, pieces, strict=True):
                 if not np.array_equal(unpacked, stream.raw):
                     return group.chunks[stream.index]
             return None
@@ -178,8 +179,12 @@ class LibraryCodec:
                 return group.chunks[run[0]]
         return None
 
-    def _decompressed(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw | None = None) -> Iterator[Raw]:
+    def _decompressed(
+        self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw | None = None
+    ) -> Generator[Raw, None, None]:
         """Decompress a group through the C interface.
+
+        Close the generator if it is not used up: it may hold the standard streams (`Captured`).
 
         Args:
             group: the chunks.

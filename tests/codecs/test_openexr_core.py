@@ -419,6 +419,23 @@ def test_signal_handlers_that_raise_are_not_swallowed(monkeypatch: pytest.Monkey
     assert caught == raised > 100
 
 
+@needs_core
+def test_streams_are_back_after_an_error_of_the_caller(capfd: pytest.CaptureFixture[str]) -> None:
+    """JPEG 2000 prints, so standard output is captured while chunks are decompressed."""
+
+    class Full:
+        def update(self, _data: object, /) -> None:
+            raise MemoryError
+
+    group, raw = make_group(SPECS["tiles"], Compression.HTJ2K32, limit=3)
+    packed = pack(group, raw, Compression.HTJ2K32)
+    with pytest.raises(MemoryError) as caught:
+        LibraryCodec(Compression.HTJ2K32).hash_raw(group, packed, Full)
+    print("still here", flush=True)
+    assert caught.value.__traceback__ is not None
+    assert capfd.readouterr().out == "still here\n"
+
+
 def test_does_not_ask_an_openexr_without_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """A frozen program may have no file for the module."""
     bare = SimpleNamespace(OPENEXR_VERSION=OpenEXR.OPENEXR_VERSION, File=OpenEXR.File)
