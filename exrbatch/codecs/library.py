@@ -15,9 +15,7 @@ it fails, for whatever reason, the same group goes the way described above, whic
 """
 
 import contextlib
-import dataclasses
 import io
-import itertools
 import struct
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
@@ -30,13 +28,10 @@ from exrbatch.codecs.capture import Captured
 from exrbatch.codecs.codec import ChunkGroup, Hash, Packed, Raw
 from exrbatch.codecs.openexr_core import Decompressor, Image, NotDecompressed
 from exrbatch.codecs.planes import DTYPES, Plane, Strip, from_planes, same_planes, to_planes
+from exrbatch.codecs.tiny_file import WORDS, as_words, cut, runs, spread, wrap
 from exrbatch.errors import CorruptChunk, UnsupportedFile
-from exrbatch.exr.channel import Channel, PixelType
 from exrbatch.exr.compression import Compression, release_number
-from exrbatch.exr.header import FLAG_LONG_NAMES, FLAG_TILED, MAGIC, parse_header
-from exrbatch.exr.leader import LeaderLayout
-from exrbatch.exr.offset_tables import parse_tables, table_counts
-from exrbatch.exr.part import Attribute, Part
+from exrbatch.exr.part import Part
 
 _BLIND = frozenset((Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP))
 """Compressions that treat chunks as plain bytes, whatever their channels.
@@ -46,10 +41,6 @@ each of them, would take a sixth of the verification time (benchmarks/RESULTS.md
 """
 _JPEG_2000 = frozenset((Compression.HTJ2K256, Compression.HTJ2K32, Compression.LJ2K))
 """Compressions whose decompressor prints messages of its own."""
-_WORDS = Channel("words", PixelType.HALF, 1, 1)
-"""That single channel: the raw bytes as 16-bit samples."""
-
-
 H = TypeVar("H", bound=Hash)
 
 
@@ -87,7 +78,7 @@ class LibraryCodec:
         """
         packed: list[Packed] = [b""] * len(group.chunks)
         streams = group.split(raw)
-        for run in _runs(group):
+        for run in runs(group):
             data = raw if len(run) == len(streams) else np.concatenate([streams[index].raw for index in run])
             strip = self._strip(group, run)
             try:
@@ -135,9 +126,9 @@ class LibraryCodec:
         They are not copied if the library returns them in the order of a file, which is the case if
         the whole group was read as one channel of words.
         """
-        runs = list(_runs(group))
-        if len(runs) == 1 and self._strip(group, runs[0]).part.channels == (_WORDS,):
-            plane = self._unpack_run(group, runs[0], packed)[_WORDS.name]
+        all_runs = list(runs(group))
+        if len(all_runs) == 1 and self._strip(group, all_runs[0]).part.channels == (WORDS,):
+            plane = self._unpack_run(group, all_runs[0], packed)[WORDS.name]
             return np.ascontiguousarray(plane).view(np.uint8).reshape(-1)
         raw = np.empty(group.raw_size, np.uint8)
         self._unpack(group, packed, raw)
@@ -146,7 +137,7 @@ class LibraryCodec:
     def _unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
         """Decompress a group into `raw` with `OpenEXR.File`."""
         streams = group.split(raw)
-        for run in _runs(group):
+        for run in runs(group):
             planes = self._unpack_run(group, run, packed)
             strip = self._strip(group, run)
             if len(run) == len(streams):
@@ -162,9 +153,8 @@ class LibraryCodec:
     def first_difference(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> int | None:
         """Decompress a group and compare it.
 
-        Return None if all samples are equal. Otherwise return a chunk that is not later than the
-        first in which samples differ. If `OpenEXR.File` decompresses, that is the first chunk of
-        the tiny file, which is less exact than the protocol asks for.
+        Return None if all samples are equal. Otherwise return the first chunk that differs; if
+        `OpenEXR.File` decompresses, the first one of its tiny file, which is less exact.
         """
         streams = group.split(raw)
         with contextlib.suppress(NotDecompressed), closing(self._decompressed(group, packed)) as pieces:
@@ -172,7 +162,7 @@ class LibraryCodec:
                 if not np.array_equal(unpacked, stream.raw):
                     return group.chunks[stream.index]
             return None
-        for run in _runs(group):
+        for run in runs(group):
             data = raw if len(run) == len(streams) else np.concatenate([streams[index].raw for index in run])
             planes = self._unpack_run(group, run, packed)
             if not same_planes(self._strip(group, run), planes, data, self._lossy_channels):
@@ -219,11 +209,10 @@ class LibraryCodec:
 
     def _image(self, part: Part, width: int, height: int) -> Image:
         """Describe an image of the C interface: a part with scan lines, or a single tile."""
-        is_tiled = part.tiles is not None
+        channels = part.channels
         if self._treats_as_words(part):
-            width = width * part.bytes_per_pixel // _WORDS.pixel_type.size
-            return Image((_WORDS,), self._compression, width, height, is_tiled)
-        return Image(part.channels, self._compression, width, height, is_tiled)
+            channels, width = (WORDS,), width * part.bytes_per_pixel // WORDS.pixel_type.size
+        return Image(channels, self._compression, width, height, is_tiled=part.tiles is not None)
 
     def _treats_as_words(self, part: Part) -> bool:
         return self._compression in _BLIND and not self._lossy_channels and not part.is_subsampled
@@ -239,7 +228,7 @@ class LibraryCodec:
         lines = int(grid.heights[[group.chunks[index] for index in run]].sum())
         width = int(grid.widths[group.chunks[run[0]]])
         if self._treats_as_words(part):
-            return Strip(_as_words(part), width * part.bytes_per_pixel // _WORDS.pixel_type.size, lines)
+            return Strip(as_words(part), width * part.bytes_per_pixel // WORDS.pixel_type.size, lines)
         return Strip(part, width, lines)
 
     def _unpack_run(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> dict[str, Plane]:
@@ -251,7 +240,7 @@ class LibraryCodec:
 
     def _read(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> dict[str, Plane]:
         strip = self._strip(group, run)
-        data = _wrap(strip, group, run, packed, self._compression)
+        data = wrap(strip, group, run, packed, self._compression)
         with _caught() as caught:
             parts = _library().File(io.BytesIO(data), separate_channels=True).parts
         if len(parts) != 1:
@@ -302,26 +291,6 @@ def _library() -> Any:
     return OpenEXR
 
 
-def _runs(group: ChunkGroup) -> Iterator[list[int]]:
-    """Split a group into runs, each of which can be one tiny file.
-
-    Yields:
-        indices into `group.chunks`: consecutive scan line chunks, or tiles of equal size.
-    """
-    indices = range(len(group.chunks))
-    if group.part.tiles is None:
-        # Among consecutive chunks, the chunk number minus its position in the group is constant.
-        for _, run in itertools.groupby(indices, key=lambda index: group.chunks[index] - index):
-            yield list(run)
-        return
-    grid = group.grid
-    sizes = {
-        index: (int(grid.widths[group.chunks[index]]), int(grid.heights[group.chunks[index]])) for index in indices
-    }
-    for size in dict.fromkeys(sizes.values()):
-        yield [index for index in indices if sizes[index] == size]
-
-
 def _places(group: ChunkGroup) -> Iterator[tuple[int, int, int]]:
     """Yield width and height of the image that each chunk belongs to, and the chunk's first line.
 
@@ -332,55 +301,6 @@ def _places(group: ChunkGroup) -> Iterator[tuple[int, int, int]]:
         return zip(grid.widths[chunks].tolist(), grid.heights[chunks].tolist(), [0] * len(chunks), strict=True)
     lines = grid.coordinates[chunks, 0] - np.int64(window.y_min)
     return ((window.width, window.height, line) for line in lines.tolist())
-
-
-def _as_words(part: Part) -> Part:
-    """Return a copy of a part whose only channel is `_WORDS`; its raw bytes stay the same."""
-    value = _WORDS.name.encode() + struct.pack("<xiB3xiix", _WORDS.pixel_type, 0, 1, 1)
-    return dataclasses.replace(part, channels=(_WORDS,), attributes=(Attribute("channels", "chlist", 0, value),))
-
-
-def _wrap(
-    strip: Strip, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview], compression: Compression
-) -> bytes:
-    """Return a tiny file that holds the compressed chunks of a run, for the library to read."""
-    part = strip.part
-    channels = part.find("channels")
-    assert channels is not None, "parse_header refuses a part without it"
-    window = struct.pack("<4i", 0, 0, strip.width - 1, strip.lines - 1)
-    attributes = [
-        ("channels", "chlist", channels.value),
-        ("compression", "compression", bytes([compression])),
-        ("dataWindow", "box2i", window),
-        ("displayWindow", "box2i", window),
-        ("lineOrder", "lineOrder", b"\0"),
-        ("pixelAspectRatio", "float", struct.pack("<f", 1)),
-        ("screenWindowCenter", "v2f", bytes(8)),
-        ("screenWindowWidth", "float", struct.pack("<f", 1)),
-    ]
-    height = int(group.grid.heights[group.chunks[run[0]]])
-    if part.tiles:
-        attributes.append(("tiles", "tiledesc", struct.pack("<IIB", strip.width, height, 0)))
-    flags = 2 | (FLAG_TILED if part.tiles else 0)
-    flags |= (
-        FLAG_LONG_NAMES
-        if any(len(channel.name.encode("utf-8", "surrogateescape")) > 31 for channel in part.channels)
-        else 0
-    )
-    header = MAGIC + struct.pack("<I", flags)
-    for name, kind, value in attributes:
-        header += name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
-    header += b"\0"
-    leader = LeaderLayout.of(part, is_multi_part=False)
-    offset = len(header) + 8 * len(run)
-    table: list[bytes] = []
-    body: list[Packed] = []
-    for place, index in enumerate(run):
-        coordinates = [0, place, 0, 0] if part.tiles else [place * height]
-        table.append(struct.pack("<Q", offset))
-        body += [leader.pack(coordinates, (len(packed[index]),)), packed[index]]
-        offset += leader.size + len(packed[index])
-    return b"".join([header, *table, *body])
 
 
 def _write(
@@ -408,35 +328,12 @@ def _write(
         plane = planes[channel.name]
         x, y = channel.x_sampling, channel.y_sampling
         if (x, y) != (1, 1):
-            plane = _spread(plane, (strip.lines, strip.width))
+            plane = spread(plane, (strip.lines, strip.width))
         channels[channel.name] = library.Channel(channel.name, plane, x, y, channel.is_perceptually_linear)
     stream = io.BytesIO()
     with library.File(header, channels) as file:
         file.write(stream)
-    return _cut(stream.getvalue())
-
-
-def _spread(plane: Plane, shape: tuple[int, int]) -> Plane:
-    """Put the samples of a subsampled channel at the beginning of an array of the full size.
-
-    OpenEXR's Python module accepts no other shape.
-    """
-    full = np.zeros(shape, plane.dtype)
-    full.ravel()[: plane.size] = plane.ravel()
-    return full
-
-
-def _cut(data: bytes) -> list[bytes]:
-    """Return the payloads of the chunks of a tiny file, in offset table order."""
-    header = parse_header(data, len(data))
-    counts = table_counts(header, len(data))
-    start = len(header.raw)
-    (table,) = parse_tables(header, counts, data[start : start + 8 * sum(counts)], len(data))
-    payloads = []
-    for chunk, (offset, extent) in enumerate(zip(table.offsets.tolist(), table.extents.tolist(), strict=True)):
-        table.check_leader(chunk, data, offset)
-        payloads.append(data[offset + table.leader.size : offset + extent])
-    return payloads
+    return cut(stream.getvalue())
 
 
 @contextlib.contextmanager
