@@ -9,28 +9,29 @@ If the library can't decode a part, it raises no exception: it prints a warning 
 out. It does the same if it runs out of memory. Therefore every result is checked: it must have one
 part, with the expected channels, shapes and types. The printed warning is captured and becomes the
 reason of the error.
+
+Where the C interface of the library can be used (`openexr_core`), it decompresses groups faster. If
+it fails, for whatever reason, the same group goes the way described above, which decides.
 """
 
 import contextlib
-import dataclasses
 import io
-import itertools
 import struct
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing
+from typing import Any, TypeVar
 
 import numpy as np
 
+from exrbatch.codecs import openexr_core
 from exrbatch.codecs.capture import Captured
-from exrbatch.codecs.codec import ChunkGroup, Packed, Raw
+from exrbatch.codecs.codec import ChunkGroup, Hash, Packed, Raw
+from exrbatch.codecs.openexr_core import Decompressor, Image, NotDecompressed
 from exrbatch.codecs.planes import DTYPES, Plane, Strip, from_planes, same_planes, to_planes
+from exrbatch.codecs.tiny_file import WORDS, as_words, cut, runs, spread, wrap
 from exrbatch.errors import CorruptChunk, UnsupportedFile
-from exrbatch.exr.channel import Channel, PixelType
 from exrbatch.exr.compression import Compression, release_number
-from exrbatch.exr.header import FLAG_LONG_NAMES, FLAG_TILED, MAGIC, parse_header
-from exrbatch.exr.leader import LeaderLayout
-from exrbatch.exr.offset_tables import parse_tables, table_counts
-from exrbatch.exr.part import Attribute, Part
+from exrbatch.exr.part import Part
 
 _BLIND = frozenset((Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP))
 """Compressions that treat chunks as plain bytes, whatever their channels.
@@ -38,8 +39,9 @@ _BLIND = frozenset((Compression.NONE, Compression.RLE, Compression.ZIPS, Compres
 For these, the tiny file has a single channel. Distributing the bytes to 24 channels, and comparing
 each of them, would take a sixth of the verification time (benchmarks/RESULTS.md).
 """
-_WORDS = Channel("words", PixelType.HALF, 1, 1)
-"""That single channel: the raw bytes as 16-bit samples."""
+_JPEG_2000 = frozenset((Compression.HTJ2K256, Compression.HTJ2K32, Compression.LJ2K))
+"""Compressions whose decompressor prints messages of its own."""
+H = TypeVar("H", bound=Hash)
 
 
 class LibraryCodec:
@@ -63,6 +65,8 @@ class LibraryCodec:
         check_release(compression)
         self._compression = compression
         self._lossy_channels = lossy_channels
+        self._core = openexr_core.find_core(getattr(_library(), "__file__", ""), _library().OPENEXR_VERSION)
+        self._buffer = np.empty(0, np.uint8)
 
     def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:
         """Compress a group.
@@ -74,7 +78,7 @@ class LibraryCodec:
         """
         packed: list[Packed] = [b""] * len(group.chunks)
         streams = group.split(raw)
-        for run in _runs(group):
+        for run in runs(group):
             data = raw if len(run) == len(streams) else np.concatenate([streams[index].raw for index in run])
             strip = self._strip(group, run)
             try:
@@ -90,8 +94,50 @@ class LibraryCodec:
 
     def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
         """Decompress a group into `raw`."""
+        with contextlib.suppress(NotDecompressed), closing(self._decompressed(group, packed, raw)) as pieces:
+            for _ in pieces:
+                pass
+            return
+        self._unpack(group, packed, raw)
+
+    def hash_raw(self, group: ChunkGroup, packed: Sequence[memoryview], new_hash: Callable[[], H]) -> H:
+        """Decompress a group and return a hash of its raw bytes.
+
+        Args:
+            group: the chunks.
+            packed: their compressed bytes.
+            new_hash: makes an empty hash.
+
+        Raises:
+            CorruptChunk: a chunk can't be decompressed; the error holds its index.
+        """
+        seen = new_hash()
+        with contextlib.suppress(NotDecompressed), closing(self._decompressed(group, packed)) as pieces:
+            for raw in pieces:
+                seen.update(raw)
+            return seen
+        seen = new_hash()
+        seen.update(self._unpacked(group, packed))
+        return seen
+
+    def _unpacked(self, group: ChunkGroup, packed: Sequence[memoryview]) -> Raw:
+        """Decompress a group with `OpenEXR.File` and return its raw bytes.
+
+        They are not copied if the library returns them in the order of a file, which is the case if
+        the whole group was read as one channel of words.
+        """
+        all_runs = list(runs(group))
+        if len(all_runs) == 1 and self._strip(group, all_runs[0]).part.channels == (WORDS,):
+            plane = self._unpack_run(group, all_runs[0], packed)[WORDS.name]
+            return np.ascontiguousarray(plane).view(np.uint8).reshape(-1)
+        raw = np.empty(group.raw_size, np.uint8)
+        self._unpack(group, packed, raw)
+        return raw
+
+    def _unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
+        """Decompress a group into `raw` with `OpenEXR.File`."""
         streams = group.split(raw)
-        for run in _runs(group):
+        for run in runs(group):
             planes = self._unpack_run(group, run, packed)
             strip = self._strip(group, run)
             if len(run) == len(streams):
@@ -104,33 +150,72 @@ class LibraryCodec:
             ):
                 streams[index].raw[:] = piece
 
-    def unpacked(self, group: ChunkGroup, packed: Sequence[memoryview]) -> Raw:
-        """Decompress a group and return its raw bytes.
-
-        They are not copied if the library returns them in the order of a file, which is the case if
-        the whole group was read as one channel of words.
-        """
-        runs = list(_runs(group))
-        if len(runs) == 1 and self._strip(group, runs[0]).part.channels == (_WORDS,):
-            plane = self._unpack_run(group, runs[0], packed)[_WORDS.name]
-            return np.ascontiguousarray(plane).view(np.uint8).reshape(-1)
-        raw = np.empty(group.raw_size, np.uint8)
-        self.unpack(group, packed, raw)
-        return raw
-
     def first_difference(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> int | None:
-        """Decompress a group and compare it channel by channel.
+        """Decompress a group and compare it.
 
-        Return None if all samples are equal. Otherwise return the first chunk of the tiny file in
-        which samples differ, which is less exact than the protocol asks for.
+        Return None if all samples are equal. Otherwise return the first chunk that differs; if
+        `OpenEXR.File` decompresses, the first one of its tiny file, which is less exact.
         """
         streams = group.split(raw)
-        for run in _runs(group):
+        with contextlib.suppress(NotDecompressed), closing(self._decompressed(group, packed)) as pieces:
+            for stream, unpacked in zip(streams, pieces, strict=True):
+                if not np.array_equal(unpacked, stream.raw):
+                    return group.chunks[stream.index]
+            return None
+        for run in runs(group):
             data = raw if len(run) == len(streams) else np.concatenate([streams[index].raw for index in run])
             planes = self._unpack_run(group, run, packed)
             if not same_planes(self._strip(group, run), planes, data, self._lossy_channels):
                 return group.chunks[run[0]]
         return None
+
+    def _decompressed(
+        self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw | None = None
+    ) -> Generator[Raw, None, None]:
+        """Decompress a group through the C interface.
+
+        Close the generator if it is not used up: it may hold the standard streams (`Captured`).
+
+        Args:
+            group: the chunks.
+            packed: their compressed bytes.
+            raw: filled with the raw bytes of the group; if None, a buffer for one chunk is used.
+
+        Yields:
+            the raw bytes of each chunk, valid until the next one.
+
+        Raises:
+            NotDecompressed: nothing is known about the group.
+        """
+        if self._core is None or self._lossy_channels:
+            raise NotDecompressed("no C interface")
+        if raw is None and len(self._buffer) < max(group.sizes):
+            self._buffer = np.empty(max(group.sizes), np.uint8)
+        start = 0
+        with contextlib.ExitStack() as stack:
+            if self._compression in _JPEG_2000:
+                stack.enter_context(Captured())
+            decompressors: dict[tuple[int, int], Decompressor] = {}
+            for (width, height, line), data, size in zip(_places(group), packed, group.sizes, strict=True):
+                decompressor = decompressors.get((width, height))
+                if decompressor is None:
+                    image = self._image(group.part, width, height)
+                    decompressor = stack.enter_context(Decompressor(self._core, image))
+                    decompressors[width, height] = decompressor
+                target = self._buffer[:size] if raw is None else raw[start : start + size]
+                decompressor.decompress(line, data, target)
+                yield target
+                start += size
+
+    def _image(self, part: Part, width: int, height: int) -> Image:
+        """Describe an image of the C interface: a part with scan lines, or a single tile."""
+        channels = part.channels
+        if self._treats_as_words(part):
+            channels, width = (WORDS,), width * part.bytes_per_pixel // WORDS.pixel_type.size
+        return Image(channels, self._compression, width, height, is_tiled=part.tiles is not None)
+
+    def _treats_as_words(self, part: Part) -> bool:
+        return self._compression in _BLIND and not self._lossy_channels and not part.is_subsampled
 
     def _strip(self, group: ChunkGroup, run: Sequence[int]) -> Strip:
         """Return the image of the tiny file: the lines of a run, or a column of tiles.
@@ -142,9 +227,8 @@ class LibraryCodec:
         grid, part = group.grid, group.part
         lines = int(grid.heights[[group.chunks[index] for index in run]].sum())
         width = int(grid.widths[group.chunks[run[0]]])
-        is_blind = self._compression in _BLIND and not self._lossy_channels
-        if is_blind and not part.is_subsampled:
-            return Strip(_as_words(part), width * part.bytes_per_pixel // _WORDS.pixel_type.size, lines)
+        if self._treats_as_words(part):
+            return Strip(as_words(part), width * part.bytes_per_pixel // WORDS.pixel_type.size, lines)
         return Strip(part, width, lines)
 
     def _unpack_run(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> dict[str, Plane]:
@@ -156,7 +240,7 @@ class LibraryCodec:
 
     def _read(self, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview]) -> dict[str, Plane]:
         strip = self._strip(group, run)
-        data = _wrap(strip, group, run, packed, self._compression)
+        data = wrap(strip, group, run, packed, self._compression)
         with _caught() as caught:
             parts = _library().File(io.BytesIO(data), separate_channels=True).parts
         if len(parts) != 1:
@@ -207,73 +291,16 @@ def _library() -> Any:
     return OpenEXR
 
 
-def _runs(group: ChunkGroup) -> Iterator[list[int]]:
-    """Split a group into runs, each of which can be one tiny file.
+def _places(group: ChunkGroup) -> Iterator[tuple[int, int, int]]:
+    """Yield width and height of the image that each chunk belongs to, and the chunk's first line.
 
-    Yields:
-        indices into `group.chunks`: consecutive scan line chunks, or tiles of equal size.
+    A tile is an image of its own, because its content does not depend on its position.
     """
-    indices = range(len(group.chunks))
-    if group.part.tiles is None:
-        # Among consecutive chunks, the chunk number minus its position in the group is constant.
-        for _, run in itertools.groupby(indices, key=lambda index: group.chunks[index] - index):
-            yield list(run)
-        return
-    grid = group.grid
-    sizes = {
-        index: (int(grid.widths[group.chunks[index]]), int(grid.heights[group.chunks[index]])) for index in indices
-    }
-    for size in dict.fromkeys(sizes.values()):
-        yield [index for index in indices if sizes[index] == size]
-
-
-def _as_words(part: Part) -> Part:
-    """Return a copy of a part whose only channel is `_WORDS`; its raw bytes stay the same."""
-    value = _WORDS.name.encode() + struct.pack("<xiB3xiix", _WORDS.pixel_type, 0, 1, 1)
-    return dataclasses.replace(part, channels=(_WORDS,), attributes=(Attribute("channels", "chlist", 0, value),))
-
-
-def _wrap(
-    strip: Strip, group: ChunkGroup, run: Sequence[int], packed: Sequence[memoryview], compression: Compression
-) -> bytes:
-    """Return a tiny file that holds the compressed chunks of a run, for the library to read."""
-    part = strip.part
-    channels = part.find("channels")
-    assert channels is not None, "parse_header refuses a part without it"
-    window = struct.pack("<4i", 0, 0, strip.width - 1, strip.lines - 1)
-    attributes = [
-        ("channels", "chlist", channels.value),
-        ("compression", "compression", bytes([compression])),
-        ("dataWindow", "box2i", window),
-        ("displayWindow", "box2i", window),
-        ("lineOrder", "lineOrder", b"\0"),
-        ("pixelAspectRatio", "float", struct.pack("<f", 1)),
-        ("screenWindowCenter", "v2f", bytes(8)),
-        ("screenWindowWidth", "float", struct.pack("<f", 1)),
-    ]
-    height = int(group.grid.heights[group.chunks[run[0]]])
-    if part.tiles:
-        attributes.append(("tiles", "tiledesc", struct.pack("<IIB", strip.width, height, 0)))
-    flags = 2 | (FLAG_TILED if part.tiles else 0)
-    flags |= (
-        FLAG_LONG_NAMES
-        if any(len(channel.name.encode("utf-8", "surrogateescape")) > 31 for channel in part.channels)
-        else 0
-    )
-    header = MAGIC + struct.pack("<I", flags)
-    for name, kind, value in attributes:
-        header += name.encode() + b"\0" + kind.encode() + b"\0" + struct.pack("<i", len(value)) + value
-    header += b"\0"
-    leader = LeaderLayout.of(part, is_multi_part=False)
-    offset = len(header) + 8 * len(run)
-    table: list[bytes] = []
-    body: list[Packed] = []
-    for place, index in enumerate(run):
-        coordinates = [0, place, 0, 0] if part.tiles else [place * height]
-        table.append(struct.pack("<Q", offset))
-        body += [leader.pack(coordinates, (len(packed[index]),)), packed[index]]
-        offset += leader.size + len(packed[index])
-    return b"".join([header, *table, *body])
+    grid, window, chunks = group.grid, group.part.data_window, list(group.chunks)
+    if group.part.tiles is not None:
+        return zip(grid.widths[chunks].tolist(), grid.heights[chunks].tolist(), [0] * len(chunks), strict=True)
+    lines = grid.coordinates[chunks, 0] - np.int64(window.y_min)
+    return ((window.width, window.height, line) for line in lines.tolist())
 
 
 def _write(
@@ -301,35 +328,12 @@ def _write(
         plane = planes[channel.name]
         x, y = channel.x_sampling, channel.y_sampling
         if (x, y) != (1, 1):
-            plane = _spread(plane, (strip.lines, strip.width))
+            plane = spread(plane, (strip.lines, strip.width))
         channels[channel.name] = library.Channel(channel.name, plane, x, y, channel.is_perceptually_linear)
     stream = io.BytesIO()
     with library.File(header, channels) as file:
         file.write(stream)
-    return _cut(stream.getvalue())
-
-
-def _spread(plane: Plane, shape: tuple[int, int]) -> Plane:
-    """Put the samples of a subsampled channel at the beginning of an array of the full size.
-
-    OpenEXR's Python module accepts no other shape.
-    """
-    full = np.zeros(shape, plane.dtype)
-    full.ravel()[: plane.size] = plane.ravel()
-    return full
-
-
-def _cut(data: bytes) -> list[bytes]:
-    """Return the payloads of the chunks of a tiny file, in offset table order."""
-    header = parse_header(data, len(data))
-    counts = table_counts(header, len(data))
-    start = len(header.raw)
-    (table,) = parse_tables(header, counts, data[start : start + 8 * sum(counts)], len(data))
-    payloads = []
-    for chunk, (offset, extent) in enumerate(zip(table.offsets.tolist(), table.extents.tolist(), strict=True)):
-        table.check_leader(chunk, data, offset)
-        payloads.append(data[offset + table.leader.size : offset + extent])
-    return payloads
+    return cut(stream.getvalue())
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from exrbatch.exr.part import Attribute, Part
 from exrbatch.exr.payloads import PayloadReader
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.recompression.choices import Verify
-from exrbatch.recompression.digests import Digests, digest, digest_of_contents
+from exrbatch.recompression.digests import Digests, digest_by_library, digest_of_contents
 from exrbatch.recompression.first_difference import first_different_pixel
 from exrbatch.recompression.lanes import Lanes, Walk
 from exrbatch.recompression.raw_reader import RawReader, packed_streams
@@ -233,7 +233,7 @@ class _Comparer:
                 if isinstance(decoder, StreamCodec):
                     return span, digest_of_contents(decoder, group, packed) == known
                 assert isinstance(decoder, LibraryCodec), "all other codecs work stream by stream"
-                return span, digest(decoder.unpacked(group, packed)) == known
+                return span, digest_by_library(decoder, group, packed) == known
         raw = self._raw.read(span.part, span.source)
         group = target_group(span, self._grids[span.part], raw)
         with blamed_on_the_copy(self._name):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import xxhash
 
 from exrbatch.codecs.codec import ChunkGroup, Codec, Packed, Raw, StreamCodec
+from exrbatch.codecs.library import LibraryCodec
 
 
 def digest(raw: Raw) -> bytes:
@@ -15,6 +16,15 @@ def digest(raw: Raw) -> bytes:
     more likely.
     """
     return xxhash.xxh3_128_digest(raw.data)
+
+
+def digest_by_library(codec: LibraryCodec, group: ChunkGroup, packed: Sequence[memoryview]) -> bytes:
+    """Let the OpenEXR library decompress a group, and return the digest of its raw bytes.
+
+    Raises:
+        CorruptChunk: a chunk can't be decompressed; the error holds its index.
+    """
+    return codec.hash_raw(group, packed, xxhash.xxh3_128).digest()
 
 
 def pack_with_digest(codec: StreamCodec, group: ChunkGroup, raw: Raw) -> tuple[list[Packed], bytes]:
