@@ -11,11 +11,13 @@ import pytest
 
 from exrbatch import Status, recompress
 from exrbatch.batch.neighbours import Neighbours
-from exrbatch.jobs import recompress_steps
+from exrbatch.recompression.verification import verify
 from exrbatch.replacing import temp_files
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
 
+VERIFY = "exrbatch.jobs.recompress_steps.verify"
+"""The name by which a recompression calls `verify`."""
 DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
 
 
@@ -56,14 +58,13 @@ def test_a_file_that_another_run_finishes_meanwhile_is_done(
     frame = tmp_path / "1.exr"
     frame.write_bytes(DATA)
     target = None if output is None else tmp_path / output
-    verify = recompress_steps.verify
 
     def overtaken(*arguments: object, **options: object) -> None:
-        monkeypatch.setattr(recompress_steps, "verify", verify)
+        monkeypatch.setattr(VERIFY, verify)
         assert recompress(frame, output=target).status is Status.RECOMPRESSED
         verify(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(recompress_steps, "verify", overtaken)
+    monkeypatch.setattr(VERIFY, overtaken)
     report = recompress(frame, output=target)
     assert (report.status, report.reason_code) == (Status.ALREADY, "done_meanwhile")
     assert report.compressions_after == ("ZIP",)
@@ -74,14 +75,13 @@ def test_a_file_that_another_run_finishes_meanwhile_is_done(
 def test_a_file_that_becomes_another_one_meanwhile_is_not_done(
     other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A render wrote it again, or another run gave it another compression: it is skipped as changed."""
+    """A render wrote it again, or another run gave it another compression. It has changed."""
     frame = tmp_path / "1.exr"
     frame.write_bytes(DATA)
     newer = build([PartSpec(window=(0, 0, 63, 63), noise=0.05, seed=1)])
-    verify = recompress_steps.verify
 
     def overtaken(*arguments: object, **options: object) -> None:
-        monkeypatch.setattr(recompress_steps, "verify", verify)
+        monkeypatch.setattr(VERIFY, verify)
         if other == "zips":
             assert recompress(frame, "zips").status is Status.RECOMPRESSED
         else:
@@ -89,7 +89,7 @@ def test_a_file_that_becomes_another_one_meanwhile_is_not_done(
             (tmp_path / "new").rename(frame)
         verify(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(recompress_steps, "verify", overtaken)
+    monkeypatch.setattr(VERIFY, overtaken)
     report = recompress(frame)
     assert (report.status, report.reason_code) == (Status.SKIPPED, "changed")
     assert explode(frame.read_bytes())[0].raw == explode(newer if other == "none" else DATA)[0].raw
