@@ -144,8 +144,8 @@ class Snapshot:
 class Dashboard:
     """The live display of a run.
 
-    rich redraws it a few times a second, on a thread of its own. Rows of workers are left out if
-    the terminal is too short for all. Failures and notices always stay.
+    rich redraws it a few times a second, on a thread of its own. If the terminal is too short, rows
+    of workers are left out first, then the numbers. Failures and notices stay.
     """
 
     def __init__(self, run: Run, report: BatchReport) -> None:
@@ -171,13 +171,17 @@ class Dashboard:
     def _frame(self, now: Snapshot, console: Console, options: ConsoleOptions) -> RenderableType:
         width = options.max_width - 2  # the terminal echoes ^C after the last line; the frame needs room for it
         inside = width - 4
-        above = [*_notices(now), *_overall(now, inside), _numbers(now, self._machine)]
+        above = [*_notices(now), *_overall(now, inside)]
+        numbers: list[RenderableType] = [_numbers(now, self._machine if inside >= NARROW else None)]
         below = _failures(now.failures, inside)
-        room = console.height - BORDERS - _height(console, [*above, *below], inside)
-        blanks = 1 + bool(now.running) + bool(below)
+        room = console.height - BORDERS - _height(console, [*above, *numbers, *below], inside)
+        if room < 1:
+            room += _height(console, numbers, inside)
+            numbers = []
+        blanks = bool(numbers) + bool(now.running) + bool(below)
         is_airy = room >= blanks + min(len(now.running), ROWS_BEFORE_AIR)
         rows = _workers(now.running, inside, room - blanks if is_airy else room)
-        parts = [group for group in (above[:-1], above[-1:], rows, below) if group]
+        parts = [group for group in (above, numbers, rows, below) if group]
         between = [Text("")] if is_airy else []
         lines = [each for part in parts for each in [*between, *part]]
         title = Text(f"exrbatch: {safe_text(now.title)}, {format_count(now.jobs, 'worker')}")
@@ -228,7 +232,7 @@ def _line(bar: ProgressBar, *texts: Text) -> RenderableType:
     return line
 
 
-def _numbers(now: Snapshot, machine: "_Machine") -> RenderableType:
+def _numbers(now: Snapshot, machine: "_Machine | None") -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
@@ -247,13 +251,15 @@ def _numbers(now: Snapshot, machine: "_Machine") -> RenderableType:
     rate = now.reached_size / seconds
     speed = f"{now.files / seconds:.1f} files/s · {format_size(rate)}/s · {format_duration(now.seconds)} elapsed"
     grid.add_row("speed", speed)
-    grid.add_row("machine", machine.look())
+    if machine is not None:
+        grid.add_row("machine", machine.look())
     return grid
 
 
 def _workers(running: Sequence[Running], width: int, room: int) -> list[RenderableType]:
     """Draw a row for each worker, or for as many as fit into `room` lines."""
-    room = max(1, room)
+    if room < 1:
+        return []
     shown = running if len(running) <= room else running[: room - 1]
     is_narrow = width < NARROW
     bar_width = 6 if is_narrow else max(8, min(30, width // 5))

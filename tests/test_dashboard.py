@@ -64,8 +64,10 @@ def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return run, report  # fmt: skip
 
 
-def drawn(renderable: object, width: int) -> list[str]:
-    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, legacy_windows=False)
+def drawn(renderable: object, width: int, height: int = 50) -> list[str]:
+    console = Console(
+        file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None, legacy_windows=False
+    )
     console.print(renderable)
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
 
@@ -86,6 +88,44 @@ def test_frame_fits_the_terminal_and_shows_the_totals(state: tuple[Run, BatchRep
         assert "beauty.1001.exr" in text
         assert r"/show/[red]\n.exr" in text
         assert r"a[/b]\xff.exr: part 0, chunk 3: cut" in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("height", [12, 24, 50])
+def test_frame_fits_short_terminals_with_many_workers(
+    state: tuple[Run, BatchReport], monkeypatch: pytest.MonkeyPatch, width: int, height: int
+) -> None:
+    """The notice is at the top, failures stay, and the bar and the frame numbers can be read."""
+    run, report = state
+    frames = [Candidate(f"/show/ab010_beauty_v003.{1001 + index}.exr", 50_000_000) for index in range(24)]
+    monkeypatch.setattr(run, "running", lambda: [Running(i, frame, 0.5, 1.0) for i, frame in enumerate(frames)])
+    run.stop.signal_number = 2
+    lines = drawn(Dashboard(run, report), width, height)
+    text = "\n".join(lines)
+    assert len(lines) < height, text
+    assert {len(line) for line in lines} == {width - 2}, text
+    assert "finishing files in progress" in lines[1]
+    assert any("━━━" in line and "46 %" in line for line in lines[2:4]), text
+    assert r"failed " in text
+    assert "dashboard off" not in text
+    if height > 12:
+        assert "beauty_v003.1001.exr" in text or "uty_v003.1001.exr" in text
+    shown = sum("_v003." in line for line in lines)
+    assert shown == 24 or height <= 24
+    assert shown == 24 or not shown or f"and {24 - shown} more workers" in text
+
+
+def test_a_comparison_shows_what_is_equal_and_different(tmp_path: Path) -> None:
+    """It has nothing to recompress or to save (issue 17)."""
+    run, report = Run([str(tmp_path)], Options(jobs=1)), BatchReport(Clock(), rules=CompareRules())
+    report.add(FileReport(path="a.exr", status=Status.EQUAL, size_before=1000))
+    report.add(FileReport(path="b.exr", status=Status.DIFFERENT, reason="part 0, chunk 1", size_before=1000))
+    text = "\n".join(drawn(Dashboard(run, report), 100))
+    assert "1 equal · 1 different · 0 failed" in text
+    assert "recompressed ·" not in text
+    assert "saved" not in text
+    assert "different b.exr: part 0, chunk 1" in text
+    assert "saved" not in plain_line(Snapshot.of(run, report))
 
 
 def test_an_error_in_the_dashboard_does_not_stop_the_run(
