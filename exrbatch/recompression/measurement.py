@@ -44,7 +44,7 @@ class Measurement:
         unpack_seconds: wall time of decompressing, in seconds.
         cpu_seconds: CPU time of compressing and of an automatic choice, in seconds.
         choice_seconds: wall time of an automatic choice, in seconds.
-        first_seconds: wall time of the call that loads code and makes buffers, in seconds.
+        first_seconds: wall time of the calls that load code and make buffers, in seconds.
         other_seconds: wall time of everything else, in seconds: reading the source, comparing.
         errors: how much each channel changed, if the compression is lossy.
         peak_memory: peak resident memory of the worker in bytes; 0 if it can't be determined.

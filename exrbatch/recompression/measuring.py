@@ -22,9 +22,8 @@ from exrbatch.recompression.spans import Span, cut_spans
 from exrbatch.recompression.targets import Targets
 from exrbatch.recompression.transcode import target_grids, target_group
 
-
 PIECES = 2
-"""Least number of spans that are measured if only pieces of a file are wanted, and it has as many."""
+"""If only pieces of a file are wanted, at least so many spans are measured."""
 
 
 def measure(
