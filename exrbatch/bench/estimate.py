@@ -67,16 +67,17 @@ class MachineCost:
     """What trials cost apart from their files.
 
     Attributes:
-        cores: number of cores that may be used.
+        cores: how many workers' worth of speed many workers have at the same time. It is less than
+            the number of cores if other programs are running.
         start: seconds to start a trial and its first worker, and to end it.
         worker: CPU seconds to start each further worker.
         write: seconds to write a byte to the disk.
         sync: seconds to create and sync a file.
     """
 
-    cores: int
+    cores: float
     start: float = 0.15
-    worker: float = 0.05
+    worker: float = 0.1
     write: float = 0.0
     sync: float = 0.0
 

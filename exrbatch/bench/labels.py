@@ -1,6 +1,5 @@
 """Place the names of points in a plot so that they cover neither each other nor the points."""
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,31 +37,34 @@ class Box:
 
 
 def place_labels(
-    points: Sequence[tuple[float, ...]], sizes: Sequence[tuple[float, float]], bounds: Box, marker: float
+    points: Sequence[tuple[float, ...]],
+    sizes: Sequence[tuple[float, float]],
+    taken: Sequence[Box],
+    bounds: Box,
+    marker: float,
 ) -> list[Box]:
     """Return a rectangle for each name. Names of crowded points may be at some distance.
 
     Args:
         points: x and y of each point.
         sizes: width and height of each name.
+        taken: areas that names should not cover, such as markers.
         bounds: the area in which names should lie.
         marker: width of a marker.
     """
-    half = marker / 2
-    markers = [Box(x - half, y - half, x + half, y + half) for x, y in points]
     placed: list[Box] = []
     for point, size in zip(points, sizes, strict=True):
         costs = [
-            (_cost(box, placed, markers, bounds), number, box)
+            (_cost(box, [*placed, *taken], bounds), number, box)
             for number, box in enumerate(_candidates(point, size, marker))
         ]
         placed.append(min(costs, key=lambda each: each[:2])[2])
     return placed
 
 
-def _cost(box: Box, placed: Sequence[Box], markers: Sequence[Box], bounds: Box) -> float:
+def _cost(box: Box, others: Sequence[Box], bounds: Box) -> float:
     roomy = Box(box.left - GAP, box.bottom - GAP / 2, box.right + GAP, box.top + GAP / 2)
-    return sum(roomy.overlap(other) for other in itertools.chain(placed, markers)) + 2 * box.outside(bounds)
+    return sum(map(roomy.overlap, others)) + 2 * box.outside(bounds)
 
 
 def _candidates(point: tuple[float, ...], size: tuple[float, float], marker: float) -> Iterator[Box]:

@@ -46,6 +46,7 @@ th:first-child, td:first-child { position: sticky; left: 0; background: var(--ba
 tr.best td, tr.best td:first-child { background: var(--best); font-weight: 600 }
 .texts td.text { white-space: normal; overflow-wrap: anywhere }
 figure { margin: 1.5rem 0 } figure svg { display: block; width: 100%; min-width: 46rem; height: auto }
+figure svg text { paint-order: stroke; stroke: var(--back); stroke-width: 3px; stroke-linejoin: round }
 .note { color: var(--soft); max-width: 60rem } details { margin: .5rem 0 } li { overflow-wrap: anywhere }
 """
 

@@ -97,7 +97,8 @@ def size_against_speed(rows: Sequence[Row], speed: str) -> str:
         _fit(axes, "y", [y for _, y, _ in drawn])
         axes.set_xlabel(f"{what} speed in GB/s of raw bytes, one core (further right is faster)")
         axes.set_ylabel("size in % of raw bytes (further down is smaller)")
-        _name(axes, points, [row.name for _, _, row in drawn])
+        bars = [_ends(figure, 1e9) for figure, _, _ in drawn]
+        _name(axes, points, bars, [row.name for _, _, row in drawn])
 
     return _svg(draw, f"Size against {what} speed", has_legend=False)
 
@@ -173,7 +174,7 @@ def _fit(axes: Any, axis: str, values: Sequence[float]) -> None:
     else:
         room = max(high - low, high / 10) * (MARGIN - 1)
         set_limits(low - room, high + room)
-        lines.set_major_locator(MaxNLocator(8))
+        lines.set_major_locator(MaxNLocator(8, steps=[1, 2, 2.5, 5, 10]))
     lines.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
     lines.set_minor_locator(FixedLocator([]))
 
@@ -186,8 +187,17 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
 
 
-def _name(axes: Any, points: Sequence[tuple[float, float]], names: Sequence[str]) -> None:
-    """Write the names beside the points so that they do not cover each other."""
+def _name(
+    axes: Any, points: Sequence[tuple[float, float]], bars: Sequence[tuple[float, float]], names: Sequence[str]
+) -> None:
+    """Write the names beside the points so that they do not cover each other.
+
+    Args:
+        axes: the plot.
+        points: x and y of each point.
+        bars: left and right end of each point's error bar.
+        names: name of each point.
+    """
     figure = axes.figure
     figure.canvas.draw()  # only then the layout is known, and the size of texts
     pixels = [tuple(map(float, axes.transData.transform(point))) for point in points]
@@ -199,8 +209,13 @@ def _name(axes: Any, points: Sequence[tuple[float, float]], names: Sequence[str]
         sizes.append((float(extent.width), float(extent.height)))
     area = axes.get_window_extent()
     scale = figure.dpi / 72
+    half = MARKER * scale / 2
+    taken = []
+    for (x, y), (left, right) in zip(pixels, bars, strict=True):
+        start, end = (float(axes.transData.transform((each, 1.0))[0]) for each in (left, right))
+        taken.append(Box(min(start, x - half), y - half, max(end, x + half), y + half))
     bounds = Box(float(area.x0), float(area.y0), float(area.x1), float(area.y1))
-    for index, box in enumerate(place_labels(pixels, sizes, bounds, MARKER * scale)):
+    for index, box in enumerate(place_labels(pixels, sizes, taken, bounds, MARKER * scale)):
         x, y = pixels[index]
         is_apart = box.distance(x, y) > 1.5 * MARKER * scale
         axes.annotate(
@@ -208,6 +223,8 @@ def _name(axes: Any, points: Sequence[tuple[float, float]], names: Sequence[str]
             points[index],
             xytext=((box.left - x) / scale, (box.bottom - y) / scale),
             textcoords="offset points",
+            horizontalalignment="left",
+            verticalalignment="bottom",
             color=_style(index)[0],
             arrowprops={"arrowstyle": "-", "color": _style(index)[0], "linewidth": 0.6} if is_apart else None,
         )

@@ -4,7 +4,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from exrbatch.batch.options import Options
@@ -19,7 +19,7 @@ from exrbatch.replacing import disk
 
 PIECE_BYTES = 3_000_000
 """Raw bytes of each file that are measured, about."""
-FILES_PER_CLASS = 4
+FILES_PER_CLASS = 3
 """Number of files of each content class of which pieces are measured."""
 WRITTEN, SYNCED = 16_000_000, 3
 """Bytes that are written to find the speed of the disk, and number of small files synced."""
@@ -46,23 +46,47 @@ def probe(
     Raises:
         RunStopped: workers keep dying.
     """
-    chosen = _some_of_each(sample.files)
+    paths = [file.path for file in _some_of_each(sample.files)]
+    contents = {file.path: file.content for file in sample.files}
     costs: dict[tuple[Packing, str], PackingCost] = {}
-    starts = []
+    starts, share = [], 1.0
     for packing in packings:
         said(packing.name)
         began = time.perf_counter()
-        measured: dict[str, list[Measurement]] = {}
-        for report in Run([file.path for file in chosen], _options(packing, permissions)).reports():
-            began += report.seconds
-            if report.measurement is not None:
-                content = next(file.content for file in chosen if file.path == report.path)
-                measured.setdefault(content, []).append(report.measurement)
-        starts.append(time.perf_counter() - began)
-        costs |= {(packing, content): PackingCost.of(found) for content, found in measured.items()}
+        measured = _measured(paths, packing, permissions, jobs=1)
+        taken = time.perf_counter() - began
+        if not starts and (together := min(cores, len(paths))) > 1:
+            share = core_share(measured, _measured(paths, packing, permissions, together))
+        starts.append(max(0.0, taken - sum(each.seconds for each in measured.values())))
+        by_content: dict[str, list[Measurement]] = {}
+        for path, measurement in measured.items():
+            by_content.setdefault(contents[path], []).append(measurement)
+        costs |= {(packing, content): PackingCost.of(found) for content, found in by_content.items()}
+    start = statistics.median(starts)
     write, sync = _disk_seconds(folder)
-    machine = MachineCost(cores=cores, start=statistics.median(starts), write=write, sync=sync)
+    machine = MachineCost(cores=max(1.0, cores * share), start=start, worker=start, write=write, sync=sync)
     return Estimate(sample.files, costs, machine)
+
+
+def _measured(paths: Sequence[str], packing: Packing, permissions: Permissions, jobs: int) -> dict[str, Measurement]:
+    """Measure pieces of files, and return the result of each file that can be measured."""
+    options = Options(rules=measure_rules(packing, permissions, PIECE_BYTES), jobs=jobs)
+    reports = Run(paths, options).reports()
+    return {report.path: report.measurement for report in reports if report.measurement is not None}
+
+
+def core_share(alone: Mapping[str, Measurement], together: Mapping[str, Measurement]) -> float:
+    """Return the fraction of its speed that a worker keeps if others work at the same time.
+
+    Other programs take some of the cores, and the workers share caches and memory.
+
+    Args:
+        alone: measurements by one worker.
+        together: measurements of the same files by several workers at the same time.
+    """
+    both = [path for path in alone if path in together]
+    seconds = sum(together[path].seconds for path in both)
+    return min(1.0, sum(alone[path].seconds for path in both) / seconds) if seconds else 1.0
 
 
 def _some_of_each(files: Sequence[SampleFile]) -> list[SampleFile]:
@@ -75,10 +99,6 @@ def _some_of_each(files: Sequence[SampleFile]) -> list[SampleFile]:
         for count in [min(len(members), FILES_PER_CLASS)]
         for place in range(count)
     ]
-
-
-def _options(packing: Packing, permissions: Permissions) -> Options:
-    return Options(rules=measure_rules(packing, permissions, PIECE_BYTES), jobs=1)
 
 
 def measure_rules(packing: Packing, permissions: Permissions, most_raw: int | None = None) -> MeasureRules:

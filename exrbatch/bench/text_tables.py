@@ -65,8 +65,8 @@ def _best_rate(row: Row) -> str:
 
 
 def rate_text(rate: float) -> str:
-    """Format files per second, with three significant digits if it is small."""
-    return f"{rate:.1f}" if rate >= 10 else f"{rate:.3g}"
+    """Format files per second, with at least three digits."""
+    return f"{rate:.1f}" if rate >= 10 else f"{rate:.2f}" if rate >= 0.1 else f"{rate:.3g}"
 
 
 def all_jobs(rows: Iterable[Row]) -> list[int]:

@@ -61,3 +61,9 @@ class Measurement:
     other_seconds: float = 0.0
     errors: tuple[ChannelError, ...] = ()
     peak_memory: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the whole measurement, in seconds."""
+        counted = self.pack_seconds + self.unpack_seconds + self.other_seconds
+        return counted + self.choice_seconds + self.first_seconds
