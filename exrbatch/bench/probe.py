@@ -49,7 +49,8 @@ def probe(
     paths = [file.path for file in _some_of_each(sample.files)]
     contents = {file.path: file.content for file in sample.files}
     costs: dict[tuple[Packing, str], PackingCost] = {}
-    starts, share = [], 1.0
+    starts: list[float] = []
+    share = 1.0
     for packing in packings:
         said(packing.name)
         began = time.perf_counter()

@@ -69,7 +69,7 @@ def many_packings() -> list[Packing]:
 
 
 def many_results(packings: Sequence[Packing], jobs: Sequence[int] = SEVEN, passes: int = 5) -> Results:
-    """Make the results of a benchmark on 64 cores, in which every figure differs from all others."""
+    """Make the results of a benchmark on 64 cores, in which all sizes and speeds differ."""
     shuffler, trials = random.Random(1), []
     for number in range(passes + 1):
         for place, packing in enumerate(packings):
