@@ -165,7 +165,7 @@ def _fit(axes: Any, axis: str, values: Sequence[float]) -> None:
     """Let the figures fill an axis, and give it ticks with plain numbers."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-    low, high = min(values), max(values)
+    low, high = min(values, default=0.0), max(values, default=1.0)
     set_limits, lines = (axes.set_xlim, axes.xaxis) if axis == "x" else (axes.set_ylim, axes.yaxis)
     if low > 0 and high >= LOG_FROM * low:
         (axes.set_xscale if axis == "x" else axes.set_yscale)("log")

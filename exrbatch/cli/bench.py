@@ -40,7 +40,6 @@ from exrbatch.text import format_duration
 
 MOST = 1000
 """Highest number of passes or files. More would take days, and the figures would be no better."""
-NOT_A_FILE = "--json takes no file name, it prints one document on stdout; use --report FILE.jsonl to write the trials"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     packings = parse_packings(arguments.compression, arguments.effort, arguments.min_openexr)
     jobs = parse_jobs(arguments.jobs, automatic_jobs()) if arguments.cache != CacheState.MEMORY else []
-    paths = _paths(arguments)
+    paths = check_paths(arguments.paths) if arguments.load is None else []
     baseline = read_run(arguments.baseline, "--baseline") if arguments.baseline is not None else None
     if arguments.html is not None:
         plots.check_matplotlib()
@@ -109,25 +108,6 @@ def _check(arguments: argparse.Namespace) -> None:
             if getattr(arguments, name):
                 word = "paths" if name == "paths" else f"--{name.replace('_', '-')}"
                 raise OptionsError(f"--load measures nothing: leave out {word} or --load")
-
-
-def _paths(arguments: argparse.Namespace) -> list[str]:
-    """Return the paths to measure; none for `--load`.
-
-    Raises:
-        OptionsError: a path can't be used. If it stands for the FILE that `--json` had in earlier
-            versions, the message says what to use.
-    """
-    if arguments.load is not None:
-        return []
-    if arguments.json and any(path.lower().endswith((".json", ".jsonl")) for path in arguments.paths):
-        raise OptionsError(NOT_A_FILE)
-    try:
-        return check_paths(arguments.paths)
-    except OptionsError as error:
-        if arguments.json and len(arguments.paths) > 1:
-            raise OptionsError(f"{error} ({NOT_A_FILE})") from None
-        raise
 
 
 class _Bench:

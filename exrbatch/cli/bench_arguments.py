@@ -1,6 +1,9 @@
 """The arguments of `exrbatch bench`."""
 
 import argparse
+import itertools
+import os
+from collections.abc import Sequence
 
 from exrbatch.bench.cache_state import CacheState
 from exrbatch.bench.goal import Goal
@@ -14,6 +17,7 @@ DESCRIPTION = (
     " decompression, and whole runs on disk with several numbers of jobs are measured. The files themselves are only"
     " read. Results go to stdout, progress to stderr."
 )
+JSON_IS_A_FLAG = "--json takes no file: it prints one document on stdout; use --report FILE.jsonl to write the trials"
 DEFAULT_COMPRESSIONS = "zips,zip,piz,zstd,htj2k32,auto"
 
 
@@ -114,3 +118,19 @@ def _add_results(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON document; everything else goes to stderr")
     command.add_argument("--csv", metavar="FILE", help="write all figures as a table")
     command.add_argument("--html", metavar="FILE", help="write an HTML page with plots (needs matplotlib)")
+
+
+def names_json_file(arguments: Sequence[str]) -> bool:
+    """Return whether a file follows `--json`, which took one in earlier versions.
+
+    Args:
+        arguments: the command line, without the program's name.
+    """
+    if any(word.startswith("--json=") for word in arguments):
+        return True
+    following = [word for option, word in itertools.pairwise(arguments) if option == "--json"]
+    return any(
+        word.lower().endswith((".json", ".jsonl"))
+        or not (word.startswith("-") or os.path.lexists(word) or set("#@%") & set(word))
+        for word in following
+    )

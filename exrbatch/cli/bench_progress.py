@@ -56,7 +56,8 @@ class BenchProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._is_live:
+            self._bar.stop()
 
     def update(self, result: TrialResult) -> None:
         """Update the display after a trial."""

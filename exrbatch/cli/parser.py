@@ -84,6 +84,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = build_parser()
     if arguments and not arguments[0].startswith("-") and arguments[0] not in parser.commands:
         parser.error(unknown_name("command", arguments[0], parser.commands))
+    if list(arguments[:1]) == ["bench"] and bench_arguments.names_json_file(arguments):
+        parser.error(bench_arguments.JSON_IS_A_FLAG)
     return parser.parse_args(arguments)
 
 
