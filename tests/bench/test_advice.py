@@ -1,13 +1,15 @@
 """Order and advice: what the goal weighs, and what varying figures do not allow to say."""
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from exrbatch import Compression, Effort
 from exrbatch.bench.advice import advise, in_order, pareto, score, total_rows
 from exrbatch.bench.figures import Row, make_rows
-from exrbatch.bench.goal import WEIGHTS, Goal
+from exrbatch.bench.goal import WEIGHTS, Goal, Weights
 from exrbatch.bench.packing import Choice, Packing
 from exrbatch.bench.result import TrialResult
 from tests.bench.made import PIZ, ZIP, ZSTD, end_to_end, in_memory, results
@@ -193,3 +195,11 @@ def test_auto_can_be_advised_and_says_who_reads_it() -> None:
     (line,) = advise(rows_of(trials(auto, 300, 1.0, 1.0), trials(ZIP, 500, 1.0, 1.0)))
     assert line.startswith("Use auto balanced")
     assert "It needs OpenEXR 3.5 or newer to be read; for older readers use zip balanced" in line
+
+
+def test_weights_are_those_of_the_documentation() -> None:
+    """The table of goals in docs/compressions.md has the numbers that the code uses."""
+    text = (Path(__file__).parents[2] / "docs" / "compressions.md").read_text()
+    table = re.findall(r"^\| `(\w+)`(?: \(default\))? \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", text, re.MULTILINE)
+    found = {Goal(name): Weights(size=float(a), compress=float(b), decompress=float(c)) for name, a, b, c in table}
+    assert found == WEIGHTS
