@@ -88,13 +88,31 @@ def advise(rows: Sequence[Row], goal: Goal = Goal.BALANCED) -> list[str]:
     best = possible[0]
     if best.change >= 1:
         return ["Leave the files as they are: no lossless compression of the whole sample makes any file smaller."]
-    # How much higher the score of each other row is; rows that save nothing are no alternative.
-    others = [(row, score(row, goal) - score(best, goal)) for row in possible[1:] if row.change < 1]
-    rivals = [row for row, apart in others if (most := doubt(best, row, goal)) > AS_GOOD and apart <= most]
-    if rivals:
-        return [_undecided([best, *rivals], goal), *_jobs_lines(best)]
-    equals = [row for row, apart in others if apart < AS_GOOD]
+    if close := rivals(possible, goal):
+        return [_undecided([best, *close], goal), *_jobs_lines(best)]
+    equals = [row for row in _alternatives(possible) if score(row, goal) - score(best, goal) < AS_GOOD]
     return [_recommendation(best, possible, equals, goal), *_jobs_lines(best)]
+
+
+def rivals(ordered: Sequence[Row], goal: Goal) -> list[Row]:
+    """Return the rows that may in truth be better than the first one.
+
+    Their scores differ from its score by less than the spread of the speeds explains.
+
+    Args:
+        ordered: rows of one content, in order.
+        goal: what the order is for.
+    """
+    return [
+        row
+        for row in _alternatives(ordered)
+        if (most := doubt(ordered[0], row, goal)) > AS_GOOD and score(row, goal) - score(ordered[0], goal) <= most
+    ]
+
+
+def _alternatives(ordered: Sequence[Row]) -> list[Row]:
+    """Return the rows after the first that can be taken instead of it, and save something."""
+    return [row for row in ordered[1:] if row.can_be_taken and row.change < 1 and ordered[0].can_be_taken]
 
 
 def _undecided(rows: Sequence[Row], goal: Goal) -> str:

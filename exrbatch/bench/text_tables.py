@@ -29,7 +29,10 @@ EXPLANATION = (
     " and verification, with the fastest number of jobs. best per file: computed, not measured; each file has the"
     " lossless compression that makes it smallest."
 )
-IDEAL = "Ideal: files/s grow in proportion to the jobs, up to the number of cores."
+IDEAL = (
+    "Ideal: files/s grow in proportion to the jobs, up to the number of cores. knee: the most jobs that are worth it;"
+    " ?: the figures vary too much to tell."
+)
 ERRORS = (
     "max error: largest absolute difference of a sample. PSNR: 10 log10(peak² / mean squared error), of the worst file;"
     " the peak is the largest absolute value of the channel in that file."

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from exrbatch.bench.advice import advise, in_order, pareto, total_rows
+from exrbatch.bench.advice import advise, in_order, pareto, rivals, total_rows
 from exrbatch.bench.baseline import changes, differences
 from exrbatch.bench.figures import Row, make_rows, unmeasured
 from exrbatch.bench.goal import Goal
@@ -31,8 +31,8 @@ from exrbatch.text import format_size, safe_text, shortened
 
 HASH_SHOWN = 12
 """Digits of a hash that are shown to tell files apart. The --report file has all digits."""
-SAMPLE_ROOM = 40
-"""Width that the table of the sample needs beside the paths."""
+SAMPLE_ROOM, LEAST_PATH = 40, 18
+"""Width that the table of the sample needs beside the paths, and least width of a path."""
 CONTENT_COLUMNS = ("of raw", "of current", "compress\nGB/s", "decompress\nGB/s")
 
 
@@ -40,7 +40,7 @@ def print_corpus(console: Console, sample: Sample) -> None:
     """Print the content classes of the files found, and the sample files that represent them."""
     count = f"{sample.found} file{'s' * (sample.found != 1)} found, {sample.looked_at} examined"
     console.print(Text(count, style="bold"))
-    room = max(20, console.width - SAMPLE_ROOM)
+    room = max(LEAST_PATH, console.width - SAMPLE_ROOM)
     rows = []
     for each in sample.classes:
         rows.append([f"{each.name}: {each.files} file{'s' * (each.files > 1)}", format_size(each.size), ""])
@@ -95,6 +95,7 @@ def print_results(console: Console, results: Results, baseline: Results | None, 
         _print_prose(console, Text(ERRORS, "dim"))
     if len(rows) > len(totals):
         _print_grid(console, _content_grid(rows, goal), text_columns=2)
+        _print_prose(console, Text(f"best: for the goal {goal}; ?: speeds vary too much to tell", "dim"))
     if baseline is not None:
         _print_changes(console, rows, results, baseline)
     for line in choice_lines(totals):
@@ -118,8 +119,9 @@ def _content_grid(rows: Sequence[Row], goal: Goal) -> Grid:
     """Return the table of the best compression for each content class, with its figures."""
     grid = Grid(["content", "best", *CONTENT_COLUMNS], [])
     for content in list(dict.fromkeys(row.content for row in rows))[1:]:
-        row = in_order([row for row in rows if row.content == content], goal)[0]
-        grid.rows.append([content, row.name, *(COLUMNS[name](row) for name in CONTENT_COLUMNS)])
+        some = in_order([row for row in rows if row.content == content], goal)
+        row, doubt = some[0], " ?" if rivals(some, goal) else ""
+        grid.rows.append([content, row.name + doubt, *(COLUMNS[name](row) for name in CONTENT_COLUMNS)])
     return grid
 
 
