@@ -15,7 +15,7 @@ _Trial = TypeVar("_Trial")
 
 WARM_UP = 0
 """Number of the pass that is not counted. It fills caches and finds what cannot be measured."""
-UNKNOWN_SPREAD = 0.25
+UNKNOWN_SPREAD = 0.5
 """Relative spread that a figure of a single pass is assumed to have."""
 WIDE_SPREAD = 0.05
 """A figure with a larger relative spread gets a warning."""
