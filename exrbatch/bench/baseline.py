@@ -1,5 +1,7 @@
 """Compare figures with those of an earlier benchmark: a new OpenEXR, a new machine, a new disk."""
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,6 +9,10 @@ from exrbatch.bench.figures import TOTAL, Row, make_rows
 from exrbatch.bench.machine_facts import format_facts
 from exrbatch.bench.passes import Statistic
 from exrbatch.bench.result import Results
+from exrbatch.bench.sample import Sample, SampleFile
+from exrbatch.errors import OptionsError
+from exrbatch.jobs.file_report import printable
+from exrbatch.text import safe_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +55,49 @@ def _ratio(now: Statistic | None, then: Statistic | None) -> float | None:
     return None if now is None or then is None else now.median / then.median
 
 
+def check_files(now: Sample, then: Sample, name: str) -> None:
+    """Check that a baseline is about the same files.
+
+    Folders do not matter, because another machine may have the files elsewhere.
+
+    Args:
+        now: the sample of this benchmark.
+        then: the sample of the baseline.
+        name: name of the baseline, for the message.
+
+    Raises:
+        OptionsError: the files have other names, sizes or contents, or there are more or fewer.
+    """
+    ours, theirs = (Counter(map(_identity, sample.files)) for sample in (now, then))
+    if ours == theirs:
+        return
+    names, other_names = ({identity[0] for identity in counted} for counted in (ours, theirs))
+    if others := sorted(names - other_names):
+        why = f"{others[0]} was not among them"
+    elif missing := sorted(other_names - names):
+        why = f"{missing[0]} was among them, and is not in this sample"
+    elif changed := sorted(identity[0] for identity in ours - theirs):
+        why = f"{changed[0]} has another size or other contents now"
+    else:
+        why = "some were measured more often"
+    raise OptionsError(
+        f"the baseline {name} is about other files: {why}; --force-baseline compares with it all the same"
+    )
+
+
+def _identity(file: SampleFile) -> tuple[str, int, str]:
+    return safe_text(printable(os.path.basename(file.path))), file.size, file.sha256
+
+
 def differences(now: Results, then: Results) -> list[str]:
     """Describe what else differs between two benchmarks, because it affects the ratios, too."""
     facts, old_facts = format_facts(now.machine), format_facts(then.machine)
     found = [
-        f"{name.replace('_', ' ')}: {old_facts.get(name, 'unknown')} then, {value} now"
+        f"{name.replace('_', ' ')}: {old_facts[name]} then, {value} now"
         for name, value in facts.items()
-        if old_facts.get(name) != value
+        if old_facts.get(name, value) != value  # older versions noted fewer facts
     ]
-    if [file.sha256 for file in now.sample.files] != [file.sha256 for file in then.sample.files]:
+    if Counter(map(_identity, now.sample.files)) != Counter(map(_identity, then.sample.files)):
         found.append("the samples are different files, so sizes and speeds are not directly comparable")
     found += [
         f"{name}: {then.settings.get(name)} then, {value} now"

@@ -1,12 +1,17 @@
 """Turn the results of trials into rows of figures.
 
 There is a row for each packing over the whole sample, and one for each packing and content class.
+One more row has the best packing of each file.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from exrbatch.bench.matrix import Packing
+from exrbatch.bench.best_per_file import with_best_per_file
+from exrbatch.bench.lossy import ErrorFigure, error_figures
+from exrbatch.bench.machine_facts import usable_cores
+from exrbatch.bench.packing import Choice, Packing
 from exrbatch.bench.passes import WARM_UP, Statistic, paired_ratio
 from exrbatch.bench.result import FileResult, Results, TrialResult
 
@@ -40,6 +45,9 @@ class Row:
         peak_memory: the most memory that a worker held for a file, in bytes.
         rates: files per second end to end, by number of jobs; files are not weighted.
         efficiency: speed-up over the fewest jobs as a fraction of the ideal one, by number of jobs.
+            Ideal is proportional to the jobs, up to the number of cores.
+        errors: how much samples changed, for each channel that is not lossless.
+        chosen: for an automatic choice, the number of files for each compression that was chosen.
         problems: observations that make the figures doubtful, in words.
     """
 
@@ -59,6 +67,8 @@ class Row:
     peak_memory: int
     rates: dict[int, Statistic] = field(default_factory=dict)
     efficiency: dict[int, float] = field(default_factory=dict)
+    errors: list[ErrorFigure] = field(default_factory=list)
+    chosen: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -82,7 +92,17 @@ class Row:
     @property
     def can_be_taken(self) -> bool:
         """Whether it may be recommended: it is lossless and covers every file."""
-        return self.is_whole and not self.is_lossy
+        return self.is_whole and not self.is_lossy and not self.is_computed
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether it combines the figures of other rows."""
+        return self.packing.compression is Choice.BEST
+
+    @property
+    def name(self) -> str:
+        """The name of the packing, with a mark if it is lossy."""
+        return self.packing.name + (" (lossy)" if self.is_lossy else "")
 
     @property
     def saved_per_cpu_hour(self) -> float:
@@ -91,13 +111,20 @@ class Row:
 
     @property
     def knee(self) -> int | None:
-        """The most jobs up to which every step brought at least half of the ideal gain."""
+        """The most jobs up to which every step brought at least half of the ideal gain.
+
+        None if the figures vary so much that this cannot be told.
+        """
         best = None
         for jobs, rate in sorted(self.rates.items()):
             if best is not None:
                 gain = rate.median / self.rates[best].median - 1
-                if gain < WORTH_IT * (jobs / best - 1):
+                doubt = max(rate.doubt, self.rates[best].doubt) * (1 + gain)
+                needed = WORTH_IT * (jobs / best - 1)
+                if gain + doubt < needed:
                     return best
+                if gain - doubt < needed:
+                    return None
             best = jobs
         return best
 
@@ -107,6 +134,7 @@ def make_rows(results: Results) -> list[Row]:
 
     If there is only one content class, its rows are left out.
     """
+    results = with_best_per_file(results)
     packings = list(dict.fromkeys(result.trial.packing for result in results.trials))
     contents = list(dict.fromkeys(file.content for file in results.sample.files))
     rows = []
@@ -151,9 +179,11 @@ def _row(results: Results, packing: Packing, content: str, asked: set[int]) -> R
         unpack=_speed(raw_size, [sum(weights[f.index] * f.unpack_seconds for f in found) for found in passes]),
         cpu_per_byte=_cpu_seconds(mine, weights) / max(1, raw_size),
         peak_memory=max(file.peak_memory for found in passes for file in found),
+        errors=error_figures(file.errors for file in passes[0]),
+        chosen=Counter("+".join(dict.fromkeys(file.chosen)).lower() for file in passes[0] if file.chosen),
     )
     if content == TOTAL:
-        _add_rates(row, mine)
+        _add_rates(row, mine, usable_cores(results.machine))
     row.problems = [*_file_problems(row, mine, good), *_spread_problems(row), *_cache_problems(mine)]
     return row
 
@@ -177,7 +207,7 @@ def _cpu_seconds(mine: Sequence[TrialResult], weights: Mapping[int, float]) -> f
     return Statistic.of(totals).median
 
 
-def _add_rates(row: Row, mine: Sequence[TrialResult]) -> None:
+def _add_rates(row: Row, mine: Sequence[TrialResult], cores: int | None) -> None:
     """Fill in files per second and efficiency by number of jobs."""
     rates: dict[int, list[float]] = {}
     for result in mine:
@@ -191,7 +221,8 @@ def _add_rates(row: Row, mine: Sequence[TrialResult]) -> None:
         pairs = {jobs: list(zip(values, rates[fewest], strict=False)) for jobs, values in rates.items()}
         for jobs, both in sorted(pairs.items()):
             ratio = paired_ratio([value for value, _ in both], [base for _, base in both])
-            row.efficiency[jobs] = ratio * fewest / jobs
+            most = cores or max(rates)
+            row.efficiency[jobs] = ratio * min(fewest, most) / min(jobs, most)
 
 
 def _file_problems(row: Row, mine: Sequence[TrialResult], good: set[int]) -> list[str]:
@@ -208,10 +239,14 @@ def _file_problems(row: Row, mine: Sequence[TrialResult], good: set[int]) -> lis
     found = [f"{count} file{'s' * (count > 1)} changed in size from trial to trial"] if count else []
     if row.renamed:
         found.append(f"{row.renamed} of {row.files} files can't have it (deep data) and got ZIPS instead")
+    if lost := sum(error.lost for error in row.errors):
+        found.append(f"{lost} sample{'s' * (lost > 1)} became infinite or NaN; the error figures leave them out")
     return found
 
 
 def _spread_problems(row: Row) -> list[str]:
+    if row.is_computed:
+        return []  # the rows that it is computed from have the warning
     named = {"compression": row.pack, "decompression": row.unpack}
     named |= {f"{jobs} job{'s' * (jobs > 1)}": figure for jobs, figure in row.rates.items()}
     wide = [f"{name} {100 * figure.spread:.0f} %" for name, figure in named.items() if figure and figure.is_wide]

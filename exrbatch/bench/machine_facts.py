@@ -29,6 +29,7 @@ def describe_machine(folder: str) -> Facts:
         "cores": cores,
         "logical_cores": logical,
         "smt": "on" if logical > cores else "off",
+        "affinity": _affinity(),
         "cgroup_cores": min(cgroup_cores(), default="no limit"),
         "cgroup_memory": min((limit for limit, _ in cgroup_memory() if limit < memory), default="no limit"),
         "jobs_allowed": automatic_jobs(),  # by affinity, control groups, farm and memory
@@ -41,6 +42,17 @@ def describe_machine(folder: str) -> Facts:
     return facts | {name: _version(name) for name in PACKAGES}
 
 
+def usable_cores(facts: Facts) -> int | None:
+    """Return how many cores a benchmark could use; None if the facts do not say.
+
+    More jobs than that cannot be expected to be faster. The cores that SMT adds do not count,
+    because they bring much less.
+    """
+    known = [facts.get(name) for name in ("cores", "affinity", "cgroup_cores")]
+    numbers = [number for number in known if isinstance(number, int | float)]
+    return max(1, int(min(numbers))) if numbers else None
+
+
 def format_facts(facts: Facts) -> dict[str, str]:
     """Return the facts as text for people."""
     sizes = ("memory", "cgroup_memory")
@@ -48,6 +60,11 @@ def format_facts(facts: Facts) -> dict[str, str]:
         name: format_size(value) if name in sizes and not isinstance(value, str) else safe_text(str(value))
         for name, value in facts.items()
     }
+
+
+def _affinity() -> int:
+    """Return the number of logical cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -8,64 +8,107 @@ from exrbatch.bench import plots
 from exrbatch.bench.advice import advise, in_order, pareto, total_rows
 from exrbatch.bench.baseline import changes, differences
 from exrbatch.bench.figures import TOTAL, Row, unmeasured
-from exrbatch.bench.machine_facts import format_facts
+from exrbatch.bench.goal import Goal
+from exrbatch.bench.machine_facts import format_facts, usable_cores
 from exrbatch.bench.result import Results
-from exrbatch.bench.text_tables import COLUMNS, EXPLANATION, all_jobs, change_cells, jobs_cells, spread_cells
+from exrbatch.bench.text_tables import (
+    COLUMNS,
+    ERRORS,
+    EXPLANATION,
+    IDEAL,
+    Grid,
+    all_jobs,
+    change_cells,
+    choice_lines,
+    efficiency_grid,
+    errors_grid,
+    rates_grid,
+    spread_cells,
+)
 from exrbatch.text import format_size, safe_text
 
+BARS = "The bars are as long as the distance of the quartiles of the passes."
 BEGINNING = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>exrbatch bench</title>'
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #1a1a1a }
+:root { color-scheme: light dark; --back: #ffffff; --soft: #555; --good: #eef6ee; --edge: #2a7d2a; --best: #eef4ff }
+@media (prefers-color-scheme: dark) {
+  :root { --back: #17191c; --soft: #a5a8ad; --good: #1d2b1f; --edge: #5cb85c; --best: #1f2a3d }
+}
+body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem; color: var(--ink); background: var(--back) }
 h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.2rem }
-.advice { background: #eef6ee; border-left: 4px solid #2a7d2a; padding: .6rem 1rem }
-.wide { overflow-x: auto }
+.advice { background: var(--good); border-left: 4px solid var(--edge); padding: .6rem 1rem }
+.wide, figure { overflow-x: auto }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #e2e2e2 }
-th { border-bottom: 2px solid #888; white-space: nowrap }
-td { white-space: nowrap } td.text, th.text { text-align: left; white-space: normal }
-tr.best td { background: #f3f8ff; font-weight: 600 }
-figure { margin: 1rem 0 } svg { max-width: 100%; height: auto }
-.note { color: #555 } code { font-size: .9em }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line) }
+th { border-bottom: 2px solid var(--soft); vertical-align: bottom; white-space: pre }
+td { white-space: nowrap } td.text, th.text { text-align: left }
+th:first-child, td:first-child { position: sticky; left: 0; background: var(--back) }
+tr.best td, tr.best td:first-child { background: var(--best); font-weight: 600 }
+.texts td.text { white-space: normal; overflow-wrap: anywhere }
+figure { margin: 1.5rem 0 } figure svg { display: block; width: 100%; min-width: 46rem; height: auto }
+figure svg text { paint-order: stroke; stroke: var(--back); stroke-width: 3px; stroke-linejoin: round }
+.note { color: var(--soft); max-width: 60rem } details { margin: .5rem 0 } li { overflow-wrap: anywhere }
 """
 
 
-def make_page(results: Results, rows: Sequence[Row], baseline: Results | None) -> str:
+def make_page(results: Results, rows: Sequence[Row], baseline: Results | None, goal: Goal = Goal.BALANCED) -> str:
     """Return the page as HTML. Needs matplotlib.
 
     Args:
         results: the results of the benchmark.
         rows: the rows made from `results`.
         baseline: results to compare with; None to leave out the comparison.
+        goal: what the advice optimises.
     """
-    totals = in_order(total_rows(rows))
-    parts = [f"{BEGINNING}<style>{STYLE}</style></head><body><h1>exrbatch bench</h1>"]
+    totals = in_order(total_rows(rows), goal)
+    head = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    style = f"<style>{plots.style_sheet()}{STYLE}</style>"
+    parts = [f"{BEGINNING}{head}{style}</head><body><h1>exrbatch bench</h1>"]
     if not totals:
         return "".join([*parts, "<p>Nothing was measured.</p></body></html>\n"])
     best = pareto(totals)
-    parts += ['<div class="advice">', *(f"<div>{escape(line)}</div>" for line in advise(rows)), "</div>"]
+    parts += ['<div class="advice">', *(f"<div>{escape(line)}</div>" for line in advise(rows, goal)), "</div>"]
     parts += ["<h2>Compressions</h2>", _main_table(totals, best)]
     parts.append(
-        '<p class="note">Shaded: no other beats it in size, compression and decompression speed at once.'
-        f" {escape(EXPLANATION)}</p>"
+        _note(f"Shaded: no other beats it in size, compression and decompression speed at once. {EXPLANATION}")
     )
+    parts += _choices(totals)
     for speed in ("pack", "unpack"):
         parts.append(f"<figure>{plots.size_against_speed(totals, speed)}</figure>")
-    jobs = all_jobs(totals)
-    if len(jobs) > 1:
-        with_rates = [row for row in totals if row.rates]
-        parts += [
-            "<h2>Jobs</h2>",
-            f"<figure>{plots.rate_against_jobs(with_rates, jobs)}</figure>",
-            _jobs_table(totals, jobs),
-        ]
+    parts.append(_note(f"{BARS} An empty marker is a lossy compression, or one that is computed from the others."))
+    parts += _jobs(results, totals)
+    if any(row.errors for row in totals):
+        parts += ["<h2>Errors of lossy compressions</h2>", _grid(errors_grid(totals), 2), _note(ERRORS)]
     spreads = _table(["", "figure", "median", "spread", "min"], ((cells, False) for cells in spread_cells(totals)), 2)
     parts.append(f"<details><summary>Median, spread and minimum of the passes</summary>{spreads}</details>")
-    parts += _by_content(rows)
+    parts += _by_content(rows, goal)
     if baseline is not None:
         parts += _baseline(results, rows, baseline)
     parts += _problems(results, totals)
     parts += ["<h2>Sample</h2>", _sample_table(results), "<h2>Machine</h2>", _machine_table(results)]
     return "".join([*parts, "</body></html>\n"])
+
+
+def _note(text: str) -> str:
+    return f'<p class="note">{escape(text)}</p>'
+
+
+def _grid(grid: Grid, text_columns: int = 1) -> str:
+    return _table(grid.headings, ((cells, False) for cells in grid.rows), text_columns)
+
+
+def _jobs(results: Results, totals: Sequence[Row]) -> list[str]:
+    """Return the plot and the tables about the number of jobs, if several were measured."""
+    jobs, with_rates = all_jobs(totals), [row for row in totals if row.rates]
+    if len(jobs) < 2:
+        return []
+    plot = plots.rate_against_jobs(with_rates, jobs, usable_cores(results.machine))
+    parts = ["<h2>Jobs</h2>", f"<figure>{plot}</figure>", _note(BARS)]
+    return [*parts, _grid(rates_grid(totals)), _note(IDEAL), _grid(efficiency_grid(totals))]
+
+
+def _choices(totals: Sequence[Row]) -> list[str]:
+    return [_note(line) for line in choice_lines(totals)]
 
 
 def _table(headings: Iterable[str], lines: Iterable[tuple[Sequence[str], bool]], text_columns: int = 1) -> str:
@@ -89,15 +132,10 @@ def _main_table(rows: Sequence[Row], best: Sequence[Row]) -> str:
     return _table(COLUMNS, (([cell(row) for cell in COLUMNS.values()], row in best) for row in rows))
 
 
-def _jobs_table(rows: Sequence[Row], jobs: Sequence[int]) -> str:
-    headings = ["files/s", *(f"{number} job{'s' * (number > 1)}" for number in jobs), "knee"]
-    return _table(headings, (([row.packing.name, *jobs_cells(row, jobs), f"{row.knee or ''}"], False) for row in rows))
-
-
-def _by_content(rows: Sequence[Row]) -> list[str]:
+def _by_content(rows: Sequence[Row], goal: Goal) -> list[str]:
     parts = []
     for content in dict.fromkeys(row.content for row in rows if row.content != TOTAL):
-        some = in_order([row for row in rows if row.content == content])
+        some = in_order([row for row in rows if row.content == content], goal)
         names = [name for name in COLUMNS if name != "files/s"]
         best = pareto(some)
         lines = (([COLUMNS[name](row) for name in names], row in best) for row in some)
@@ -131,9 +169,11 @@ def _sample_table(results: Results) -> str:
         )
         for file in results.sample.files
     )
-    return _table(["content", "file", "size", "raw", "sha256"], lines, text_columns=2)
+    table = _table(["content", "file", "size", "raw", "sha256"], lines, text_columns=2)
+    return f'<div class="texts">{table}</div>'
 
 
 def _machine_table(results: Results) -> str:
     shown = format_facts(results.machine) | {name: str(value) for name, value in results.settings.items()}
-    return _table(["", ""], (([name.replace("_", " "), value], False) for name, value in shown.items()), text_columns=2)
+    lines = (([name.replace("_", " "), value], False) for name, value in shown.items())
+    return f'<div class="texts">{_table(["", ""], lines, text_columns=2)}</div>'

@@ -15,6 +15,8 @@ _Trial = TypeVar("_Trial")
 
 WARM_UP = 0
 """Number of the pass that is not counted. It fills caches and finds what cannot be measured."""
+UNKNOWN_SPREAD = 0.5
+"""Relative spread that a figure of a single pass is assumed to have."""
 WIDE_SPREAD = 0.05
 """A figure with a larger relative spread gets a warning."""
 
@@ -62,6 +64,11 @@ class Statistic:
             return cls(median, 0.0, min(values), len(values))
         lower, _, upper = statistics.quantiles(values, n=4, method="inclusive")
         return cls(median, (upper - lower) / median, min(values), len(values))
+
+    @property
+    def doubt(self) -> float:
+        """Relative difference up to which another figure may in truth be equal."""
+        return self.spread if self.count > 1 else UNKNOWN_SPREAD
 
     @property
     def is_wide(self) -> bool:

@@ -1,27 +1,32 @@
 """Results of trials as plain values, and the file that holds them.
 
-`--json` writes the file line by line, and `--baseline` reads it.
+`--report` writes the file line by line, `--json` prints one document, and `--baseline` and `--load`
+read either. They also read the files of format 1, which the option `--json FILE` wrote at first.
 """
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
 from exrbatch.bench.machine_facts import Facts
-from exrbatch.bench.matrix import Packing, Trial
+from exrbatch.bench.packing import Choice, Packing, Trial
 from exrbatch.bench.sample import ContentClass, Sample, SampleFile
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs.file_report import FileReport, Status, printable
+from exrbatch.recompression.choices import DEFAULT_READERS
+from exrbatch.recompression.measurement import ChannelError
 from exrbatch.text import safe_text
 
 BEGINNING = '{"type": "bench"'
 """How every such file begins."""
-FORMAT = 1
-"""Version of the records. Files with another version are refused."""
+FORMAT = 2
+"""Version of the records that are written."""
+READABLE = (1, 2)
+"""Versions that can be read. Format 1 lacks `errors` and `chosen` of a file, and `readers`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,8 @@ class FileResult:
         peak_memory: most memory that the worker held, in bytes; 0 unless the trial was in memory.
         is_lossy: whether samples changed.
         is_renamed: whether no part of the file could have the compression.
+        errors: how much each channel changed; empty unless the trial was in memory.
+        chosen: for an automatic choice, the name of the compression of each part.
     """
 
     index: int
@@ -51,15 +58,17 @@ class FileResult:
     peak_memory: int = 0
     is_lossy: bool = False
     is_renamed: bool = False
+    errors: tuple[ChannelError, ...] = ()
+    chosen: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, index: int, report: FileReport, wanted: Compression) -> "FileResult":
+    def of(cls, index: int, report: FileReport, wanted: Compression | None) -> "FileResult":
         """Extract from a report what the figures need.
 
         Args:
             index: index of the file in the sample.
             report: the report.
-            wanted: the compression of the trial.
+            wanted: the compression of the trial; None for an automatic choice.
         """
         measured = report.measurement
         plain = cls(
@@ -69,7 +78,8 @@ class FileResult:
             new_size=report.size_after,
             cpu_seconds=report.cpu_seconds,
             is_lossy=bool(report.lossy_channels),
-            is_renamed=bool(report.notes) and wanted.name not in report.compressions_after,
+            is_renamed=wanted is not None and bool(report.notes) and wanted.name not in report.compressions_after,
+            chosen=report.compressions_after if wanted is None else (),
         )
         if measured is None:
             return plain
@@ -77,9 +87,10 @@ class FileResult:
             plain,
             new_size=measured.new_size,
             cpu_seconds=measured.cpu_seconds,
-            pack_seconds=measured.pack_seconds,
+            pack_seconds=measured.choice_seconds + measured.pack_seconds if wanted is None else measured.pack_seconds,
             unpack_seconds=measured.unpack_seconds,
             peak_memory=measured.peak_memory,
+            errors=measured.errors,
         )
 
     @property
@@ -133,53 +144,63 @@ class ResultFile:
 
     def begin(self, results: Results) -> None:
         """Write the first line: everything that is known before the first trial."""
-        sample = dataclasses.asdict(results.sample)
-        sample["files"] = [each | {"path": printable(each["path"])} for each in sample["files"]]
-        for name, reports in (("failures", results.sample.failures), ("skipped", results.sample.skipped)):
-            sample[name] = [report.to_json() for report in reports]
-        header = {"type": "bench", "format": FORMAT, "machine": results.machine, "settings": results.settings}
-        self._write(header | {"sample": sample})
+        self._write(head_record(results))
 
     def add(self, result: TrialResult) -> None:
         """Write the result of one trial."""
-        packing = result.trial.packing
-        self._write(
-            {
-                "type": "trial",
-                "pass": result.number,
-                "compression": packing.compression.name.lower(),
-                "effort": str(packing.effort),
-                "named": packing.is_named,
-                "jobs": result.trial.jobs,
-                "seconds": result.seconds,
-                "held": result.held,
-                "files": [dataclasses.asdict(file) for file in result.files],
-            }
-        )
+        self._write(trial_record(result))
 
     def _write(self, record: Mapping[str, object]) -> None:
         self._stream.write(json.dumps(record) + "\n")
         self._stream.flush()
 
 
-def read_results(lines: Iterable[str], name: str) -> Results:
-    """Read a file that `ResultFile` wrote. An incomplete last line is ignored.
+def head_record(results: Results) -> dict[str, object]:
+    """Return the record of everything that is known before the first trial."""
+    sample = dataclasses.asdict(results.sample)
+    sample["files"] = [each | {"path": printable(each["path"])} for each in sample["files"]]
+    for name, reports in (("failures", results.sample.failures), ("skipped", results.sample.skipped)):
+        sample[name] = [report.to_json() for report in reports]
+    head: dict[str, object] = {"type": "bench", "format": FORMAT, "machine": results.machine}
+    return head | {"settings": results.settings, "sample": sample}
+
+
+def trial_record(result: TrialResult) -> dict[str, object]:
+    """Return the record of one trial."""
+    packing = result.trial.packing
+    return {
+        "type": "trial",
+        "pass": result.number,
+        "compression": packing.word,
+        "effort": str(packing.effort),
+        "named": packing.is_named,
+        "readers": packing.readers,
+        "jobs": result.trial.jobs,
+        "seconds": result.seconds,
+        "held": result.held,
+        "files": [dataclasses.asdict(file) for file in result.files],
+    }
+
+
+def read_results(text: str, name: str) -> Results:
+    """Read the lines of `--report`, or the document of `--json`.
+
+    An incomplete last line is ignored.
 
     Args:
-        lines: lines of the file.
+        text: the contents of the file.
         name: path of the file, for messages.
 
     Raises:
         OptionsError: the file is something else, or has another format.
     """
     try:
-        records = _records(lines)
-        first = next(records, {})
-        if first.get("type") != "bench" or first.get("format") != FORMAT:
-            raise OptionsError(f"{name} is not a result of exrbatch bench --json (format {FORMAT})")
+        first, *others = _records(text) or [{}]
+        if first.get("type") != "bench" or first.get("format") not in READABLE:
+            raise OptionsError(f"{name} is not a result of exrbatch bench, as --report and --json write it")
         if not isinstance(first["machine"], dict) or not isinstance(first["settings"], dict):
             raise OptionsError(f"{name} is not a valid benchmark result: the machine or the settings are missing")
-        trials = [_trial(record) for record in records if record["type"] == "trial"]
+        trials = [_trial(record) for record in [*first.get("trials", []), *others] if record["type"] == "trial"]
         return Results(first["machine"], first["settings"], _sample(first["sample"]), trials)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, OptionsError):
@@ -187,11 +208,16 @@ def read_results(lines: Iterable[str], name: str) -> Results:
         raise OptionsError(f"{name} is not a valid benchmark result: {type(error).__name__}: {error}") from None
 
 
-def _records(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        if not line.endswith("\n"):  # the run was killed while it wrote this line
-            return
-        yield _printable(json.loads(line))
+def _records(text: str) -> list[dict[str, Any]]:
+    """Return the records of a file of JSON Lines, or the one document of a file that holds no more.
+
+    A document may have any layout, because tools such as jq change it.
+    """
+    try:
+        return [_printable(json.loads(text))]
+    except json.JSONDecodeError:
+        lines = text.split("\n")
+        return [_printable(json.loads(line)) for line in lines[:-1]]  # the run was killed in the last line
 
 
 def _printable(value: Any) -> Any:
@@ -206,16 +232,39 @@ def _printable(value: Any) -> Any:
 
 
 def _sample(record: dict[str, Any]) -> Sample:
-    files = [SampleFile(**each) for each in record["files"]]
-    classes = [ContentClass(**each) for each in record["classes"]]
-    return Sample(**(record | {"files": files, "classes": classes, "failures": [], "skipped": []}))
+    known = {field.name for field in dataclasses.fields(Sample)}  # format 1 has one more
+    return Sample(
+        **{name: value for name, value in record.items() if name in known}
+        | {
+            "files": [SampleFile(**each) for each in record["files"]],
+            "classes": [ContentClass(**each) for each in record["classes"]],
+            "failures": [_report(each) for each in record["failures"]],
+            "skipped": [_report(each) for each in record["skipped"]],
+        }
+    )
+
+
+def _report(record: dict[str, Any]) -> FileReport:
+    return FileReport(path=record["path"], status=Status(record["status"]), reason=record.get("reason"))
 
 
 def _trial(record: dict[str, Any]) -> TrialResult:
-    packing = Packing(Compression[record["compression"].upper()], Effort(record["effort"]), record["named"])
-    files = [FileResult(**(each | {"status": Status(each["status"])})) for each in record["files"]]
+    word = record["compression"]
+    compression = Choice.AUTO if word == Choice.AUTO else Compression[word.upper()]
+    readers = record.get("readers", DEFAULT_READERS)
+    files = [
+        FileResult(
+            **each
+            | {
+                "status": Status(each["status"]),
+                "errors": tuple(ChannelError(**error) for error in each.get("errors", [])),
+                "chosen": tuple(each.get("chosen", [])),
+            }
+        )
+        for each in record["files"]
+    ]
     return TrialResult(
-        trial=Trial(packing, record["jobs"]),
+        trial=Trial(Packing(compression, Effort(record["effort"]), record["named"], readers), record["jobs"]),
         number=record["pass"],
         seconds=record["seconds"],
         files=files,

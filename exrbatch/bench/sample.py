@@ -21,6 +21,7 @@ from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import open_exr
 from exrbatch.jobs.file_report import FileReport, Status, failed
 from exrbatch.jobs.measure_job import MeasureRules
+from exrbatch.recompression.choices import Permissions
 
 LOOKED_AT = 3
 """Files that are compressed once to find out their grain before the sample is chosen, as a multiple
@@ -79,7 +80,6 @@ class Sample:
         files: the sample.
         failures: reports of files that cannot be measured.
         skipped: reports of examined files that a run would skip.
-        seconds_per_byte: CPU time of ZIP on this machine, in seconds per raw byte.
     """
 
     found: int = 0
@@ -88,7 +88,6 @@ class Sample:
     files: list[SampleFile] = field(default_factory=list)
     failures: list[FileReport] = field(default_factory=list)
     skipped: list[FileReport] = field(default_factory=list)
-    seconds_per_byte: float = 0.0
 
 
 @dataclass(slots=True)
@@ -120,7 +119,9 @@ class _Sequence:
         return sum(candidate.size for candidate in self.candidates)
 
 
-def take_sample(paths: Sequence[str], size: int, selection: Selection, jobs: int) -> Sample:
+def take_sample(
+    paths: Sequence[str], size: int, selection: Selection, jobs: int, permissions: Permissions = Permissions()
+) -> Sample:
     """Choose a sample. Up to `LOOKED_AT` times as many files are compressed once for that.
 
     Args:
@@ -128,6 +129,7 @@ def take_sample(paths: Sequence[str], size: int, selection: Selection, jobs: int
         size: number of files in the sample. It has fewer if there are not that many.
         selection: which files of a folder are taken.
         jobs: number of workers.
+        permissions: which sources the user has allowed.
 
     Raises:
         RunStopped: workers keep dying.
@@ -142,7 +144,7 @@ def take_sample(paths: Sequence[str], size: int, selection: Selection, jobs: int
     _weigh(kinds, looked)
     sample.looked_at = len(looked)
     classes: dict[str, list[tuple[_Sequence, FileReport]]] = {}
-    for sequence, report in _looks(looked, jobs, sample):
+    for sequence, report in _looks(looked, jobs, sample, permissions):
         assert report.measurement is not None, "only those that were measured"
         grain = "grainy" if report.measurement.new_size > GRAINY * report.measurement.raw_size else "clean"
         classes.setdefault(f"{sequence.kind}, {grain}", []).append((sequence, report))
@@ -239,12 +241,14 @@ def _spread(kinds: dict[str, list[_Sequence]], count: int) -> Iterator[_Sequence
         yield from (kinds[kind][(2 * place + 1) * len(kinds[kind]) // (2 * share)] for place in range(share))
 
 
-def _looks(sequences: list[_Sequence], jobs: int, sample: Sample) -> Iterator[tuple[_Sequence, FileReport]]:
+def _looks(
+    sequences: list[_Sequence], jobs: int, sample: Sample, permissions: Permissions
+) -> Iterator[tuple[_Sequence, FileReport]]:
     """Compress a frame of each sequence once, as ZIP, in workers.
 
     If a frame fails or is skipped, another frame of the sequence is tried.
     """
-    options = Options(rules=MeasureRules(compression=Compression.ZIP), jobs=jobs)
+    options = Options(rules=MeasureRules(compression=Compression.ZIP, permissions=permissions), jobs=jobs)
     while sequences:
         by_path = {sequence.frame.path: sequence for sequence in sequences}
         sequences = []
@@ -259,7 +263,7 @@ def _looks(sequences: list[_Sequence], jobs: int, sample: Sample) -> Iterator[tu
 
 
 def _choose(sample: Sample, classes: dict[str, list[tuple[_Sequence, FileReport]]], size: int) -> None:
-    """Fill in the sample's classes, files and `seconds_per_byte`."""
+    """Fill in the sample's classes and files."""
     for members in classes.values():
         members.sort(key=lambda member: member[1].path)
     reports = {id(sequence): (name, report) for name, members in classes.items() for sequence, report in members}
@@ -283,9 +287,6 @@ def _choose(sample: Sample, classes: dict[str, list[tuple[_Sequence, FileReport]
             continue
         raw_size = report.measurement.raw_size
         sample.files.append(SampleFile(report.path, name, report.size_before, raw_size, sha256, weight))
-    costs = [report.measurement for _, report in reports.values() if report.measurement is not None]
-    raw_total = sum(cost.raw_size for cost in costs)
-    sample.seconds_per_byte = sum(cost.cpu_seconds for cost in costs) / raw_total if raw_total else 0.0
 
 
 def _failed(candidate: Candidate, error: Exception) -> FileReport:

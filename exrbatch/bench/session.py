@@ -1,13 +1,23 @@
 """A benchmark from beginning to end: the passes over all trials, and the time that is left."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
-from exrbatch.bench.matrix import Trial, copies_needed, expected_seconds
-from exrbatch.bench.passes import interleaved
+from exrbatch.bench.estimate import Estimate
+from exrbatch.bench.matrix import copies_needed
+from exrbatch.bench.packing import Trial
+from exrbatch.bench.passes import WARM_UP, interleaved
 from exrbatch.bench.result import TrialResult
-from exrbatch.bench.sample import Sample
-from exrbatch.bench.workbench import Workbench
+from exrbatch.bench.sample import SampleFile
+
+
+class Bench(Protocol):
+    """What runs trials: a `Workbench`."""
+
+    def run(self, trial: Trial, number: int) -> TrialResult:
+        """Run one trial of the pass `number`."""
+        ...
 
 
 class Session:
@@ -19,23 +29,42 @@ class Session:
         copies: number of copies of the sample that end-to-end trials need.
     """
 
-    def __init__(self, trials: Sequence[Trial], passes: int, sample: Sample) -> None:
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        passes: int,
+        files: Sequence[SampleFile],
+        estimate: Estimate,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Put the trials in order.
+
+        Args:
+            trials: the trials of a pass.
+            passes: number of counted passes.
+            files: the sample.
+            estimate: how long each trial will take.
+            clock: returns the time in seconds.
+        """
         self.passes = passes
         self.trials = len(trials)
         # Trials in memory are the warm-up: they load all code, and find what cannot be measured.
         warm_up = [trial for trial in trials if not trial.jobs]
         self._order = list(interleaved(trials, passes, warm_up))
-        self.copies = copies_needed(sample.files, max((trial.jobs for trial in trials), default=0))
-        self._expected = {trial: expected_seconds(trial, sample, self.copies) for trial in trials}
-        self._taken: dict[Trial, float] = {}
+        self.copies = copies_needed(files, max((trial.jobs for trial in trials), default=0))
+        self._estimate = estimate
+        self._clock = clock
+        self._spent = 0.0
         self._done = 0
 
-    def run(self, workbench: Workbench) -> Iterator[TrialResult]:
+    def run(self, bench: Bench) -> Iterator[TrialResult]:
         """Run all trials, and yield each result."""
         for number, trial in self._order:
-            start = time.perf_counter()
-            result = workbench.run(trial, number)
-            self._taken[trial] = time.perf_counter() - start
+            start = self._clock()
+            result = bench.run(trial, number)
+            seconds = self._clock() - start
+            self._estimate.add(trial, seconds)
+            self._spent += seconds
             self._done += 1
             yield result
 
@@ -45,20 +74,22 @@ class Session:
         return self._order[self._done] if self._done < len(self._order) else None
 
     @property
+    def has_warmed_up(self) -> bool:
+        """Whether the last trial that ran was the last of the warm-up."""
+        is_warm_up = self._done > 0 and self._order[self._done - 1][0] == WARM_UP
+        return is_warm_up and self.current is not None and self.current[0] != WARM_UP
+
+    @property
+    def copying_seconds(self) -> float:
+        """Estimated seconds to copy the sample before the first trial."""
+        return self._estimate.copying(self.copies)
+
+    @property
     def total_seconds(self) -> float:
-        """Estimated duration of the whole benchmark."""
-        return self._seconds(self._order)
+        """Duration of all trials: of those that ran, and the estimate of the others."""
+        return self._spent + self.remaining_seconds
 
     @property
     def remaining_seconds(self) -> float:
-        """Estimated time left.
-
-        A trial that ran before counts with its last duration. For the others, the first estimate is
-        scaled by how far off it was for the trials that ran.
-        """
-        return self._seconds(self._order[self._done :])
-
-    def _seconds(self, part: Sequence[tuple[int, Trial]]) -> float:
-        expected = sum(self._expected[trial] for trial in self._taken)
-        scale = sum(self._taken.values()) / expected if expected else 1.0
-        return sum(self._taken.get(trial, self._expected[trial] * scale) for _, trial in part)
+        """Estimated time left."""
+        return sum(self._estimate.seconds(trial) for _, trial in self._order[self._done :])

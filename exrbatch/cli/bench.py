@@ -2,40 +2,41 @@
 
 import argparse
 import contextlib
-import functools
-import os
+import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from types import FrameType, TracebackType
-from typing import Any, ClassVar, TextIO
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from exrbatch.batch.discovery.discover import Selection, check_paths
 from exrbatch.batch.limits import automatic_jobs
 from exrbatch.batch.run_report import EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED
-from exrbatch.bench import page, plots
+from exrbatch.bench import plots
+from exrbatch.bench.baseline import check_files
 from exrbatch.bench.cache_state import CacheState
+from exrbatch.bench.exports import make_document
 from exrbatch.bench.figures import make_rows, unmeasured
-from exrbatch.bench.machine_facts import describe_machine
+from exrbatch.bench.goal import Goal
+from exrbatch.bench.machine_facts import describe_machine, usable_cores
 from exrbatch.bench.matrix import make_trials, parse_jobs, parse_packings
-from exrbatch.bench.passes import WARM_UP
-from exrbatch.bench.result import BEGINNING, ResultFile, Results, TrialResult, read_results
+from exrbatch.bench.packing import Packing
+from exrbatch.bench.probe import probe
+from exrbatch.bench.result import Results
 from exrbatch.bench.sample import Sample, take_sample
 from exrbatch.bench.session import Session
-from exrbatch.bench.text_tables import CSV_HEADER, make_csv
-from exrbatch.bench.workbench import Workbench
-from exrbatch.cli.bench_report import print_corpus, print_results
-from exrbatch.cli.console import lasting_console
-from exrbatch.cli.driving import PLAIN_SECONDS
-from exrbatch.cli.outputs import check_output, open_output
+from exrbatch.bench.workbench import Workbench, work_folder
+from exrbatch.cli.bench_outputs import Outputs, read_run
+from exrbatch.cli.bench_progress import BenchProgress, announcement
+from exrbatch.cli.bench_report import print_corpus, print_left_out, print_results
+from exrbatch.cli.console import LastingStream, lasting_console
 from exrbatch.errors import OptionsError, RunStopped
 from exrbatch.jobs.file_report import Status
+from exrbatch.recompression.choices import Permissions
 from exrbatch.signals import STOP_SIGNALS, handled
-from exrbatch.text import format_duration, safe_text
+from exrbatch.text import format_duration
 
 MOST = 1000
 """Highest number of passes or files. More would take days, and the figures would be no better."""
@@ -44,35 +45,24 @@ MOST = 1000
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch bench`; return the exit code."""
     _check(arguments)
-    packings = parse_packings(arguments.compression, arguments.effort)
+    packings = parse_packings(arguments.compression, arguments.effort, arguments.min_openexr)
     jobs = parse_jobs(arguments.jobs, automatic_jobs()) if arguments.cache != CacheState.MEMORY else []
-    paths = check_paths(arguments.paths)
-    baseline = _read_baseline(arguments.baseline) if arguments.baseline is not None else None
+    paths = check_paths(arguments.paths) if arguments.load is None else []
+    baseline = read_run(arguments.baseline, "--baseline") if arguments.baseline is not None else None
     if arguments.html is not None:
         plots.check_matplotlib()
-    console = lasting_console(sys.stdout)
-    outputs = _Outputs(arguments)
+    outputs = Outputs(arguments)
+    bench = _Bench(arguments, outputs, baseline)
+    if arguments.load is not None:
+        return bench.show_again()
     interrupts = _Interrupts()
     with interrupts.caught():
         try:
-            sample = _sample(arguments, paths, console)
+            code = bench.measure(paths, packings, jobs)
         except RunStopped as stopped:
-            console.print(Text(f"stopped: {stopped}", style="bold red"))
+            bench.progress.print(Text(f"stopped: {stopped}", style="bold red"))
             return EXIT_STOPPED
-        session = Session(make_trials(packings, jobs), arguments.passes, sample)
-        console.print(_announcement(session))
-        if arguments.dry_run:
-            return EXIT_FAILURES if sample.failures else EXIT_DONE
-        with Workbench(sample.files, session.copies, CacheState(arguments.cache), arguments.work_dir) as workbench:
-            results = Results(describe_machine(workbench.parent), _settings(arguments), sample, [])
-            stopped_by = _measure(session, workbench, results, outputs, console)
-        outputs.finish(results, baseline)
-        print_results(console, results, baseline)
-        if stopped_by is not None:
-            console.print(Text(f"stopped before the end{stopped_by}: only finished trials count", "yellow"))
-        failed = any(file.status is Status.FAILED for _, file in unmeasured(results))
-        code = EXIT_FAILURES if failed or sample.failures or outputs.failed else EXIT_DONE
-        return interrupts.exit_code or (EXIT_STOPPED if stopped_by else code)
+        return interrupts.exit_code or code
     return interrupts.exit_code
 
 
@@ -105,162 +95,130 @@ class _Interrupts:
         raise KeyboardInterrupt
 
 
-def _sample(arguments: argparse.Namespace, paths: list[str], console: Console) -> Sample:
-    console.print(Text("choosing sample files of every kind of content", style="dim"))
-    sample = take_sample(paths, arguments.sample, Selection(arguments.include, arguments.exclude), automatic_jobs())
-    print_corpus(console, sample)
-    if not sample.files:
-        raise OptionsError("found no file that can be measured")
-    return sample
-
-
 def _check(arguments: argparse.Namespace) -> None:
     for value, name in ((arguments.passes, "passes"), (arguments.sample, "files in the sample")):
         if not 1 <= value <= MOST:
             raise OptionsError(f"{value} {name}: must be between 1 and {MOST}")
     if arguments.cache == CacheState.MEMORY and arguments.jobs is not None:
         raise OptionsError("-j is for whole runs, which --cache memory does not make: leave out -j or --cache memory")
+    if arguments.force_baseline and arguments.baseline is None:
+        raise OptionsError("--force-baseline needs a --baseline")
+    if arguments.load is not None:
+        for name in ("paths", "report", "dry_run"):
+            if getattr(arguments, name):
+                word = "paths" if name == "paths" else f"--{name.replace('_', '-')}"
+                raise OptionsError(f"--load measures nothing: leave out {word} or --load")
 
 
-def _read_baseline(path: str) -> Results:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return read_results(file, path)
-    except OSError as error:
-        raise OptionsError(f"can't read the baseline {path}: {error.strerror}") from None
-
-
-class _Outputs:
-    """The result files that the user requested.
-
-    Their paths are checked before the benchmark starts. If a file cannot be written later, a
-    message is printed and the benchmark continues.
+class _Bench:
+    """The steps of a benchmark, and where their results go.
 
     Attributes:
-        failed: whether a file could not be written.
+        progress: the console for progress, on stderr.
     """
 
-    BEGINNINGS: ClassVar = {"json": BEGINNING, "csv": CSV_HEADER, "html": page.BEGINNING}
+    def __init__(self, arguments: argparse.Namespace, outputs: Outputs, baseline: Results | None) -> None:
+        self._arguments = arguments
+        self._outputs = outputs
+        self._baseline = baseline
+        self._goal = Goal(arguments.goal)
+        self._permissions = Permissions(include_lossy_sources=arguments.include_lossy_sources)
+        self.progress = lasting_console(sys.stderr)
+        self._console = self.progress if arguments.json else lasting_console(sys.stdout)
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self.failed = False
-        self._stream: TextIO | None = None
-        self._json: ResultFile | None = None
-        self._paths = {name: path for name in self.BEGINNINGS if (path := getattr(arguments, name)) is not None}
-        if len({os.path.realpath(path) for path in self._paths.values()}) < len(self._paths):
-            raise OptionsError("--json, --csv and --html must name different files")
-        for name, path in self._paths.items():
-            check_output(path, self.BEGINNINGS[name], f"--{name}")
+    def show_again(self) -> int:
+        """Show the results of an earlier benchmark; return the exit code."""
+        results = read_run(self._arguments.load, "--load")
+        self._check_baseline(results.sample)
+        self._print_sample(results.sample)
+        return self._report(results, 0.0)
 
-    def begin(self, results: Results) -> None:
-        """Write the head of the JSON file, which is known before the first trial."""
-        if "json" in self._paths:
-            self._stream = self._open("json")
-            self._json = ResultFile(self._stream)
-            self._try("json", self._json.begin, results)
+    def measure(self, paths: list[str], packings: list[Packing], jobs: list[int]) -> int:
+        """Take a sample, measure it, and report the results; return the exit code."""
+        arguments = self._arguments
+        folder = work_folder(arguments.work_dir)
+        sample = self._sample(paths)
+        self._check_baseline(sample)
+        machine = describe_machine(folder)
+        self._say("measuring pieces of the sample, to estimate how long the benchmark will take")
+        estimate = probe(sample, packings, self._permissions, folder, usable_cores(machine) or 1)
+        session = Session(make_trials(packings, jobs), arguments.passes, sample.files, estimate)
+        expected = session.total_seconds + session.copying_seconds
+        settings = {"passes": arguments.passes, "cache": arguments.cache}
+        results = Results(machine, settings, sample, [])
+        if arguments.dry_run:
+            self._console.print(announcement(session))
+            self._print_document(results, expected)
+            return EXIT_FAILURES if sample.failures else EXIT_DONE
+        if not arguments.quiet:
+            self.progress.print(announcement(session))
+        began = time.monotonic()
+        state = CacheState(arguments.cache)
+        with Workbench(sample.files, session.copies, state, folder, self._permissions) as workbench:
+            stopped_by = self._run(session, workbench, results)
+        if stopped_by is None:
+            self._say(f"measured in {format_duration(time.monotonic() - began)}")
+        code = self._report(results, expected)
+        if stopped_by is not None:
+            self.progress.print(Text(f"stopped before the end{stopped_by}: only finished trials count", "yellow"))
+            return EXIT_STOPPED
+        return code
 
-    def add(self, result: TrialResult) -> None:
-        """Write the result of one trial to the JSON file."""
-        if self._json is not None and not self.failed:
-            self._try("json", self._json.add, result)
+    def _sample(self, paths: list[str]) -> Sample:
+        arguments = self._arguments
+        self._say("choosing sample files of every kind of content")
+        selection = Selection(arguments.include, arguments.exclude)
+        sample = take_sample(paths, arguments.sample, selection, automatic_jobs(), self._permissions)
+        self._print_sample(sample)
+        if not sample.files:
+            raise OptionsError("found no file that can be measured")
+        return sample
 
-    def finish(self, results: Results, baseline: Results | None) -> None:
-        """Write the CSV file and the page, which need all trials, and close the JSON file."""
-        if self._stream is not None:
-            self._try("json", self._stream.close)
-        rows = make_rows(results)
-        for name, text in (("csv", make_csv), ("html", functools.partial(page.make_page, results, baseline=baseline))):
-            if name in self._paths:
-                self._try(name, self._write, name, text(rows))
+    def _print_sample(self, sample: Sample) -> None:
+        if not self._arguments.quiet:
+            print_corpus(self._console, sample)
+        print_left_out(self._console, sample)
 
-    def _open(self, name: str) -> TextIO:
-        return open_output(self._paths[name], self.BEGINNINGS[name], f"--{name}")
+    def _check_baseline(self, sample: Sample) -> None:
+        if self._baseline is not None and not self._arguments.force_baseline:
+            check_files(sample, self._baseline.sample, self._arguments.baseline)
 
-    def _write(self, name: str, text: str) -> None:
-        with self._open(name) as stream:
-            stream.write(text)
+    def _run(self, session: Session, workbench: Workbench, results: Results) -> str | None:
+        """Run all trials, and add each to the results and the report when it ends.
 
-    def _try(self, name: str, step: Callable[..., object], *arguments: object) -> None:
+        Returns:
+            None if all trials ran. Otherwise the reason for stopping early, in brackets, or an
+            empty string after a signal.
+        """
+        self._outputs.begin(results)
+        volume = {"quiet": self._arguments.quiet, "verbose": self._arguments.verbose}
         try:
-            step(*arguments)
-        except (OSError, OptionsError) as error:
-            self.failed = True
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            print(f"exrbatch: can't write {safe_text(self._paths[name])}: {reason}", file=sys.stderr)
+            with BenchProgress(session, self.progress, **volume) as shown:
+                for result in session.run(workbench):
+                    results.trials.append(result)
+                    self._outputs.add(result)
+                    shown.update(result)
+        except KeyboardInterrupt:
+            return ""
+        except RunStopped as stopped:
+            return f" ({stopped})"
+        return None
 
+    def _report(self, results: Results, expected: float) -> int:
+        """Write all outputs, print the results, and return the exit code."""
+        self._outputs.finish(results, self._baseline, self._goal)
+        print_results(self._console, results, self._baseline, self._goal)
+        self._print_document(results, expected)
+        failed = any(file.status is Status.FAILED for _, file in unmeasured(results))
+        return EXIT_FAILURES if failed or results.sample.failures or self._outputs.failed else EXIT_DONE
 
-def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {"passes": arguments.passes, "cache": arguments.cache}
+    def _print_document(self, results: Results, expected: float) -> None:
+        if self._arguments.json:
+            document: dict[str, Any] = make_document(results, make_rows(results), self._goal, expected)
+            stream = LastingStream(sys.stdout)
+            stream.write(json.dumps(document) + "\n")
+            stream.flush()
 
-
-def _announcement(session: Session) -> Text:
-    trials = f"{session.trials} trial{'s' * (session.trials > 1)}"
-    passes = f"a warm-up and {session.passes} pass{'es' * (session.passes > 1)}"
-    return Text(f"{trials}, {passes}: about {format_duration(session.total_seconds)}", style="bold")
-
-
-def _measure(
-    session: Session, workbench: Workbench, results: Results, outputs: _Outputs, console: Console
-) -> str | None:
-    """Run all trials, and add each to the results and the JSON file when it ends.
-
-    Returns:
-        None if all trials ran. Otherwise the reason for stopping early, in brackets, or an empty
-        string after a signal.
-    """
-    outputs.begin(results)
-    try:
-        with _Shown(session, console) as shown:
-            for result in session.run(workbench):
-                results.trials.append(result)
-                outputs.add(result)
-                shown.update()
-    except KeyboardInterrupt:
-        return ""
-    except RunStopped as stopped:
-        return f" ({stopped})"
-    return None
-
-
-class _Shown:
-    """The display of the present trial and the time left.
-
-    On a terminal it is a progress bar; otherwise a line is printed every `PLAIN_SECONDS`.
-    """
-
-    def __init__(self, session: Session, console: Console) -> None:
-        self._session = session
-        self._console = console
-        self._is_live = console.is_terminal and not console.is_dumb_terminal
-        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]} left")
-        self._bar = Progress(*columns, console=console)
-        self._task = self._bar.add_task(self._doing(), total=session.total_seconds, left=self._left())
-        self._next_line = time.monotonic() + PLAIN_SECONDS
-
-    def __enter__(self) -> "_Shown":
-        if self._is_live:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def update(self) -> None:
-        """Update the display after a trial."""
-        total = self._session.total_seconds
-        done = total - self._session.remaining_seconds
-        self._bar.update(self._task, description=self._doing(), total=total, completed=done, left=self._left())
-        if not self._is_live and time.monotonic() >= self._next_line:
-            self._next_line += PLAIN_SECONDS
-            self._console.print(Text(f"{self._doing()}, {self._left()} left"))
-
-    def _left(self) -> str:
-        return format_duration(self._session.remaining_seconds)
-
-    def _doing(self) -> str:
-        if self._session.current is None:
-            return "done"
-        number, trial = self._session.current
-        return f"{'warm-up' if number == WARM_UP else f'pass {number} of {self._session.passes}'}: {trial.name}"
+    def _say(self, text: str) -> None:
+        if not self._arguments.quiet:
+            self.progress.print(Text(text, style="dim"))

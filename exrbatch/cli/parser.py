@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NoReturn
 
-from exrbatch.bench.cache_state import CacheState
+from exrbatch.cli import bench_arguments
+from exrbatch.cli.bench_arguments import add_bench_arguments
 from exrbatch.cli.recompress_arguments import add_recompress_arguments
 from exrbatch.cli.shared_arguments import (
     DEFAULTS,
@@ -25,7 +26,6 @@ from exrbatch.cli.shared_arguments import (
     add_timeout,
     one_of,
 )
-from exrbatch.codecs.effort import Effort
 from exrbatch.recompression.choices import Verify
 from exrbatch.suggestions import unknown_name
 from exrbatch.text import safe_text
@@ -108,6 +108,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         arguments = [*arguments[1:2], "--help"]
     if not arguments[0].startswith("-") and arguments[0] not in parser.commands:
         parser.error(unknown_name("command", arguments[0], parser.commands))
+    if arguments[0] == "bench" and bench_arguments.names_json_file(arguments):
+        parser.error(bench_arguments.JSON_IS_A_FLAG)
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
         command = parser.commands[arguments[0]]
@@ -191,58 +193,7 @@ def _add_verify(commands: _Commands) -> None:
 
 
 def _add_bench(commands: _Commands) -> None:
-    command = commands.add(
-        "bench",
-        "compare compressions on your own files and machine",
-        "Measure compressions on a sample of the files, and recommend one. Sizes, the speed of compression and"
-        " decompression, and whole runs on disk with several numbers of jobs are measured. The files themselves"
-        " are only read.",
-    )
-    command.add_argument("paths", metavar="PATH", nargs="+", help="a file, a folder or a frame sequence")
-    command.add_argument(
-        "-c",
-        "--compression",
-        default="zips,zip,piz,zstd,htj2k32",
-        metavar="LIST",
-        help="names separated by commas, or all (each that is lossless for half, except none); a lossy one must be"
-        " named (default: %(default)s)",
-    )
-    command.add_argument(
-        "--effort",
-        default=str(DEFAULTS.effort),
-        metavar="LIST",
-        help=f"{', '.join(Effort)}, separated by commas (default: %(default)s)",
-    )
-    command.add_argument(
-        "-j", "--jobs", metavar="LIST", help="numbers of workers to try (default: 1, 2, 4 and so on, up to all)"
-    )
-    command.add_argument(
-        "--passes", type=int, default=5, metavar="N", help="passes after the warm-up (default: %(default)s)"
-    )
-    command.add_argument(
-        "--cache",
-        choices=list(CacheState),
-        type=one_of("state of the cache", CacheState),
-        default=CacheState.WARM,
-        help="where files are read from: memory (nothing is read or written during a trial), warm (the page cache) or"
-        " cold (the disk; Linux) (default: %(default)s)",
-    )
-    command.add_argument(
-        "--sample", type=int, default=12, metavar="N", help="number of files to measure (default: %(default)s)"
-    )
-    add_selection(command)
-    command.add_argument(
-        "--work-dir", metavar="DIR", help="put copies and new files below DIR (default: the temp folder)"
-    )
-    command.add_argument(
-        "--baseline", metavar="RUN.json", help="print ratios to the results of an earlier run (its --json file)"
-    )
-    command.add_argument("--json", metavar="FILE", help="write each trial as a line of JSON, as soon as it is finished")
-    command.add_argument("--csv", metavar="FILE", help="write all figures as a table")
-    command.add_argument("--html", metavar="FILE", help="write an HTML page with plots (needs matplotlib)")
-    command.add_argument(
-        "-n", "--dry-run", action="store_true", help="only say what would be measured, and how long it would take"
-    )
+    add_bench_arguments(commands.add("bench", bench_arguments.SUMMARY, bench_arguments.DESCRIPTION))
 
 
 def _add_demo(commands: _Commands) -> None:

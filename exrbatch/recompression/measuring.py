@@ -1,6 +1,7 @@
 """Measure what it costs to compress and decompress one file in memory. Nothing is written."""
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,76 +9,118 @@ from exrbatch.codecs.codec import ChunkGroup, Codec, Packed, Raw
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.registry import codecs_for
 from exrbatch.errors import VerificationFailed
+from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.leader import LeaderLayout
 from exrbatch.exr.reader import ExrFile
+from exrbatch.recompression.channel_errors import ErrorMeter
 from exrbatch.recompression.choices import Verify
 from exrbatch.recompression.comparison import choose_decoders
 from exrbatch.recompression.measurement import Measurement
 from exrbatch.recompression.progress import Progress
 from exrbatch.recompression.raw_reader import RawReader
-from exrbatch.recompression.spans import cut_spans
+from exrbatch.recompression.spans import Span, cut_spans
 from exrbatch.recompression.targets import Targets
 from exrbatch.recompression.transcode import target_grids, target_group
 
+PIECES = 2
+"""If only pieces of a file are wanted, at least so many spans are measured."""
 
-def measure(source: ExrFile, targets: Targets, effort: Effort, progress: Progress) -> Measurement:
+
+def measure(
+    source: ExrFile, targets: Targets, effort: Effort, progress: Progress, most_raw: int | None = None
+) -> Measurement:
     """Compress a file as `recompress` would, then decompress and compare every chunk.
 
-    The time for reading the source is not measured. Flat data is decompressed by the OpenEXR
-    library, because other programs use it.
+    The time for reading the source does not count as compression. Flat data is decompressed by the
+    OpenEXR library, because other programs use it.
 
     Args:
         source: the open file.
         targets: the compression of each part.
         effort: compression effort.
         progress: called with the fraction that is done, 0 to 1.
+        most_raw: measure only evenly spread pieces with about this many raw bytes; None for all.
 
     Raises:
         VerificationFailed: a chunk does not decompress to the original bytes.
     """
+    began = time.perf_counter()
     grids = target_grids(source, targets.compressions)
     packers = codecs_for(targets.compressions, effort)
     decoders = choose_decoders(source.header.parts, targets.compressions, Verify.LIBRARY, targets.lossy_channels)
     reader = RawReader(source)
-    total = sum(grid.count for grid in grids)
-    clock = _Clock()
-    done = raw_size = packed_size = 0
-    for span in cut_spans(source, grids):
+    spans = list(cut_spans(source, grids))
+    if most_raw is not None:
+        spans = _pieces(spans, source, grids, most_raw)
+    meter, clock = ErrorMeter(), _Clock()
+    raw_size = packed_size = 0
+    for done, span in enumerate(spans):
         raw = reader.read(span.part, span.source)
         group = target_group(span, grids[span.part], raw)
-        # Make one call that is not timed, because the first call loads code and makes buffers. In a
-        # real run, many files share that cost.
         if not done:
-            decoders[span.part].first_difference(
-                group, [memoryview(p) for p in packers[span.part].pack(group, raw)], raw
-            )
+            clock.warm_up(packers[span.part], decoders[span.part], group, raw)
         packed = clock.pack(packers[span.part], group, raw)
         lossy = targets.lossy_channels[span.part]
         if not clock.comes_back(decoders[span.part], group, packed, raw, is_lossy=bool(lossy)):
             raise VerificationFailed(
                 f"part {span.part}, chunk {span.target[0]}: it does not decompress to the original bytes"
             )
+        if lossy:
+            prefix = f"part {span.part}: " if source.header.is_multi_part else ""
+            meter.add(group, raw, clock.unpacked[: len(raw)], lossy, prefix)
         raw_size += len(raw)
         packed_size += sum(map(len, packed))
-        done += len(span.target)
-        progress(done / total)
+        progress((done + 1) / len(spans))
     leaders = [LeaderLayout.of(part, source.header.is_multi_part).size for part in source.header.parts]
     around = sum((8 + leader) * grid.count for leader, grid in zip(leaders, grids, strict=True))
+    counted = clock.pack_seconds + clock.unpack_seconds + clock.first_seconds
     return Measurement(
         raw_size=raw_size,
-        new_size=len(source.header.raw) + around + packed_size,
+        packed_size=packed_size,
+        new_size=len(source.header.raw) + around + packed_size if most_raw is None else 0,
         pack_seconds=clock.pack_seconds,
         unpack_seconds=clock.unpack_seconds,
         cpu_seconds=clock.cpu_seconds,
+        first_seconds=clock.first_seconds,
+        other_seconds=max(0.0, time.perf_counter() - began - counted),
+        errors=meter.errors,
     )
 
 
+def _pieces(spans: Sequence[Span], source: ExrFile, grids: Sequence[ChunkGrid], most_raw: int) -> list[Span]:
+    """Choose evenly spread spans.
+
+    The raw size of deep samples is not known before they are read. The size of the file stands for
+    it.
+    """
+    raw_size = max(source.stat.st_size, sum(int(grid.raw_sizes.sum()) for grid in grids))
+    count = min(len(spans), max(PIECES, round(len(spans) * most_raw / raw_size)))
+    return [spans[(2 * place + 1) * len(spans) // (2 * count)] for place in range(count)]
+
+
 class _Clock:
-    """Adds up the time for compressing and decompressing."""
+    """Adds up the time for compressing and decompressing.
+
+    Attributes:
+        pack_seconds: wall time of compressing.
+        unpack_seconds: wall time of decompressing.
+        cpu_seconds: CPU time of compressing.
+        first_seconds: wall time of the first call, which is not part of the others.
+        unpacked: buffer that begins with the raw bytes that were decompressed last.
+    """
 
     def __init__(self) -> None:
-        self.pack_seconds = self.unpack_seconds = self.cpu_seconds = 0.0
-        self._unpacked = np.empty(0, np.uint8)
+        self.pack_seconds = self.unpack_seconds = self.cpu_seconds = self.first_seconds = 0.0
+        self.unpacked = np.empty(0, np.uint8)
+
+    def warm_up(self, packer: Codec, decoder: Codec, group: ChunkGroup, raw: Raw) -> None:
+        """Compress and decompress once, because the first call loads code and makes buffers.
+
+        In a real run, many files share that cost.
+        """
+        start = time.perf_counter()
+        decoder.first_difference(group, [memoryview(data) for data in packer.pack(group, raw)], raw)
+        self.first_seconds = time.perf_counter() - start
 
     def pack(self, packer: Codec, group: ChunkGroup, raw: Raw) -> list[Packed]:
         """Compress one group, and add the time that it takes."""
@@ -94,9 +137,9 @@ class _Clock:
             whether the raw bytes are unchanged. If the group is lossy, only channels that must not
             change are compared.
         """
-        if len(self._unpacked) < len(raw):
-            self._unpacked = np.empty(len(raw), np.uint8)
-        unpacked, views = self._unpacked[: len(raw)], [memoryview(data) for data in packed]
+        if len(self.unpacked) < len(raw):
+            self.unpacked = np.empty(len(raw), np.uint8)
+        unpacked, views = self.unpacked[: len(raw)], [memoryview(data) for data in packed]
         wall = time.perf_counter()
         decoder.unpack(group, views, unpacked)
         self.unpack_seconds += time.perf_counter() - wall

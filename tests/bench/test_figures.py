@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from exrbatch import Compression, Effort, Status
-from exrbatch.bench.advice import advise, in_order, pareto, total_rows
-from exrbatch.bench.baseline import changes, differences
+from exrbatch import Compression, Effort, OptionsError, Status
+from exrbatch.bench.advice import advise, pareto
+from exrbatch.bench.baseline import changes, check_files, differences
 from exrbatch.bench.figures import make_rows, unmeasured
-from exrbatch.bench.matrix import Packing
+from exrbatch.bench.lossy import error_figures
+from exrbatch.bench.packing import Packing
 from exrbatch.bench.passes import WARM_UP
-from exrbatch.bench.result import TrialResult
-from tests.bench.made import PIZ, RAW, ZIP, ZSTD, end_to_end, in_memory, results
+from exrbatch.bench.sample import Sample
+from exrbatch.bench.text_tables import psnr_text
+from exrbatch.recompression.measurement import ChannelError
+from tests.bench.made import PIZ, RAW, ZIP, end_to_end, in_memory, results, sample
 
 
 def test_a_row_has_medians_over_the_passes() -> None:
@@ -100,7 +103,11 @@ def test_lossy_rows_do_not_compete_for_marks() -> None:
 def test_the_knee_is_where_more_jobs_stop_paying_off() -> None:
     """Steps that bring less than half of the ideal gain are not worth it."""
     trials = [in_memory(ZIP, 1, (500, 1, 1))]
-    trials += [end_to_end(ZIP, 1, jobs, seconds, 500) for jobs, seconds in ((1, 8.0), (2, 4.2), (4, 2.5), (8, 2.4))]
+    trials += [
+        end_to_end(ZIP, number, jobs, seconds, 500)
+        for number in (1, 2, 3)
+        for jobs, seconds in ((1, 8.0), (2, 4.2), (4, 2.5), (8, 2.4))
+    ]
     (row,) = make_rows(results(trials, "plates"))
     assert row.knee == 4
     assert row.efficiency[1] == 1.0
@@ -143,60 +150,6 @@ def test_has_figures_after_an_interrupted_warm_up() -> None:
     assert make_rows(results([], "plates")) == []
 
 
-def three(zip_size: int = 500, lossy: bool = False) -> list[TrialResult]:
-    """Make results in which PIZ is smallest, ZIP packs twice as fast, and ZSTD is worst in both."""
-    return [
-        in_memory(PIZ, 1, (495, 2.0, 1.0)),
-        in_memory(ZIP, 1, (zip_size, 1.0, 0.9), is_lossy=lossy),
-        in_memory(ZSTD, 1, (600, 3.0, 2.0)),
-    ]
-
-
-def test_orders_rows_by_size_but_prefers_much_faster_ones() -> None:
-    """The smallest comes first, except after one that is nearly as small and much faster."""
-    rows = in_order(total_rows(make_rows(results(three(), "plates"))))
-    assert [row.packing for row in rows] == [ZIP, PIZ, ZSTD]
-    rows = in_order(total_rows(make_rows(results(three(zip_size=520), "plates"))))
-    assert [row.packing for row in rows] == [PIZ, ZIP, ZSTD]
-
-
-def test_lossy_rows_come_last_and_are_never_advised() -> None:
-    """That holds however small they are."""
-    rows = make_rows(results(three(zip_size=100, lossy=True), "plates"))
-    assert in_order(rows)[-1].packing == ZIP
-    assert ZIP not in [row.packing for row in pareto(rows)]
-    assert advise(rows)[0].startswith(
-        "Use piz: 49.5 % of the raw size, and a run saves 38.1 % of the current size; the smallest"
-    )
-
-
-def test_does_not_mark_rows_that_are_worse_in_everything() -> None:
-    """A row is marked if no other is as small, as fast to pack and as fast to unpack."""
-    rows = make_rows(results(three(), "plates"))
-    assert [row.packing for row in pareto(rows)] == [PIZ, ZIP]
-
-
-def test_advice_gives_reasons() -> None:
-    """It says how much smaller files get, why the smallest was not chosen, and who can read it."""
-    (line,) = advise(make_rows(results(three(), "plates")))
-    assert line.startswith(
-        "Use zip balanced: 50.0 % of the raw size, and a run saves 37.5 % of the current size; 1.0 % larger"
-    )
-    assert "compresses 2.0 times as fast" in line
-    small = [in_memory(ZSTD, 1, (100, 1.0, 1.0)), in_memory(ZIP, 1, (200, 1.0, 1.0))]
-    (line,) = advise(make_rows(results(small, "plates")))
-    assert line.endswith(
-        "It needs OpenEXR 3.5 or newer to be read; for older readers use zip balanced, 2.00 times its size."
-    )
-
-
-def test_advises_against_a_run_if_files_would_grow() -> None:
-    """Files that would grow are best left alone."""
-    assert advise(make_rows(results([in_memory(ZIP, 1, (900, 1, 1))], "plates"))) == [
-        "Leave the files as they are: no lossless compression of the whole sample makes any file smaller."
-    ]
-
-
 def test_baseline_gives_ratios_and_names_other_changes() -> None:
     """Speeds of another machine are compared, and the machine is named."""
     now = results([in_memory(ZIP, 1, (500, 1, 1)), end_to_end(ZIP, 1, 2, 1.0, 500)], "plates")
@@ -218,3 +171,72 @@ def test_names_effort_only_if_the_compression_has_one() -> None:
     """The name of a PIZ row is only "PIZ"."""
     assert Packing(Compression.PIZ, Effort.BALANCED).name == "piz"
     assert Packing(Compression.ZSTD, Effort.MAX).name == "zstd max"
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [({"cores": 2}, [100, 100, 100]), ({"cores": 64}, [100, 50, 25]), ({"cores": 64, "affinity": 1}, [100, 100, 100])],
+)
+def test_ideal_speed_ends_at_the_cores_that_exist(facts: dict[str, int], expected: list[int]) -> None:
+    """If 64 jobs on 2 cores are as fast as 2, they have all of the ideal speed, not 3 %."""
+    runs = [end_to_end(ZIP, number, jobs, 4.0, 500) for number in (1, 2) for jobs in (2, 4, 8)]
+    found = results([in_memory(ZIP, 1, (500, 1, 1)), *runs], "plates")
+    found.machine.update(facts)
+    (row,) = make_rows(found)
+    assert [round(100 * share) for share in row.efficiency.values()] == expected
+
+
+def same(*changes: dict[str, object]) -> tuple[Sample, Sample]:
+    """Make a sample, and the same one in another folder with some changes of its files."""
+    now, then = sample("plates", "plates"), sample("plates", "plates")
+    then.files[:] = [replace(file, path=file.path.replace("/show", "/elsewhere")) for file in then.files]
+    for index, change in enumerate(changes):
+        then.files[index] = replace(then.files[index], **change)  # type: ignore[arg-type]
+    return now, then
+
+
+def test_a_baseline_may_be_of_the_same_files_elsewhere() -> None:
+    """Another machine has them in another folder."""
+    check_files(*same(), "run.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"path": "/elsewhere/other.exr"}, "0.exr was not among them"),
+        ({"size": 801}, "0.exr has another size or other contents now"),
+        ({"sha256": "f" * 64}, "0.exr has another size or other contents now"),
+    ],
+)
+def test_a_baseline_of_other_files_is_refused(change: dict[str, object], why: str) -> None:
+    """Other names, sizes or contents: the line says which file, and how to compare all the same."""
+    with pytest.raises(OptionsError, match=why) as caught:
+        check_files(*same(change), "run.json")
+    assert "run.json" in str(caught.value)
+    assert "--force-baseline" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_baseline_with_more_files_is_refused() -> None:
+    """It has a larger sample."""
+    now, then = same()
+    with pytest.raises(OptionsError, match=r"1\.exr was among them, and is not in this sample"):
+        check_files(replace(now, files=now.files[:1]), then, "run.json")
+
+
+def test_errors_of_files_are_combined_by_channel() -> None:
+    """The largest error and the lowest ratio of a file count; names are safe to print."""
+    first = ChannelError(channel="R\x1b", max_error=0.5, peak=10.0, mean_square=0.01)
+    second = ChannelError(channel="R\x1b", max_error=0.1, peak=1.0, mean_square=0.01, lost=3)
+    same_file = ChannelError(channel="Z", max_error=0.0, peak=1.0, mean_square=0.0)
+    red, depth = error_figures([(first,), (second, same_file)])
+    assert (red.channel, red.max_error, red.lost) == ("R\\x1b", 0.5, 3)
+    assert red.psnr == pytest.approx(20.0)
+    assert psnr_text(depth.psnr) == "no error"
+
+
+def test_warns_if_samples_were_lost() -> None:
+    """A sample that became infinite is in no error figure, so there is a warning."""
+    lost = ChannelError(channel="R", max_error=0.1, peak=1.0, mean_square=0.01, lost=2)
+    (row,) = make_rows(results([in_memory(PIZ, 1, (500, 1, 1), is_lossy=True, errors=(lost,))], "plates"))
+    assert "2 samples became infinite or NaN; the error figures leave them out" in row.problems

@@ -5,25 +5,25 @@ from dataclasses import replace
 import pytest
 
 from exrbatch import Compression, Effort, OptionsError
-from exrbatch.bench.matrix import (
-    Packing,
-    Trial,
-    copies_needed,
-    expected_seconds,
-    make_trials,
-    parse_jobs,
-    parse_packings,
-)
+from exrbatch.bench.matrix import copies_needed, make_trials, parse_jobs, parse_packings
+from exrbatch.bench.packing import Choice, Packing, Trial
 from tests.bench.made import PIZ, ZIP, sample
 
 
 def test_all_stands_for_the_compressions_that_keep_half_floats() -> None:
     """Lossy compressions take part only if they are named."""
-    names = {packing.compression.name for packing in parse_packings("all", "balanced")}
-    assert names == {"RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "HTJ2K256", "HTJ2K32", "ZSTD"}
+    words = {packing.word for packing in parse_packings("all", "balanced")}
+    assert words == {"rle", "zips", "zip", "piz", "pxr24", "htj2k256", "htj2k32", "zstd", "auto"}
     dwaa = parse_packings("all,dwaa", "balanced")[-1]
     assert dwaa == Packing(Compression.DWAA, Effort.BALANCED, is_named=True)
     assert not any(packing.is_named for packing in parse_packings("all", "balanced"))
+
+
+def test_auto_is_a_packing_with_its_own_oldest_reader() -> None:
+    """It is chosen by name, and the release says what it may choose."""
+    (auto,) = parse_packings("auto", "balanced", "3.4")
+    assert auto == Packing(Choice.AUTO, Effort.BALANCED, is_named=True, readers="3.4")
+    assert (auto.name, auto.fixed, auto.first_release) == ("auto balanced", None, "3.4")
 
 
 def test_varies_effort_only_if_it_has_an_effect() -> None:
@@ -79,13 +79,3 @@ def test_copies_small_samples_for_many_jobs() -> None:
     assert [copies_needed(files, jobs) for jobs in (0, 1, 2, 3, 16)] == [1, 1, 1, 2, 8]
     giant = replace(files[0], raw_size=1_000_000)
     assert copies_needed([giant, *files[1:]], 2) == 2
-
-
-def test_expected_time_grows_with_work_and_falls_with_jobs() -> None:
-    """The prediction of --dry-run has the right shape."""
-    files = sample("a", "b", "c", "d")
-    files.seconds_per_byte = 0.1
-    one, two = (expected_seconds(Trial(ZIP, jobs), files, 1) for jobs in (1, 2))
-    assert one > two
-    hard = Packing(Compression.ZIP, Effort.MAX)
-    assert expected_seconds(Trial(hard, 1), files, 1) > 3 * one

@@ -105,7 +105,7 @@ def test_json_escapes_names_and_keeps_their_bytes(show: bytes, tmp_path: Path) -
     assert {type(json.loads(line)) for line in lines} == {dict}
     assert all(is_safe(line) for line in lines)
     assert any("path_b64" in line for line in lines)
-    options = ["-c", "zip", "--cache", "memory", "--passes", "1", "--csv", table, "--json", report + "b"]
+    options = ["-c", "zip", "--cache", "memory", "--passes", "1", "--csv", table, "--report", report + "b"]
     run(b"bench", show, *options, *(["--html", page] if _has_matplotlib() else []), code=1)
     for path in filter(os.path.exists, (table, page)):
         assert is_safe(Path(path).read_text()), path
