@@ -32,6 +32,7 @@ STYLES = {
     Status.PLANNED: "green",
     Status.EQUAL: "green",
     Status.MEASURED: "green",
+    Status.SOUND: "green",
 }
 
 
@@ -41,6 +42,7 @@ class Snapshot:
 
     Attributes:
         title: what the run does, in words.
+        goal: status of a file for which the run did all that it is meant to do.
         jobs: number of workers.
         seconds: wall time since the run began.
         counts: number of finished files, by status.
@@ -61,6 +63,7 @@ class Snapshot:
     """
 
     title: str
+    goal: Status
     jobs: int
     seconds: float
     counts: Mapping[Status, int]
@@ -83,6 +86,7 @@ class Snapshot:
         """Take a snapshot. Only the thread that drives the run may call this."""
         return cls(
             title=run.options.rules.title,
+            goal=run.options.rules.goal,
             jobs=run.jobs,
             seconds=report.seconds,
             counts=dict(report.counts),
@@ -171,9 +175,10 @@ class Dashboard:
 def plain_line(now: Snapshot) -> str:
     """Return one line for a log: a short version of the dashboard."""
     share = f"{100 * now.reached_size / now.found_size:.0f} %" if now.found_size else "0 %"
+    saving = f" {format_saving(now.saved)}," if now.goal is Status.RECOMPRESSED else ""
     return (
         f"{format_duration(now.seconds)}: {now.files} of {now.total} files, {share},"
-        f" {format_saving(now.saved)}, {format_size(now.reached_size / max(now.seconds, 1e-9))}/s,"
+        f"{saving} {format_size(now.reached_size / max(now.seconds, 1e-9))}/s,"
         f" {now.counts.get(Status.FAILED, 0)} failed, {now.remaining}"
     )
 
@@ -197,13 +202,16 @@ def _numbers(now: Snapshot, machine: "_Machine") -> RenderableType:
     files = Text(f"{now.files} of {now.total}")
     for status in Status:
         count = now.counts.get(status, 0)
-        if count or status in (Status.RECOMPRESSED, Status.FAILED):
+        if count or status in (now.goal, Status.FAILED):
             style = STYLES[status] if count else "dim"
             files.append(" · ").append(f"{count} {status.value.replace('_', ' ')}", style)
     grid.add_row("files", files)
-    size = Text(f"read {format_size(now.read_size)} · written {format_size(now.written_size)} · ")
-    style = "bold green" if now.saved > 0 else "yellow" if now.saved < 0 else ""
-    grid.add_row("bytes", size.append(format_saving(now.saved, now.saved_share), style))
+    size = Text(f"read {format_size(now.read_size)}")
+    if now.goal is Status.RECOMPRESSED:
+        style = "bold green" if now.saved > 0 else "yellow" if now.saved < 0 else ""
+        size.append(f" · written {format_size(now.written_size)} · ")
+        size.append(format_saving(now.saved, now.saved_share), style)
+    grid.add_row("bytes", size)
     seconds = max(now.seconds, 1e-9)
     rate = now.reached_size / seconds
     speed = f"{now.files / seconds:.1f} files/s · {format_size(rate)}/s · {format_duration(now.seconds)} elapsed"

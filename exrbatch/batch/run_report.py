@@ -30,20 +30,26 @@ class BatchReport:
         worker_cpu_seconds: CPU time that workers spent on files, in seconds.
         replaced_size: bytes of the sources of all files that were recompressed.
         failures: reports of the first `KEPT_FAILURES` failures.
+        damaged: number of failed files that a check found to be damaged.
         skip_reasons: number of skipped files per reason.
         notes: number of files per note.
         signal_number: the signal that stopped the run, or None.
         stop_reason: why the run was stopped early, or None.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, needs_files: bool = False) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, needs_files: bool = False, needs_all: bool = False
+    ) -> None:
         """Start with empty totals.
 
         Args:
             clock: returns the time in seconds.
             needs_files: whether a run that finds no files has failed. This is the case for a
                 comparison, because it compared nothing.
+            needs_all: whether a run that skips a file for an unexpected reason has failed. This is
+                the case for a check: the file is not known to be sound.
         """
+        self._needs_all = needs_all
         self._needs_files = needs_files
         self._clock = clock
         self._started = clock()
@@ -56,6 +62,7 @@ class BatchReport:
         self.worker_cpu_seconds = 0.0
         self.replaced_size = 0
         self.failures: list[FileReport] = []
+        self.damaged = 0
         self.skip_reasons: Counter[str] = Counter()
         self.notes: Counter[str] = Counter()
         self.signal_number: int | None = None
@@ -98,7 +105,9 @@ class BatchReport:
         if self.stop_reason is not None:
             return EXIT_STOPPED
         is_empty = self._needs_files and not self.files
-        return EXIT_FAILURES if self.counts[Status.FAILED] or self.skipped_all_for or is_empty else EXIT_DONE
+        is_partial = self._needs_all and any(not reason.startswith(EXPECTED_REASONS) for reason in self.skip_reasons)
+        has_failed = self.counts[Status.FAILED] or self.skipped_all_for or is_empty or is_partial
+        return EXIT_FAILURES if has_failed else EXIT_DONE
 
     @property
     def skipped_all_for(self) -> str | None:
@@ -117,7 +126,8 @@ class BatchReport:
         self.done_size += report.size_before
         self.worker_seconds += report.seconds
         self.worker_cpu_seconds += report.cpu_seconds
-        if report.status is Status.EQUAL:
+        self.damaged += bool(report.damage)
+        if report.status in (Status.EQUAL, Status.SOUND) or report.damage:
             self.read_size += report.size_before
         if report.status in (Status.RECOMPRESSED, Status.NO_GAIN):
             self.read_size += report.size_before

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from exrbatch.bench.cache_state import CacheState
+from exrbatch.cli import check_arguments
+from exrbatch.cli.check_arguments import add_check_arguments
 from exrbatch.cli.shared_arguments import (
     DEFAULTS,
     add_jobs,
@@ -101,6 +103,9 @@ def build_parser() -> "_Parser":
     commands = _Commands(parser)
     _add_recompress(commands)
     _add_verify(commands)
+    add_check_arguments(
+        commands.add("check", check_arguments.SUMMARY, check_arguments.DESCRIPTION, epilog=check_arguments.EXIT_CODES)
+    )
     _add_bench(commands)
     _add_demo(commands)
     _add_doctor(commands)

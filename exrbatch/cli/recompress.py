@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 
 from rich.text import Text
 
@@ -43,13 +44,19 @@ def run(arguments: argparse.Namespace) -> int:
     return show_run(Run(arguments.paths, options), arguments)
 
 
-def show_run(run: Run, arguments: argparse.Namespace, report: BatchReport | None = None) -> int:
+def show_run(
+    run: Run,
+    arguments: argparse.Namespace,
+    report: BatchReport | None = None,
+    summarize: Callable[[BatchReport], list[Text]] | None = None,
+) -> int:
     """Drive a run, write its records, print its summary, and return the exit code.
 
     Args:
         run: the run; it has not started yet.
         arguments: the options added by `add_reporting`.
         report: totals to add to; None for new ones.
+        summarize: returns the lines of the summary; None for that of `cli.summary`.
     """
     console = lasting_console(sys.stderr if arguments.json else sys.stdout)
     if (needs := release_note(run.options.rules)) is not None:
@@ -68,7 +75,8 @@ def show_run(run: Run, arguments: argparse.Namespace, report: BatchReport | None
     report = drive(run, console, quiet=arguments.quiet, sinks=sinks, report=report)
     for sink in guarded:
         sink.finish(report)
-    for line in summary_lines(report, is_comparison=run.options.other is not None):
+    is_comparison = run.options.other is not None
+    for line in summarize(report) if summarize else summary_lines(report, is_comparison=is_comparison):
         console.print(line)
     if run.is_remote and (advice := waiting_line(report, run.jobs, physical_cores())) is not None:
         console.print(advice)

@@ -1,5 +1,7 @@
 """The summary of a run, and the line of one file. Returns text only, so that tests can read it."""
 
+from collections.abc import Sequence
+
 from rich.text import Text
 
 from exrbatch.batch.run_report import BatchReport
@@ -59,9 +61,9 @@ def summary_lines(report: BatchReport, *, is_comparison: bool = False) -> list[T
         is_comparison: whether the run compared files instead of recompressing them.
     """
     lines: list[Text] = []
-    lines += _grouped("note", report.notes.most_common(), "dim")
-    lines += _grouped("skipped", report.skip_reasons.most_common(), "yellow")
-    lines += _failure_lines(report)
+    lines += grouped("note", report.notes.most_common(), "dim")
+    lines += grouped("skipped", report.skip_reasons.most_common(), "yellow")
+    lines += failure_lines(report.failures, report.counts[Status.FAILED])
     counts = Text(f"{report.files} file{'s' * (report.files != 1)}: ", style="bold")
     shown = [status for status in Status if report.counts[status]]
     for index, status in enumerate(shown):
@@ -102,10 +104,15 @@ def waiting_line(report: BatchReport, jobs: int, cores: int) -> Text | None:
     return Text(f"{share}; more workers may be faster: -j {wanted} (now {jobs})", style="yellow")
 
 
-def _failure_lines(report: BatchReport) -> list[Text]:
-    """Return a line for each failed file, but only one for a reason that many files share."""
+def failure_lines(reports: Sequence[FileReport], count: int) -> list[Text]:
+    """Return a line for each failed file, but only one for a reason that many files share.
+
+    Args:
+        reports: reports of failed files.
+        count: number of failed files, including those whose reports were not kept.
+    """
     by_reason: dict[str, list[FileReport]] = {}
-    for failure in report.failures:
+    for failure in reports:
         by_reason.setdefault(failure.reason or "", []).append(failure)
     said: list[tuple[str, int]] = []  # text of a line, and the number of files that it is about
     for reason, failures in by_reason.items():
@@ -115,7 +122,7 @@ def _failure_lines(report: BatchReport) -> list[Text]:
             said += [(f"{safe_text(each.path)}: {reason}", 1) for each in failures]
     shown = said[:MAX_LISTED]
     lines = [Text("failed: ", style="bold red").append(words, "not bold default") for words, _ in shown]
-    if (more := report.counts[Status.FAILED] - sum(count for _, count in shown)) > 0:
+    if (more := count - sum(count for _, count in shown)) > 0:
         lines.append(Text(f"and {more} more failures; --report FILE.jsonl lists them all", style="red"))
     return lines
 
@@ -129,10 +136,12 @@ _WORDS = {
     Status.PLANNED: "would be recompressed",
     Status.EQUAL: "equal",
     Status.MEASURED: "measured",
+    Status.SOUND: "sound",
 }
 
 
-def _grouped(word: str, reasons: list[tuple[str, int]], style: str) -> list[Text]:
+def grouped(word: str, reasons: list[tuple[str, int]], style: str) -> list[Text]:
+    """Return a line for each reason, with the number of files that it is about."""
     lines = [
         Text(f"{word}: ", style=style).append(f"{count} x {reason}", "default")
         for reason, count in reasons[:MAX_LISTED]

@@ -19,6 +19,7 @@ class CompareRules(Rules):
         other: what the files are compared with, as shown on the dashboard.
     """
 
+    goal: ClassVar[Status] = Status.EQUAL
     must_do_all: ClassVar[bool] = True
     verify: Verify = Verify.LIBRARY
     other: str = ""

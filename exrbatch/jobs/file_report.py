@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import Protocol
 
+from exrbatch.exr.damage import Damage
 from exrbatch.recompression.measurement import Measurement
 from exrbatch.text import path_bytes, safe_text
 
@@ -25,6 +26,7 @@ class Status(enum.StrEnum):
         PLANNED: the file would be recompressed; in a dry run only.
         EQUAL: both files have the same content; in a comparison only.
         MEASURED: the file was measured; in a benchmark only.
+        SOUND: all of the file was read and decompressed; in a check only.
     """
 
     RECOMPRESSED = "recompressed"
@@ -35,6 +37,7 @@ class Status(enum.StrEnum):
     PLANNED = "planned"
     EQUAL = "equal"
     MEASURED = "measured"
+    SOUND = "sound"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,9 @@ class FileReport:
         disk_is_full: whether it failed because the disk is full, so that the next file would, too.
         retry_alone: whether the file may succeed when no other file is in progress.
         measurement: the result of a benchmark; for MEASURED only.
+        damage: the damaged places, at most `exr.damage.MAX_LISTED`; in a check only. Empty if the
+            file could not be checked.
+        damage_count: number of damaged places, including those that are not in `damage`.
     """
 
     path: str
@@ -79,6 +85,8 @@ class FileReport:
     disk_is_full: bool = False
     retry_alone: bool = False
     measurement: Measurement | None = None
+    damage: tuple[Damage, ...] = ()
+    damage_count: int = 0
 
     def __post_init__(self) -> None:
         """Make all texts safe to print, because parts of them may come from the file."""
@@ -116,6 +124,8 @@ class FileReport:
         for key in ("notes", "compressions_before", "compressions_after", "lossy_channels", "trials"):
             if value := getattr(self, key):
                 record[key] = list(value)
+        if self.damage:
+            record |= {"damage": [each.to_json() for each in self.damage], "damage_count": self.damage_count}
         record |= {"size_before": self.size_before, "size_after": self.size_after, "saved": self.saved}
         return record | {"seconds": round(self.seconds, 4), "cpu_seconds": round(self.cpu_seconds, 4)}
 

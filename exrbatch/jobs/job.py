@@ -1,6 +1,7 @@
 """Jobs: what to do with one file. A job is made in the parent process and can run in any process.
 
-Each kind of job has a module of its own (`recompress_job`, `compare_job`, `measure_job`) with two
+Each kind of job has a module of its own (`recompress_job`, `compare_job`, `check_job`,
+`measure_job`) with two
 frozen dataclasses: the rules, which apply to all files of a run, and the job, which is about one
 file. A run asks the rules about the kind of job, and the job about its file. So a new kind of job
 needs no change elsewhere.
@@ -13,7 +14,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from exrbatch.jobs.file_report import FileReport
+from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.recompression.progress import Progress, ignore_progress
 
 
@@ -118,6 +119,8 @@ class Rules(ABC):
     __slots__ = ()
     replaces_files: ClassVar[bool] = False
     """Whether files without a place in an output tree are replaced in place."""
+    goal: ClassVar[Status] = Status.RECOMPRESSED
+    """Status of a file for which the run did all that it is meant to do."""
     must_do_all: ClassVar[bool] = False
     """Whether a skipped file counts as failed.
 
