@@ -25,7 +25,7 @@ from exrbatch.errors import RunStopped
 from exrbatch.jobs.completeness import is_complete
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
-from exrbatch.replacing import is_alive, sweep_process
+from exrbatch.replacing import disk, is_alive, sweep_process
 from exrbatch.text import format_duration
 
 MAX_FILES = 1000
@@ -254,7 +254,7 @@ class Slot:
             the reports of the files that had ended, and the output that was printed after that.
         """
         reports: list[FileReport] = []
-        log = io.BytesIO(os.pread(self._log, os.fstat(self._log).st_size, 0))
+        log = io.BytesIO(disk.read_at(self._log, os.fstat(self._log).st_size, 0))
         with contextlib.suppress(EOFError, pickle.UnpicklingError):
             while len(reports) < self.current():
                 reports.append(pickle.load(log))  # noqa: S301  our own worker wrote it
