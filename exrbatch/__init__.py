@@ -13,7 +13,9 @@ from exrbatch.version import __version__
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing takes longer than the rest of this module
 if TYPE_CHECKING:
-    from exrbatch.api import recompress, recompress_many
+    from exrbatch.api import check, check_many, recompress, recompress_many, verify, verify_many
+    from exrbatch.batch.batch_run import BatchRun, RunProgress
+    from exrbatch.batch.run_report import BatchReport
     from exrbatch.codecs.effort import Effort
     from exrbatch.errors import (
         CorruptChunk,
@@ -27,43 +29,57 @@ if TYPE_CHECKING:
         VerificationFailed,
     )
     from exrbatch.exr.compression import Compression
+    from exrbatch.exr.damage import Damage
     from exrbatch.jobs.file_report import FileReport, Status
 
 __all__ = [
+    "BatchReport",
+    "BatchRun",
     "Compression",
     "CorruptChunk",
+    "Damage",
     "Effort",
     "ExrbatchError",
     "FileReport",
     "InvalidFile",
     "OptionsError",
     "ReplaceFailed",
+    "RunProgress",
     "RunStopped",
     "SourceChanged",
     "Status",
     "UnsupportedFile",
     "VerificationFailed",
     "__version__",
+    "check",
+    "check_many",
     "recompress",
     "recompress_many",
+    "verify",
+    "verify_many",
 ]
 
 _HOMES = {
+    "BatchReport": "exrbatch.batch.run_report",
+    "BatchRun": "exrbatch.batch.batch_run",
     "Compression": "exrbatch.exr.compression",
+    "Damage": "exrbatch.exr.damage",
     "Effort": "exrbatch.codecs.effort",
     "FileReport": "exrbatch.jobs.file_report",
     "Status": "exrbatch.jobs.file_report",
-    "recompress": "exrbatch.api",
-    "recompress_many": "exrbatch.api",
+    "RunProgress": "exrbatch.batch.batch_run",
+    **dict.fromkeys(("check", "check_many", "recompress", "recompress_many", "verify", "verify_many"), "exrbatch.api"),
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module 'exrbatch' has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # for a type checker, every name would exist otherwise
 
-    return getattr(importlib.import_module(_HOMES.get(name, "exrbatch.errors")), name)
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module 'exrbatch' has no attribute {name!r}")
+        import importlib
+
+        return getattr(importlib.import_module(_HOMES.get(name, "exrbatch.errors")), name)
 
 
 def __dir__() -> list[str]:

@@ -1,24 +1,36 @@
-"""The two functions of the library. The command line uses the same code."""
+"""The functions of the library. The command line uses the same code.
 
-from collections.abc import Iterable, Iterator
+`recompress`, `verify` and `check` process one file, in this process. `recompress_many`,
+`verify_many` and `check_many` process any number of files with a pool of worker processes.
+"""
+
+from collections.abc import Iterable
 from os import PathLike, fsdecode
-from os.path import islink, lexists, realpath
-from typing import TypedDict, Unpack
+from os.path import isdir, islink, lexists, realpath
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.options import CompressionLike, Options
+from exrbatch.batch.options import CompressionLike, Options, parse_decoder
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs import job
+from exrbatch.jobs.check_job import CheckJob, CheckRules
+from exrbatch.jobs.compare_job import CompareJob
 from exrbatch.jobs.file_report import FileReport
+from exrbatch.jobs.job import Job
+from exrbatch.jobs.log import log_report
+from exrbatch.keywords import names_checked
 from exrbatch.recompression.choices import Hardlinks, Verify
+
+if TYPE_CHECKING:  # these load the pool, which is not needed for a single file
+    from exrbatch.batch.batch_run import BatchRun, ProgressCallback
 
 Path = str | bytes | PathLike[str] | PathLike[bytes]
 
 
 class RuleArguments(TypedDict, total=False):
-    """Keyword arguments of both `recompress` and `recompress_many`.
+    """Keyword arguments of `recompress` and `recompress_many` about what is done to each file.
 
     Attributes:
         effort: compression strength: "fast", "balanced" (default; about the size that OpenEXR
@@ -35,6 +47,8 @@ class RuleArguments(TypedDict, total=False):
         verify: decoder used to verify the new file: "library" (default; OpenEXR itself, but our own
             code for deep data), "native" (our own code for NONE, ZIP, ZIPS and ZSTD) or
             "none".
+        min_savings: keep the new file only if it is smaller by at least this fraction, 0 to 1.
+        copy_skipped: with an output, also copy files that are skipped because of what they are.
         verify_cold: verify from disk, not from the page cache (Linux).
         hardlinks: what to do with a file that has several names: "skip" (default), "break" (the
             other names keep the old file) or "relink" (all names get the new file, if all of them
@@ -49,10 +63,39 @@ class RuleArguments(TypedDict, total=False):
     include_lossy_sources: bool
     allow_aces: bool
     verify: Verify | str
+    min_savings: float
+    copy_skipped: bool
     verify_cold: bool
     hardlinks: Hardlinks | str
 
 
+class RunArguments(TypedDict, total=False):
+    """Keyword arguments of all functions that process many files.
+
+    Attributes:
+        include: gitignore patterns, or one of them. When walking folders, only files that match are
+            processed.
+        exclude: gitignore patterns, or one of them. When walking folders, what matches is left out.
+        file_timeout: per-file time limit in seconds. None (default) depends on the size of the
+            file; 0 means no limit.
+        jobs: number of worker processes. None (default) uses as many as CPU affinity, control
+            groups and memory allow.
+        progress: called with a `RunProgress` about ten times a second while the next report is
+            awaited, and when a file ends, in the thread that iterates.
+    """
+
+    include: str | Iterable[str]
+    exclude: str | Iterable[str]
+    file_timeout: float | None
+    jobs: int | None
+    progress: "ProgressCallback | None"
+
+
+class ManyArguments(RuleArguments, RunArguments, total=False):
+    """Keyword arguments of `recompress_many`: those of `RuleArguments` and `RunArguments`."""
+
+
+@names_checked
 def recompress(
     path: Path,
     compression: CompressionLike = Compression.ZIP,
@@ -90,13 +133,10 @@ def recompress(
         keep_backups=backup is not None,
         **rules,
     )
-    source = fsdecode(path)
-    if not lexists(source):
-        raise OptionsError(f"no such file: {source}")
-    source = realpath(source) if islink(source) else source
-    return job.run(options.job(Candidate(source, 0, options.tree_root)))
+    return _logged(options.job(Candidate(_one_file(path), 0, options.tree_root)))
 
 
+@names_checked
 def recompress_many(
     paths: Path | Iterable[Path],
     compression: CompressionLike = Compression.ZIP,
@@ -104,15 +144,12 @@ def recompress_many(
     output: Path | None = None,
     backup_dir: Path | None = None,
     keep_backups: bool = False,
-    file_timeout: float | None = None,
-    jobs: int | None = None,
-    **rules: Unpack[RuleArguments],
-) -> Iterator[FileReport]:
+    **rules: Unpack[ManyArguments],
+) -> "BatchRun":
     """Recompress files, folders and frame sequences with a pool of worker processes.
 
-    Folders are walked recursively. Nothing starts before the first report is requested. If the
-    iterator is closed, the files in progress are finished and no others are started. Workers import
-    the main module, so a script must call this function below `if __name__ == "__main__":`.
+    Folders are walked recursively. Nothing starts before the first report is requested. Workers
+    import the main module, so a script must call this function below `if __name__ == "__main__":`.
 
     Args:
         paths: files, folders and frame sequences (`beauty.####.exr`, `beauty.%04d.exr`,
@@ -123,14 +160,11 @@ def recompress_many(
         backup_dir: keep each original in this folder, in the same tree, until its new file is in
             place.
         keep_backups: keep the backups permanently.
-        file_timeout: per-file time limit in seconds. None depends on the size of the file; 0 means
-            no limit.
-        jobs: number of worker processes. None uses as many as CPU affinity, control groups and
-            memory allow.
-        rules: see `RuleArguments`.
+        rules: see `RuleArguments` and `RunArguments`.
 
     Returns:
-        An iterator over the reports. Each file is reported when it ends, in no particular order.
+        An iterator over the reports, with `totals` and `cancel()`; see `BatchRun`. Each file is
+        reported when it ends, in no particular order.
 
     Raises:
         OptionsError: an argument is invalid, or a path does not exist. Raised before anything
@@ -138,20 +172,154 @@ def recompress_many(
         RunStopped: the run ended early because the disk is full or workers keep dying. Raised by
             the iterator, after the last report.
     """
-    from exrbatch.batch.run import Run  # loads the pool, not needed for a single file
+    from exrbatch.batch.batch_run import BatchRun
+    from exrbatch.batch.run import Run
 
+    progress = rules.pop("progress", None)
     options = Options.parse(
         compression=compression,
         output=_decoded(output),
         backup_dir=_decoded(backup_dir),
         keep_backups=keep_backups,
-        file_timeout=file_timeout,
-        jobs=jobs,
-        **rules,
+        **_with_patterns(rules),
     )
-    if isinstance(paths, str | bytes | PathLike):
-        paths = [paths]
-    return Run([fsdecode(path) for path in paths], options).reports()
+    return BatchRun(Run(_all(paths), options), progress)
+
+
+@names_checked
+def verify(a: Path, b: Path, *, decoder: Verify | str = Verify.LIBRARY) -> FileReport:
+    """Compare two OpenEXR files, in this process: do they hold the same picture?
+
+    Every attribute except the compression is compared, and every bit of every sample. Neither file
+    is changed.
+
+    Args:
+        a: the first file; it is read by our own code.
+        b: the other file.
+        decoder: decoder for the other file: "library" (OpenEXR itself, but our own code for deep
+            data) or "native" (our own code for NONE, ZIP, ZIPS and ZSTD).
+
+    Returns:
+        The report, whose status is EQUAL, DIFFERENT or FAILED. The reason says where the files
+        first differ, or why they can't be compared.
+
+    Raises:
+        OptionsError: an argument is invalid, or a file does not exist.
+    """
+    parsed = parse_decoder(decoder)
+    return _logged(CompareJob(source=_one_file(a, "verify_many"), other=_one_file(b, "verify_many"), verify=parsed))
+
+
+@names_checked
+def verify_many(a: Path, b: Path, *, decoder: Verify | str = Verify.LIBRARY, **run: Unpack[RunArguments]) -> "BatchRun":
+    """Compare two folders file by file, or two files, with a pool of worker processes.
+
+    Args:
+        a: a folder, which is walked recursively, or a file.
+        b: a folder with the same files in the same places, or a file.
+        decoder: as for `verify`.
+        run: see `RunArguments`.
+
+    Returns:
+        An iterator over the reports; see `BatchRun`. A file that only one side has is FAILED.
+
+    Raises:
+        OptionsError: an argument is invalid, or a path does not exist. Raised before anything
+            starts.
+        RunStopped: as for `recompress_many`.
+    """
+    from exrbatch.batch.batch_run import BatchRun
+    from exrbatch.batch.comparison import comparison_options
+    from exrbatch.batch.run import Run
+
+    progress = run.pop("progress", None)
+    first = fsdecode(a)
+    options = comparison_options(first, fsdecode(b), parse_decoder(decoder), **_with_patterns(run))
+    return BatchRun(Run([first], options), progress)
+
+
+@names_checked
+def check(path: Path, *, decoder: Verify | str = Verify.LIBRARY) -> FileReport:
+    """Check whether an OpenEXR file is sound, in this process. The file is not changed.
+
+    Every chunk of every part and level is read and decompressed.
+
+    Args:
+        path: the file.
+        decoder: "library": our own code for NONE, RLE, ZIP, ZIPS, ZSTD and deep data, and OpenEXR
+            itself for all flat data that it can process; "native": OpenEXR only for what we have no
+            code for.
+
+    Returns:
+        The report. Its status is SOUND; or FAILED, with the damaged places in `damage` (none if the
+        file could not be read); or SKIPPED with a reason, if the file can't be checked.
+
+    Raises:
+        OptionsError: an argument is invalid, or the file does not exist.
+    """
+    return _logged(CheckJob(source=_one_file(path, "check_many"), decoder=parse_decoder(decoder)))
+
+
+@names_checked
+def check_many(
+    paths: Path | Iterable[Path], *, decoder: Verify | str = Verify.LIBRARY, **run: Unpack[RunArguments]
+) -> "BatchRun":
+    """Check files, folders and frame sequences with a pool of worker processes.
+
+    Args:
+        paths: as for `recompress_many`.
+        decoder: as for `check`.
+        run: see `RunArguments`.
+
+    Returns:
+        An iterator over the reports; see `BatchRun`.
+
+    Raises:
+        OptionsError: an argument is invalid, or a path does not exist. Raised before anything
+            starts.
+        RunStopped: as for `recompress_many`.
+    """
+    from exrbatch.batch.batch_run import BatchRun
+    from exrbatch.batch.run import Run
+
+    progress = run.pop("progress", None)
+    options = Options(rules=CheckRules(decoder=parse_decoder(decoder)), **_with_patterns(run))
+    return BatchRun(Run(_all(paths), options), progress)
+
+
+def _logged(task: Job) -> FileReport:
+    """Run a job in this process, and log its report."""
+    report = job.run(task)
+    log_report(report)
+    return report
+
+
+def _one_file(path: Path, for_folders: str | None = None) -> str:
+    """Return the path of an existing file; of a symbolic link, that of its target.
+
+    Args:
+        path: the path.
+        for_folders: name of the function that accepts folders, or None.
+    """
+    source = fsdecode(path)
+    if not lexists(source):
+        raise OptionsError(f"no such file: {source}")
+    if for_folders is not None and isdir(source):
+        raise OptionsError(f"{source} is a folder; {for_folders}() accepts folders")
+    return realpath(source) if islink(source) else source
+
+
+def _all(paths: Path | Iterable[Path]) -> list[str]:
+    return [fsdecode(path) for path in ([paths] if isinstance(paths, str | bytes | PathLike) else paths)]
+
+
+def _with_patterns(arguments: RunArguments) -> dict[str, Any]:
+    """Return arguments with `include` and `exclude` as tuples; a single string is one pattern."""
+    found: dict[str, Any] = dict(arguments)
+    for name in ("include", "exclude"):
+        patterns = found.get(name, ())
+        found[name] = (patterns,) if isinstance(patterns, str) else tuple(patterns)
+    return found
 
 
 def _decoded(path: Path | None) -> str | None:

@@ -38,6 +38,7 @@ STYLES = {
     Status.EQUAL: "green",
     Status.DIFFERENT: "bold red",
     Status.MEASURED: "green",
+    Status.SOUND: "green",
 }
 
 
@@ -243,10 +244,12 @@ def _numbers(now: Snapshot, machine: "_Machine | None") -> RenderableType:
             style = STYLES[status] if count else "dim"
             files.append(" · ").append(f"{format_count(count)} {status.value.replace('_', ' ')}", style)
     grid.add_row("files", files)
+    size = Text(f"read {format_size(now.read_size)}")
     if now.saves_bytes:
-        size = Text(f"read {format_size(now.read_size)} · written {format_size(now.written_size)} · ")
         style = "bold green" if now.saved > 0 else "yellow" if now.saved < 0 else ""
-        grid.add_row("bytes", size.append(format_saving(now.saved, now.saved_share), style))
+        size.append(f" · written {format_size(now.written_size)} · ")
+        size.append(format_saving(now.saved, now.saved_share), style)
+    grid.add_row("bytes", size)
     seconds = max(now.seconds, 1e-9)
     rate = now.reached_size / seconds
     speed = f"{now.files / seconds:.1f} files/s · {format_size(rate)}/s · {format_duration(now.seconds)} elapsed"

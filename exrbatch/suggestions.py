@@ -15,8 +15,12 @@ def unknown_name(what: str, value: object, known: Iterable[str], aliases: Mappin
             are never accepted.
     """
     names, aliases = list(known), aliases or {}
-    word = str(value).lower()
-    close = difflib.get_close_matches(word, [*names, *aliases], n=1)
-    meant = aliases.get(close[0], close[0]) if close else None
+    close = closest(str(value).lower(), [*names, *aliases])
+    meant = aliases.get(close, close) if close is not None else None
     question = f"; did you mean {meant}?" if meant is not None else ""
     return f"unknown {what} {value!r}; choose from {', '.join(names)}{question}"
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most similar to a word, or None if none is similar."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)

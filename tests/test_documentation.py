@@ -2,10 +2,12 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 
+import exrbatch
 from exrbatch.cli.compressions import markdown
 from exrbatch.cli.parser import build_parser
 
@@ -36,7 +38,7 @@ def test_table_of_compressions_matches_the_code() -> None:
     assert markdown() in TEXT
 
 
-@pytest.mark.parametrize("command", ["recompress", "bench", "verify", "doctor"])
+@pytest.mark.parametrize("command", ["recompress", "bench", "verify", "check", "doctor"])
 def test_option_tables_match_the_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The guide's table of a command has every option of it, long and short, and no other."""
     with pytest.raises(SystemExit):
@@ -62,3 +64,24 @@ def test_links_within_the_project_work(page: Path) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
             assert anchor in [re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings]
+
+
+def test_python_examples_use_what_exists() -> None:
+    """Every `exrbatch.name` of the documentation exists, and every example is valid Python."""
+    for block in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
+        compile(block, "documentation", "exec")
+        for name in re.findall(r"\bexrbatch\.(\w+)", block):
+            assert hasattr(exrbatch, name), name
+
+
+def test_lowest_versions_are_those_of_the_project() -> None:
+    """The file of lowest versions names every dependency, with the version of `pyproject.toml`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "tests" / "lowest.txt").read_text().splitlines()
+    lowest = dict(line.split("==") for line in lines if not line.startswith("#"))
+    allowed = dict(each.split(">=") for each in project["dependencies"])
+    assert lowest.keys() == allowed.keys()
+    for name, version in allowed.items():
+        assert f"{lowest[name]}.".startswith(f"{version}."), name
+    for name in (ROOT / "tests" / "lowest_tests.txt").read_text().split():
+        assert (ROOT / name).exists(), name

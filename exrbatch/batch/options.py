@@ -206,6 +206,18 @@ class Options:
         return 900 + size / 1e6 * self.rules.seconds_per_megabyte
 
 
+def parse_decoder(value: str) -> Verify:
+    """Return the decoder of a comparison or a check.
+
+    Raises:
+        OptionsError: it is unknown.
+    """
+    known = [Verify.LIBRARY, Verify.NATIVE]
+    if value not in known:
+        raise OptionsError(unknown_name("decoder", value, known))
+    return Verify(value)
+
+
 def parse_compression(value: CompressionLike) -> Compression:
     """Convert a compression of any supported type to a `Compression`.
 

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from exrbatch.batch.backlog import Backlog
@@ -14,13 +14,16 @@ from exrbatch.batch.discovery.output_tree import OutputTree, folder_of
 from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.options import Options
 from exrbatch.batch.scheduler import Scheduler, StopRequest
+from exrbatch.batch.workers.main_guard import check_guard
 from exrbatch.batch.workers.pool import Pool, Running
 from exrbatch.batch.workers.slot import most_slots
 from exrbatch.codecs.engine_names import DEFLATED, missing_engines
 from exrbatch.errors import OptionsError, ReasonCode, ReplaceFailed, RunStopped
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.log import log_report, logger
 from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.replacing import CANT_REPLACE, READ_ONLY, file_system_at, is_read_only
+from exrbatch.text import safe_text
 
 
 class Run:
@@ -86,7 +89,7 @@ class Run:
         """Monotonic time when the first file was handed to a worker; None before that."""
         return self._pool.started if self._pool is not None else None
 
-    def events(self) -> Iterator[FileReport | None]:
+    def events(self) -> Generator[FileReport | None, None, None]:
         """Drive the run and yield its reports.
 
         If the iterator is closed, the files in progress are finished. If an exception occurs in
@@ -96,16 +99,20 @@ class Run:
         Yields:
             the report of each file when the file ends; None if no file has ended for a short time.
         """
+        check_guard()
+        logger.info("%s, %d workers", safe_text(self.options.rules.title), self.jobs)
         self.backlog.start()
         try:
             self._pool = Pool(self.jobs, self.options.time_limit)
-            for report in Scheduler(self.backlog, self._pool, self.options, self.stop, available_memory()).run():
-                if report is not None and report.reason_code is ReasonCode.DONE_MEANWHILE:
-                    self._watch.note_finished_elsewhere(os.path.dirname(report.destination or report.path) or ".")
-                yield report
+            events = Scheduler(self.backlog, self._pool, self.options, self.stop, available_memory()).run()
+            for event in events:
+                if event is not None:
+                    self._note(event)
+                yield event
         except RunStopped as error:
             self.stop.reason = str(error)
             self.kill()
+            logger.warning("the run ended early: %s", self.stop.reason)
             return
         except GeneratorExit:
             self.backlog.stop()
@@ -114,6 +121,20 @@ class Run:
             raise
         if self._pool is not None:
             self._pool.close()
+        self._log_end()
+
+    def _note(self, report: FileReport) -> None:
+        """Log a report, and notice another run if that has finished the file."""
+        log_report(report)
+        if report.reason_code is ReasonCode.DONE_MEANWHILE:
+            self._watch.note_finished_elsewhere(os.path.dirname(report.destination or report.path) or ".")
+
+    def _log_end(self) -> None:
+        """Log that the run has ended, and why if it ended early."""
+        if self.stop.reason is not None:
+            logger.warning("the run ended early: %s", self.stop.reason)
+        else:
+            logger.info("the run has ended%s", " before all files were processed" if self.stop.is_set else "")
 
     def kill(self) -> None:
         """Stop immediately: kill the workers, whatever they are doing."""

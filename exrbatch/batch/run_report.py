@@ -38,6 +38,7 @@ class BatchReport:
         planned: number of files, in a dry run, for each pair of compressions before and after.
         planned_size: bytes of those files.
         failures: reports of the first `KEPT_REPORTS` files that failed or differ.
+        damaged: number of failed files that a check found to be damaged.
         skipped: reports of the first `KEPT_REPORTS` skipped files.
         skip_codes: number of skipped files per reason.
         notes: number of files per note.
@@ -60,14 +61,13 @@ class BatchReport:
 
         Args:
             clock: returns the time in seconds.
-            rules: what the run does; None for a recompression. If it must do all files, a run that
-                finds none has failed: it compared nothing, for example.
+            rules: what the run does; None for a recompression.
             mirrors: whether the run writes a mirror, which is incomplete if files are skipped.
         """
         rules = rules or RecompressRules()
         self.statuses = rules.statuses
         self.saves_bytes = rules.saves_bytes
-        self._needs_files = rules.must_do_all
+        self._needs_files, self._needs_all = rules.needs_files, rules.needs_all
         self._mirrors = mirrors
         self._clock = clock
         self._started = clock()
@@ -80,6 +80,7 @@ class BatchReport:
         self.worker_cpu_seconds = 0.0
         self.replaced_size = 0
         self.failures: list[FileReport] = []
+        self.damaged = 0
         self.skipped: list[FileReport] = []
         self.skip_codes: Counter[ReasonCode | None] = Counter()
         self.copied: Counter[Status] = Counter()
@@ -131,7 +132,8 @@ class BatchReport:
             return EXIT_STOPPED
         is_empty = self._needs_files and not self.files
         has_bad = any(self.counts[status] for status in BAD)
-        is_bad = has_bad or self.not_in_mirror or self.skipped_all_for or is_empty
+        is_partial = self._needs_all and any(code not in EXPECTED_REASONS for code in self.skip_codes)
+        is_bad = has_bad or is_partial or self.not_in_mirror or self.skipped_all_for or is_empty
         return EXIT_FAILURES if is_bad else EXIT_DONE
 
     @property
@@ -158,8 +160,9 @@ class BatchReport:
         self.done_size += report.size_before
         self.worker_seconds += report.seconds
         self.worker_cpu_seconds += report.cpu_seconds
+        self.damaged += bool(report.damage)
         self.copied[report.status] += report.copied
-        if report.status in (Status.EQUAL, Status.DIFFERENT):
+        if report.status in (Status.EQUAL, Status.DIFFERENT, Status.SOUND) or report.damage:
             self.read_size += report.size_before
         if report.status in (Status.RECOMPRESSED, Status.NO_GAIN):
             self.read_size += report.size_before

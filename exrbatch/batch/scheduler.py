@@ -25,6 +25,8 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.workers.pool import Death, Outcome
 from exrbatch.jobs.file_report import FileReport, failed
 from exrbatch.jobs.job import Job, Share
+from exrbatch.jobs.log import logger
+from exrbatch.text import safe_text
 
 TICK = 0.1
 """Seconds to wait for a task to end before the caller gets control again."""
@@ -78,16 +80,18 @@ class StopRequest:
     Attributes:
         signal_number: the signal that requested the stop, or None.
         reason: why it makes no sense to continue, or None.
+        is_cancelled: whether a program that uses the library requested the stop.
     """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
         self.reason: str | None = None
+        self.is_cancelled = False
 
     @property
     def is_set(self) -> bool:
         """Whether the run must stop."""
-        return self.signal_number is not None or self.reason is not None
+        return self.signal_number is not None or self.reason is not None or self.is_cancelled
 
 
 class Scheduler:
@@ -247,6 +251,7 @@ class Scheduler:
         machine.
         """
         path = death.candidate.path
+        logger.warning("%s: %s", safe_text(path), safe_text(death.reason))
         is_first = path not in self._suspects
         self._suspects[path] = death
         if path not in self._retried:

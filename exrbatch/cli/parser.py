@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NoReturn
 
-from exrbatch.cli import bench_arguments
+from exrbatch.cli import bench_arguments, check_arguments
 from exrbatch.cli.bench_arguments import add_bench_arguments
+from exrbatch.cli.check_arguments import add_check_arguments
 from exrbatch.cli.recompress_arguments import add_recompress_arguments
 from exrbatch.cli.shared_arguments import (
     DEFAULTS,
@@ -138,6 +139,11 @@ def build_parser() -> "_Parser":
     commands = _Commands(parser)
     _add_recompress(commands)
     _add_verify(commands)
+    add_check_arguments(
+        commands.add(
+            "check", check_arguments.SUMMARY, check_arguments.DESCRIPTION, epilog=f"{check_arguments.EPILOG}\n\n{DOCS}"
+        )
+    )
     _add_bench(commands)
     _add_demo(commands)
     _add_doctor(commands)

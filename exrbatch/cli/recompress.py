@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 
 from rich.text import Text
 
@@ -45,12 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
     return show_run(Run(arguments.paths, options), arguments)
 
 
-def show_run(run: Run, arguments: argparse.Namespace) -> int:
+def show_run(
+    run: Run, arguments: argparse.Namespace, summarize: Callable[[BatchReport], list[Text]] | None = None
+) -> int:
     """Drive a run, write its records, print its summary, and return the exit code.
 
     Args:
         run: the run; it has not started yet.
         arguments: the options added by `add_reporting`.
+        summarize: returns the lines of the summary; None for that of `cli.summary`.
     """
     output = Output(is_json=arguments.json)
     if (needs := release_note(run.options.rules)) is not None:
@@ -63,7 +67,7 @@ def show_run(run: Run, arguments: argparse.Namespace) -> int:
     report = drive(run, output.progress, quiet=arguments.quiet, sinks=sinks)
     for sink in guarded:
         sink.finish(report)
-    _print_summary(run, report, output)
+    _print_summary(run, report, output, summarize)
     _settle_stdout()
     if any(sink.error is not None for sink in guarded):
         return report.exit_code or EXIT_FAILURES
@@ -84,13 +88,15 @@ def _records(arguments: argparse.Namespace) -> list[GuardedSink]:
     return guarded
 
 
-def _print_summary(run: Run, report: BatchReport, output: Output) -> None:
+def _print_summary(
+    run: Run, report: BatchReport, output: Output, summarize: Callable[[BatchReport], list[Text]] | None
+) -> None:
     if report.signal_number is not None and not report.was_begun:
         output.progress.print(Text("interrupted; no file was changed", style="yellow"))
         return
-    for line in failure_lines(report):
+    for line in failure_lines(report) if summarize is None else []:
         output.progress.print(line)
-    for line in summary_lines(report, mirror=run.options.output):
+    for line in summarize(report) if summarize is not None else summary_lines(report, mirror=run.options.output):
         output.results.print(line)
     if run.is_remote and (advice := waiting_line(report, run.jobs, physical_cores())) is not None:
         output.progress.print(advice)

@@ -10,7 +10,7 @@ from exrbatch.batch.run_report import BatchReport
 from exrbatch.cli.sequence_names import sequence_names
 from exrbatch.dashboard import STYLES
 from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE, release_number
-from exrbatch.jobs.file_report import BAD, COPYABLE, FileReport, Status
+from exrbatch.jobs.file_report import COPYABLE, FileReport, Status
 from exrbatch.jobs.job import Rules
 from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.text import format_count, format_duration, format_saving, format_size, safe_text
@@ -72,8 +72,10 @@ def summary_lines(report: BatchReport, *, mirror: str | None = None) -> list[Tex
         report: the totals of the run.
         mirror: the output folder, if there is one.
     """
-    lines = [_named("note", f"{format_count(count)} × {note}", "dim") for note, count in _most(report.notes)]
-    lines += _listed("skipped", report.skipped, report.counts[Status.SKIPPED], "yellow")
+    lines = note_lines(report)
+    different = [each for each in report.failures if each.status is Status.DIFFERENT]
+    lines += listed("different", different, report.counts[Status.DIFFERENT], "bold red")
+    lines += listed("skipped", report.skipped, report.counts[Status.SKIPPED], "yellow")
     lines += _plan(report)
     lines.append(_counts(report))
     lines.append(_sizes(report))
@@ -83,7 +85,7 @@ def summary_lines(report: BatchReport, *, mirror: str | None = None) -> list[Tex
         lines.append(
             Text(f"nothing was done: all files were skipped for one reason: {report.skipped_all_for}", style="bold red")
         )
-    lines += _stop(report)
+    lines += stop_lines(report)
     return lines
 
 
@@ -96,15 +98,18 @@ def _missing(report: BatchReport, mirror: str) -> Text:
     return Text(f"{missing}: see skipped and failed above{hint}", style="bold red")
 
 
+def note_lines(report: BatchReport) -> list[Text]:
+    """Return the most common notes, with the number of files that each is about."""
+    notes = report.notes.most_common(MAX_LISTED)
+    return [named_line("note", f"{format_count(count)} × {note}", "dim") for note, count in notes]
+
+
 def failure_lines(report: BatchReport) -> list[Text]:
-    """Return the lines about files that failed or differ, by reason and sequence, in path order."""
+    """Return the lines about files that failed, by reason and sequence, in path order."""
     missing = [each.path for each in report.failures if each.reason == MISSING_FRAME]
-    lines = [_named("missing", f"{name}{_number(files)}", "bold red") for name, files in sequence_names(missing)]
-    for status in BAD:
-        rest = [each for each in report.failures if each.status is status and each.reason != MISSING_FRAME]
-        count = report.counts[status] - (len(missing) if status is Status.FAILED else 0)
-        lines += _listed(status, rest, count, "bold red")
-    return lines
+    lines = [named_line("missing", f"{name}{_number(files)}", "bold red") for name, files in sequence_names(missing)]
+    rest = [each for each in report.failures if each.status is Status.FAILED and each.reason != MISSING_FRAME]
+    return lines + listed("failed", rest, report.counts[Status.FAILED] - len(missing), "bold red")
 
 
 def _counts(report: BatchReport) -> Text:
@@ -142,7 +147,7 @@ def _plan(report: BatchReport) -> list[Text]:
     return [Text(f"{format_count(pairs.total(), 'file')}, {format_size(report.planned_size)}: {listed}", style="green")]
 
 
-def _stop(report: BatchReport) -> list[Text]:
+def stop_lines(report: BatchReport) -> list[Text]:
     if report.stop_reason is None and report.signal_number is None:
         return []
     least = "at least " if report.may_remain else ""
@@ -172,7 +177,7 @@ def waiting_line(report: BatchReport, jobs: int, cores: int) -> Text | None:
     return Text(f"{share}; more workers may be faster: -j {wanted} (now {jobs})", style="yellow")
 
 
-def _listed(word: str, reports: Sequence[FileReport], count: int, style: str) -> list[Text]:
+def listed(word: str, reports: Sequence[FileReport], count: int, style: str) -> list[Text]:
     """List files by reason and sequence, in path order.
 
     Args:
@@ -190,25 +195,25 @@ def _listed(word: str, reports: Sequence[FileReport], count: int, style: str) ->
         if len(lines) >= MAX_LISTED:
             break
         names = sequence_names(paths)
-        lines += [_named(word, f"{name}{_number(files)}: {reason}", style) for name, files in names[:SHOWN_SEQUENCES]]
+        lines += [
+            named_line(word, f"{name}{_number(files)}: {reason}", style) for name, files in names[:SHOWN_SEQUENCES]
+        ]
         if rest := sum(named.files for named in names[SHOWN_SEQUENCES:]):
-            lines.append(_named(word, f"and {format_count(rest, 'more file')}: {reason}", style))
+            lines.append(named_line(word, f"and {format_count(rest, 'more file')}: {reason}", style))
         left -= len(paths)
     if left > 0:
-        lines.append(_named(word, f"and {format_count(left, 'more file')}; --report FILE.jsonl lists them all", style))
+        lines.append(
+            named_line(word, f"and {format_count(left, 'more file')}; --report FILE.jsonl lists them all", style)
+        )
     return lines
 
 
-def _named(word: str, text: str, style: str) -> Text:
+def named_line(word: str, text: str, style: str) -> Text:
     return Text(f"{word}: ", style=style).append(text, "not bold not dim default")
 
 
 def _number(files: int) -> str:
     return f" ({format_count(files)})" if files > 1 else ""
-
-
-def _most(counter: "Counter[str]") -> list[tuple[str, int]]:
-    return counter.most_common(MAX_LISTED)
 
 
 _WORDS = {
@@ -221,6 +226,7 @@ _WORDS = {
     Status.EQUAL: "equal",
     Status.DIFFERENT: "different",
     Status.MEASURED: "measured",
+    Status.SOUND: "sound",
 }
 
 

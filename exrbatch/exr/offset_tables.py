@@ -54,6 +54,11 @@ class PartChunks:
         An extent is too small if the leader does not fit, or if the payload can't decompress to the
         raw size of the grid. It is too large if the payload of a flat chunk exceeds its raw size.
         """
+        bad = self.misfits()
+        return int(bad.argmax()) if bad.any() else None
+
+    def misfits(self) -> NDArray[np.bool_]:
+        """Return for each chunk whether its extent can't be right, shape (count,)."""
         room = self.extents - self.leader.size
         raw = self.grid.raw_sizes
         max_ratio = self.grid.part.compression.facts.max_ratio
@@ -62,7 +67,7 @@ class PartChunks:
             bad |= raw > room * max_ratio
         if not self.grid.part.storage.is_deep:
             bad |= room > raw
-        return int(bad.argmax()) if bad.any() else None
+        return bad
 
     def check_flat_leaders(self, chunks: Sequence[int], leaders: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Check the leaders of several flat chunks at once.
@@ -158,16 +163,16 @@ def table_counts(header: Header, file_size: int) -> list[int]:
         if part.storage.is_deep and not part.compression.facts.deep:
             raise InvalidFile(f"part {part.index}: {part.compression.name} is not allowed for deep data")
     counts = [chunk_count(part, part.compression) for part in header.parts]
-    for part, count in zip(header.parts, counts, strict=True):
-        if count > MAX_CHUNKS_PER_PART:
-            raise UnsupportedFile(f"part {part.index}: {count} chunks; OpenEXR reads at most {MAX_CHUNKS_PER_PART}")
-    if sum(counts) > MAX_CHUNKS:
-        raise UnsupportedFile(f"{sum(counts)} chunks in {len(counts)} parts, more than {MAX_CHUNKS}")
     end = len(header.raw) + 8 * sum(counts)
     if end > file_size:
         raise InvalidFile(
             f"truncated: the offset tables of {sum(counts)} chunks end at byte {end}, but the file ends at {file_size}"
         )
+    for part, count in zip(header.parts, counts, strict=True):
+        if count > MAX_CHUNKS_PER_PART:
+            raise UnsupportedFile(f"part {part.index}: {count} chunks; OpenEXR reads at most {MAX_CHUNKS_PER_PART}")
+    if sum(counts) > MAX_CHUNKS:
+        raise UnsupportedFile(f"{sum(counts)} chunks in {len(counts)} parts, more than {MAX_CHUNKS}")
     return counts
 
 

@@ -60,6 +60,7 @@ class ExrFile:
         raw_limit: most raw bytes that may be decompressed at once.
         stat: result of `os.fstat` when the file was opened.
         header: parsed header.
+        counts: number of chunks of each part.
         was_replaced: whether the file was replaced under its name, so that closing it may free its
             blocks. A caller that replaces the file sets this; it is then closed in the background.
     """
@@ -77,7 +78,7 @@ class ExrFile:
             if not stat.S_ISREG(self.stat.st_mode):
                 raise UnsupportedFile("not a regular file", code=ReasonCode.NOT_A_FILE)
             self.header = self._read_header()
-            self._counts = table_counts(self.header, self.stat.st_size)
+            self.counts = table_counts(self.header, self.stat.st_size)
         except BaseException:
             self._file.close()
             raise
@@ -109,6 +110,10 @@ class ExrFile:
             self._parts = self._read_tables()
         return self._parts
 
+    def use_tables(self, tables: tuple[PartChunks, ...]) -> None:
+        """Make these the chunk tables, instead of those that `parts` would read and check."""
+        self._parts = tables
+
     def read_into(self, view: memoryview, offset: int) -> None:
         """Fill a view with the bytes at an offset. Several threads may call this at the same time.
 
@@ -138,19 +143,19 @@ class ExrFile:
             CorruptChunk: the leader is wrong.
         """
         size = min(table.leader.size, int(table.extents[chunk]))
-        return table.check_leader(chunk, self._read_new(int(table.offsets[chunk]), size), 0)
+        return table.check_leader(chunk, self.read(int(table.offsets[chunk]), size), 0)
 
     def _read_header(self) -> Header:
         size = min(FIRST_READ, self.stat.st_size)
         while True:
             try:
-                return parse_header(self._read_new(0, size), self.stat.st_size)
+                return parse_header(self.read(0, size), self.stat.st_size)
             except MoreBytesNeeded as more:
                 size = min(max(more.size, 4 * size), self.stat.st_size)
 
     def _read_tables(self) -> tuple[PartChunks, ...]:
-        data = self._read_new(len(self.header.raw), 8 * sum(self._counts))
-        tables = parse_tables(self.header, self._counts, data, self.stat.st_size)
+        data = self.read(len(self.header.raw), 8 * sum(self.counts))
+        tables = parse_tables(self.header, self.counts, data, self.stat.st_size)
         for table in tables:
             misfit = table.first_misfit()
             if misfit is not None:
@@ -169,7 +174,12 @@ class ExrFile:
                 self.check_leader_now(table, last)
         return tables
 
-    def _read_new(self, offset: int, size: int) -> bytes:
+    def read(self, offset: int, size: int) -> bytes:
+        """Return the bytes at an offset.
+
+        Raises:
+            InvalidFile: the file has become too short.
+        """
         data = bytearray(size)
         self.read_into(memoryview(data), offset)
         return bytes(data)

@@ -21,6 +21,7 @@ class CompareRules(Rules):
     """
 
     must_do_all: ClassVar[bool] = True
+    needs_files: ClassVar[bool] = True
     verify: Verify = Verify.LIBRARY
     other: str = ""
 

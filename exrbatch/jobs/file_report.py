@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from exrbatch.errors import ReasonCode
+from exrbatch.exr.damage import Damage
 from exrbatch.recompression.measurement import Measurement
 from exrbatch.text import path_bytes, safe_text
 
@@ -29,6 +30,7 @@ class Status(enum.StrEnum):
         EQUAL: both files have the same content; in a comparison only.
         DIFFERENT: the files differ; the report says where. In a comparison only.
         MEASURED: the file was measured; in a benchmark only.
+        SOUND: all of the file was read and decompressed; in a check only.
     """
 
     RECOMPRESSED = "recompressed"
@@ -40,6 +42,7 @@ class Status(enum.StrEnum):
     EQUAL = "equal"
     DIFFERENT = "different"
     MEASURED = "measured"
+    SOUND = "sound"
 
 
 BAD = (Status.FAILED, Status.DIFFERENT)
@@ -76,6 +79,9 @@ class FileReport:
         disk_is_full: whether it failed because the disk is full, so that the next file would, too.
         retry_alone: whether the file may succeed when no other file is in progress.
         measurement: the result of a benchmark; for MEASURED only.
+        damage: the damaged places, at most `exr.damage.MAX_LISTED`; in a check only. Empty if the
+            file could not be checked.
+        damage_count: number of damaged places, including those that are not in `damage`.
     """
 
     path: str
@@ -98,6 +104,8 @@ class FileReport:
     disk_is_full: bool = False
     retry_alone: bool = False
     measurement: Measurement | None = None
+    damage: tuple[Damage, ...] = ()
+    damage_count: int = 0
 
     def __post_init__(self) -> None:
         """Make all texts safe to print, because parts of them may come from the file."""
@@ -137,6 +145,8 @@ class FileReport:
         for key in ("notes", "compressions_before", "compressions_after", "lossy_channels", "trials"):
             if value := getattr(self, key):
                 record[key] = list(value)
+        if self.damage:
+            record |= {"damage": [each.to_json() for each in self.damage], "damage_count": self.damage_count}
         record |= {"size_before": self.size_before, "size_after": self.size_after, "saved": self.saved}
         record |= {"seconds": round(self.seconds, 4), "cpu_seconds": round(self.cpu_seconds, 4)}
         return record | {"ended_at": timestamp(self.ended_at)}

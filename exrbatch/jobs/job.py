@@ -1,9 +1,9 @@
 """Jobs: what to do with one file. A job is made in the parent process and can run in any process.
 
-Each kind of job has a module of its own (`recompress_job`, `compare_job`, `measure_job`) with two
-frozen dataclasses: the rules, which apply to all files of a run, and the job, which is about one
-file. A run asks the rules about the kind of job, and the job about its file. So a new kind of job
-needs no change elsewhere.
+Each kind of job has a module of its own (`recompress_job`, `compare_job`, `check_job`,
+`measure_job`) with two frozen dataclasses: the rules, which apply to all files of a run, and the
+job, which is about one file. A run asks the rules about the kind of job, and the job about its
+file. So a new kind of job needs no change elsewhere.
 
 This module is light to import.
 """
@@ -124,6 +124,13 @@ class Rules(ABC):
     It does in a comparison: a file that was not compared is not known to be equal.
     """
 
+    needs_files: ClassVar[bool] = False
+    """Whether a run that finds no files has failed. A comparison has then compared nothing."""
+    needs_all: ClassVar[bool] = False
+    """Whether a run that skips a file for an unexpected reason has failed.
+
+    A check has: the file is not known to be sound.
+    """
     saves_bytes: ClassVar[bool] = False
     """Whether the run is about bytes saved."""
 

@@ -1,16 +1,17 @@
 """Read chunks of an open file as raw bytes, into a buffer that is reused."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from exrbatch.codecs.codec import ChunkGroup, Raw
+from exrbatch.codecs.codec import ChunkGroup, Codec, Raw
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.registry import codecs_for
 from exrbatch.errors import CorruptChunk, NeedsMemory
 from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.compression import Compression
-from exrbatch.exr.offset_tables import MAX_RAW_CHUNK
+from exrbatch.exr.offset_tables import MAX_RAW_CHUNK, PartChunks
 from exrbatch.exr.payloads import Payload, PayloadReader
 from exrbatch.exr.reader import SMALL, ExrFile
 from exrbatch.text import format_size
@@ -76,18 +77,50 @@ class RawReader:
             raw = self._reserve(group.raw_size)
             if self._payloads.read_uncompressed(part, chunks, raw.data):
                 return raw
+        group, streams = self._load(part, chunks)
+        return self._unpack(table, group, streams)
+
+    def check(self, part: int, chunks: Sequence[int], second: Codec | None = None) -> None:
+        """Read and decompress chunks of a part, by a second decoder, too.
+
+        Args:
+            part: index of the part.
+            chunks: indices of the chunks in offset table order; exactly one for a deep part.
+            second: a decoder that must return the same bytes as the codec of the part, or None.
+
+        Raises:
+            CorruptChunk: a chunk does not decompress to what the header states, or the decoders
+                disagree; the message names the chunk.
+            NeedsMemory: the chunks have more raw bytes than the file's `raw_limit`.
+        """
+        if second is None:
+            self.read(part, chunks)
+            return
+        table = self._file.parts[part]
+        self._check_size(part, ChunkGroup.of(table.grid, chunks))
+        group, streams = self._load(part, chunks)
+        raw = self._unpack(table, group, streams)
+        with _placed(table, group):
+            different = second.first_difference(group, streams, raw)
+            if different is not None:
+                raise CorruptChunk("OpenEXR decompresses it to other bytes than exrbatch does", different)
+
+    def _load(self, part: int, chunks: Sequence[int]) -> tuple[ChunkGroup, list[memoryview]]:
+        """Read the compressed streams of chunks. They are valid until the next call."""
+        grid = self._file.parts[part].grid
         payloads = self._payloads.read(part, chunks)
-        if is_deep:
-            group = ChunkGroup.of(grid, chunks, payloads[0].raw_size)
+        group = ChunkGroup.of(grid, chunks, payloads[0].raw_size)
+        if grid.part.storage.is_deep:
             self._check_size(part, group)
+        return group, packed_streams(grid, chunks, payloads)
+
+    def _unpack(self, table: PartChunks, group: ChunkGroup, streams: Sequence[memoryview]) -> Raw:
+        """Decompress the streams of a group."""
         raw = self._reserve(group.raw_size)
-        try:
-            self._codecs[part].unpack(group, packed_streams(grid, chunks, payloads), raw)
-            if is_deep:
-                _check_sample_counts(grid, chunks[0], raw, payloads[0].raw_size)
-        except CorruptChunk as error:
-            chunk = chunks[0] if error.chunk is None else error.chunk
-            raise CorruptChunk(f"{table.where(chunk)}: {error}") from None
+        with _placed(table, group):
+            self._codecs[group.part.index].unpack(group, streams, raw)
+            if group.part.storage.is_deep:
+                _check_sample_counts(table.grid, group.chunks[0], raw, group.sizes[1])
         return raw
 
     def _check_size(self, part: int, group: ChunkGroup) -> None:
@@ -105,6 +138,16 @@ class RawReader:
         if len(self._buffer) < size:
             self._buffer = np.empty(size, np.uint8)
         return self._buffer[:size]
+
+
+@contextlib.contextmanager
+def _placed(table: PartChunks, group: ChunkGroup) -> Iterator[None]:
+    """Add to an error of a codec which chunk it is about, and where that is in the file."""
+    try:
+        yield
+    except CorruptChunk as error:
+        chunk = group.chunks[0] if error.chunk is None else error.chunk
+        raise CorruptChunk(f"{table.where(chunk)}: {error}", chunk) from None
 
 
 def packed_streams(grid: ChunkGrid, chunks: Sequence[int], payloads: Sequence[Payload]) -> list[memoryview]:

@@ -5,12 +5,15 @@ heavy.
 """
 
 import contextlib
+import copy
+import functools
 import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
 from multiprocessing.context import BaseContext
 
+from exrbatch.batch.workers.main_guard import WORKER_NAME
 from exrbatch.signals import STATUS_SIGNALS, STOP_SIGNALS
 
 IGNORED_BY_WORKERS = [*STOP_SIGNALS, *STATUS_SIGNALS]
@@ -33,9 +36,16 @@ def start_context() -> BaseContext:
     # Otherwise OpenBLAS, which numpy uses, starts useless threads in every worker.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
+        return _with_named_workers(multiprocessing.get_context("spawn"))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
+    return _with_named_workers(context)
+
+
+def _with_named_workers(context: BaseContext) -> BaseContext:
+    """Return a copy of a context whose processes have the name by which `main_guard` knows them."""
+    context = copy.copy(context)  # the original belongs to the whole program
+    vars(context)["Process"] = functools.partial(context.Process, name=WORKER_NAME)  # type: ignore[attr-defined]
     return context
 
 

@@ -20,11 +20,12 @@ from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import MAX_JOBS
 from exrbatch.batch.workers import worker
 from exrbatch.batch.workers.forkserver import raise_descriptor_limit
+from exrbatch.batch.workers.main_guard import EXIT_CODE, NO_GUARD
 from exrbatch.errors import ReasonCode, RunStopped
 from exrbatch.jobs.completeness import is_complete
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
-from exrbatch.replacing import is_alive, sweep_process
+from exrbatch.replacing import disk, is_alive, sweep_process
 from exrbatch.text import format_duration
 
 MAX_FILES = 1000
@@ -211,10 +212,16 @@ class Slot:
             self.process.kill()
 
     def post_mortem(self) -> "PostMortem":
-        """Find out how the worker died, and remove the temp files of the file it was processing."""
+        """Find out how the worker died, and remove the temp files of the file it was processing.
+
+        Raises:
+            RunStopped: no worker can start, because the main module of the program has no guard.
+        """
         # The executor's thread needs the exit code, too, and the server reports it only once. So
         # wait until that thread has ended.
         self.executor.shutdown(wait=True)
+        if self.process.exitcode == EXIT_CODE:
+            raise RunStopped(NO_GUARD)
         is_lost = self.process.exitcode == LOST and self._limit is None
         if is_lost:
             self._wait_for_end()
@@ -250,7 +257,7 @@ class Slot:
             the reports of the files that had ended, and the output that was printed after that.
         """
         reports: list[FileReport] = []
-        log = io.BytesIO(os.pread(self._log, os.fstat(self._log).st_size, 0))
+        log = io.BytesIO(disk.read_at(self._log, os.fstat(self._log).st_size, 0))
         with contextlib.suppress(EOFError, pickle.UnpicklingError):
             while len(reports) < self.current():
                 reports.append(pickle.load(log))  # noqa: S301  our own worker wrote it

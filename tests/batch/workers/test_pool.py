@@ -228,7 +228,7 @@ def test_closing_the_iterator_starts_no_other_file(tmp_path: Path) -> None:
         (tmp_path / f"{index}.exr").write_bytes(data)
     reports = recompress_many(tmp_path, jobs=2)
     next(reports)
-    reports.close()  # type: ignore[attr-defined]
+    reports.close()
     done = sum(path.stat().st_size < len(data) for path in tmp_path.iterdir())
     assert 1 <= done < 100
     assert len(list(tmp_path.iterdir())) == 200

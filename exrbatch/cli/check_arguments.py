@@ -1,0 +1,47 @@
+"""The arguments of `exrbatch check`."""
+
+import argparse
+
+from exrbatch.cli.shared_arguments import DEFAULTS, add_jobs, add_reporting, add_selection, add_timeout, one_of
+from exrbatch.recompression.choices import Verify
+
+SUMMARY = "read and decompress every chunk, and say which files are damaged, and where"
+DESCRIPTION = (
+    "Read and decompress every chunk of every part and level of the files, and say which files are damaged: part,"
+    " chunk and byte. Nothing is changed."
+)
+EPILOG = """\
+example:
+  exrbatch check /archive/ab010 --report damage.jsonl
+
+exit codes:
+  0              all files are sound
+  1              some are damaged or could not be checked
+  2              wrong usage
+  3              stopped early
+  129, 130, 143  stopped by a signal"""
+
+
+def add_check_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `check`."""
+    command.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="a file, a folder (searched recursively) or a frame sequence: beauty.####.exr, beauty.%%04d.exr,"
+        " beauty.1001-1100x2#.exr",
+    )
+    decoders = [Verify.LIBRARY, Verify.NATIVE]
+    command.add_argument(
+        "--decoder",
+        choices=decoders,
+        type=one_of("decoder", decoders),
+        default=DEFAULTS.verify,
+        help="what decompresses the files: library (our own code for NONE, RLE, ZIP, ZIPS, ZSTD and deep data, and"
+        " OpenEXR itself for all flat data that it can process) or native (OpenEXR only for what we have no code for)"
+        " (default: %(default)s)",
+    )
+    add_selection(command)
+    add_jobs(command)
+    add_timeout(command)
+    add_reporting(command)

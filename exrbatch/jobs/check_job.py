@@ -1,0 +1,131 @@
+"""The job of `exrbatch check`: read and decompress all of a file. The file is not changed."""
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from exrbatch.errors import InvalidFile, ReasonCode, SourceChanged
+from exrbatch.exr.damage import Damage, Findings
+from exrbatch.jobs.file_report import FileReport, Status, size_of
+from exrbatch.jobs.job import Job, Place, Rules, Share
+from exrbatch.recompression.choices import Verify
+from exrbatch.recompression.progress import Progress
+
+if TYPE_CHECKING:
+    from exrbatch.exr.reader import ExrFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRules(Rules):
+    """The rules for checking the files of a run.
+
+    Attributes:
+        decoder: what decompresses the files besides our own codecs.
+    """
+
+    needs_files: ClassVar[bool] = True
+    needs_all: ClassVar[bool] = True
+    decoder: Verify = Verify.LIBRARY
+
+    @property
+    def statuses(self) -> tuple[Status, ...]:
+        """How the files of such a run can end."""
+        return (Status.SOUND, Status.SKIPPED, Status.FAILED)
+
+    @property
+    def title(self) -> str:
+        """What the run does, for the dashboard."""
+        return "checking"
+
+    def job(self, place: Place, share: Share) -> "CheckJob":
+        """Return the job for one file."""
+        return CheckJob(source=place.source, decoder=self.decoder, memory=share.memory, threads=share.threads)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckJob(Job):
+    """A job that checks one file.
+
+    Attributes:
+        source: path of the file.
+        decoder: what decompresses the file besides our own codecs.
+        memory: bytes of memory that the job may use; 0 for the minimum that every file may use.
+        threads: number of threads that may work on the file.
+    """
+
+    source: str
+    decoder: Verify = Verify.LIBRARY
+    memory: int = 0
+    threads: int = 1
+
+    def do(self, progress: Progress) -> FileReport:
+        """Check the file, and return the report."""
+        from exrbatch.exr.reader import open_exr  # imported late: the parent process starts sooner without it
+        from exrbatch.recompression.lanes import Walk
+        from exrbatch.recompression.raw_reader import raw_limit
+        from exrbatch.recompression.soundness import find_damage
+
+        with open_exr(self.source, raw_limit(self.memory)) as file:
+            findings = find_damage(Walk(file, progress, self.threads), self.decoder)
+            if findings.total:
+                self._check_unchanged(file)
+            report = self._report(findings, file.stat.st_size)
+            return replace(report, compressions_before=tuple(part.compression.name for part in file.header.parts))
+
+    def outcome(self, error: Exception) -> FileReport:
+        """Return the report of a job that ended with an error.
+
+        An invalid file is damaged, unless another program has it open for writing: then it may just
+        be incomplete.
+        """
+        from exrbatch.jobs.preconditions import BEING_WRITTEN, is_being_written
+
+        if not isinstance(error, InvalidFile):
+            return Job.outcome(self, error)
+        size = size_of(self.source)
+        if is_being_written(self.source):
+            return FileReport(
+                path=self.source,
+                status=Status.SKIPPED,
+                reason=BEING_WRITTEN,
+                reason_code=ReasonCode.OPEN_FOR_WRITING,
+                size_before=size,
+                size_after=size,
+            )
+        findings = Findings()
+        findings.add(Damage.of_message(str(error)))
+        return self._report(findings, size)
+
+    def _check_unchanged(self, file: "ExrFile") -> None:
+        """Check that the damage is not that of a file that was being written.
+
+        Raises:
+            SourceChanged: the file was written to since it was opened, or is open for writing.
+        """
+        from exrbatch.jobs.preconditions import BEING_WRITTEN, is_being_written
+
+        now = os.fstat(file.fd)
+        if (now.st_size, now.st_mtime_ns) != (file.stat.st_size, file.stat.st_mtime_ns):
+            raise SourceChanged("written to while it was being checked; run again later")
+        if is_being_written(self.source):
+            raise SourceChanged(BEING_WRITTEN, code=ReasonCode.OPEN_FOR_WRITING)
+
+    def _report(self, findings: Findings, size: int) -> FileReport:
+        report = FileReport(
+            path=self.source,
+            status=Status.SOUND,
+            notes=tuple(findings.notes),
+            size_before=size,
+            size_after=size,
+        )
+        if not findings.total:
+            return report
+        more = f" (and {findings.total - 1} more damaged places)" if findings.total > 1 else ""
+        return replace(
+            report,
+            status=Status.FAILED,
+            reason=f"damaged: {findings.listed[0]}{more}",
+            reason_code=ReasonCode.DAMAGED,
+            damage=tuple(findings.listed),
+            damage_count=findings.total,
+        )
