@@ -3,24 +3,24 @@
 Every spawned worker imports this module again, so keep its imports at module level to a minimum.
 """
 
+import _signal  # type: ignore[import-not-found]  # the core of `signal`, which takes longer to import
 import os
-import signal
 import sys
 from types import FrameType
 
 
 def main() -> int:
     """Run the command line; return the exit code."""
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell ignores it for jobs in the background
-        signal.signal(signal.SIGINT, _interrupt)  # before all imports, which take longest
+    if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:  # a shell ignores it for jobs in the background
+        _signal.signal(_signal.SIGINT, _interrupt)  # before all imports, which take longest
     sys.unraisablehook = _show_unraisable
     try:
         return _run()
     except KeyboardInterrupt:
         _say_interrupted()
-        return 128 + signal.SIGINT
+        return 128 + int(_signal.SIGINT)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter would print a traceback while it ends
+        _signal.signal(_signal.SIGINT, _signal.SIG_IGN)  # the interpreter would print a traceback while it ends
 
 
 def _run() -> int:
@@ -31,8 +31,8 @@ def _run() -> int:
 
     # A run prints its progress on these signals. Until then, they must not end the process.
     for name in ("SIGUSR1", "SIGINFO"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+        if hasattr(_signal, name):
+            _signal.signal(getattr(_signal, name), _signal.SIG_IGN)
     from exrbatch.cli.main import main as cli_main
 
     return cli_main(sys.argv[1:])
@@ -44,7 +44,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     If this exception is raised in a destructor or a callback, it is lost. So a run also looks at
     `signals.interruptions` before it begins.
     """
-    _interruptions.append(signal.SIGINT)
+    _interruptions.append(_signal.SIGINT)
     raise KeyboardInterrupt
 
 

@@ -127,14 +127,14 @@ def children() -> list[tuple[int, str]]:
 
 
 def test_verify_compares_two_files(shot: Path, tmp_path: Path) -> None:
-    """In this process; the status is EQUAL, or FAILED with the place."""
+    """In this process; the status is EQUAL, or DIFFERENT with the place."""
     a, b = shot / "beauty" / "1.exr", shot / "beauty" / "2.exr"
     exrbatch.recompress(b, "piz")
     assert exrbatch.verify(a, b).status is Status.EQUAL
     b.write_bytes(DATA[:-1] + bytes([DATA[-1] ^ 1]))
     report = exrbatch.verify(str(a), os.fsencode(b), decoder="native")
-    assert report.status is Status.FAILED
-    assert report.reason == "differs: part 0, chunk 63, channel R, pixel x 63 y 63"
+    assert report.status is Status.DIFFERENT
+    assert report.reason == "part 0, chunk 63, channel R, pixel x 63 y 63"
     with pytest.raises(OptionsError, match="no such file"):
         exrbatch.verify(a, tmp_path / "typo.exr")
     with pytest.raises(OptionsError, match=r"is a folder; verify_many\(\) accepts folders"):

@@ -148,6 +148,7 @@ def _plan(report: BatchReport) -> list[Text]:
 
 
 def stop_lines(report: BatchReport) -> list[Text]:
+    """Return why the run ended early and how many files remain, if it did."""
     if report.stop_reason is None and report.signal_number is None:
         return []
     least = "at least " if report.may_remain else ""
@@ -209,6 +210,7 @@ def listed(word: str, reports: Sequence[FileReport], count: int, style: str) -> 
 
 
 def named_line(word: str, text: str, style: str) -> Text:
+    """Return a line that begins with a word in a style of its own."""
     return Text(f"{word}: ", style=style).append(text, "not bold not dim default")
 
 

@@ -134,7 +134,7 @@ def test_records_have_codes_times_and_only_possible_counts(shot: Path, tmp_path:
     assert "bytes_saved" not in document["summary"]
     done = exrbatch("verify", shot, other, code=1)
     assert "9 files: 1 failed, 7 equal, 1 different" in done.stdout
-    assert f"different: {shot}/b.1001.exr: part 0" in done.stderr
+    assert f"different: {shot}/b.1001.exr: part 0" in done.stdout
 
 
 def test_every_failure_and_skip_has_a_reason_code(tmp_path: Path) -> None:
