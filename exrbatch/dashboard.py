@@ -220,7 +220,8 @@ def _overall(now: Snapshot, width: int) -> list[RenderableType]:
     sizes = f"{format_size(done)} of {format_size(now.found_size)}"
     left = Text(now.remaining, style="bold")
     if width < NARROW:
-        return [_line(bar, Text(share)), Text(f"{sizes}, ").append(left)]
+        fits = len(left) + len(sizes) + 2 <= width
+        return [_line(bar, Text(share)), left.append(f", {sizes}" if fits else "", "not bold")]
     return [_line(bar, Text(f"{share}  {sizes}"), left)]
 
 
