@@ -54,14 +54,14 @@ class Found(NamedTuple):
     size: int = 0
 
 
-def check_is_no_link(source: ExrFile, destination: str) -> None:
+def check_is_no_link(source: os.stat_result, destination: str) -> None:
     """Check that an output is not the source itself, under any path, or a link to it.
 
     Raises:
         UnsupportedFile: The destination is the source or a link to it.
     """
     with contextlib.suppress(OSError):
-        if os.path.samestat(os.stat(destination), source.stat):
+        if os.path.samestat(os.stat(destination), source):
             reason = "the output is the source itself or a link to it; move it away"
             raise UnsupportedFile(reason, code=ReasonCode.OUTPUT_PLACE)
 

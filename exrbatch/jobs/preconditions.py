@@ -3,6 +3,7 @@
 The checks look at the file and its folder only, never at pixels.
 """
 
+import contextlib
 import errno
 import os
 import shutil
@@ -95,6 +96,16 @@ def check_complete(job: "RecompressJob", fd: int, status: os.stat_result) -> Non
     age = time.time() + storage.clock_offset - status.st_mtime
     if not storage.is_local and age < job.rules.min_age:
         raise UnsupportedFile(TOO_YOUNG.format(job.rules.min_age), code=ReasonCode.TOO_YOUNG)
+
+
+def check_chunks(source: ExrFile) -> None:
+    """Check that all chunks of a file are in place before the file is copied unread.
+
+    Raises:
+        InvalidFile: The file is damaged.
+    """
+    with contextlib.suppress(UnsupportedFile):  # such a file can be copied, but not checked
+        source.parts  # noqa: B018  this reads and checks the offset tables
 
 
 def _storage_of(job: "RecompressJob", status: os.stat_result) -> FileSystem:

@@ -19,10 +19,10 @@ from exrbatch.errors import (
 from exrbatch.exr.reader import SMALL, ExrFile, open_exr
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.made_from import Found, Made, check_is_no_link, find_output, wish
-from exrbatch.jobs.preconditions import check_replaceable, check_room, check_writable
+from exrbatch.jobs.preconditions import check_chunks, check_replaceable, check_room, check_writable
 from exrbatch.recompression.auto_choice import choose_by_sample
 from exrbatch.recompression.choices import Verify
-from exrbatch.recompression.comparison import choose_decoders, is_same_picture
+from exrbatch.recompression.comparison import choose_decoders, compare, is_same_picture
 from exrbatch.recompression.digests import Digests
 from exrbatch.recompression.lanes import Walk
 from exrbatch.recompression.progress import Progress
@@ -75,7 +75,7 @@ def recompress_file(job: "RecompressJob", progress: Progress) -> FileReport:
         )
         made = Made.NOTHING
         if job.destination is not None and os.path.lexists(job.destination):
-            check_is_no_link(source, job.destination)
+            check_is_no_link(source.stat, job.destination)
             found = Found(Made.OTHER) if job.rules.force else find_output(source, job, targets)
             if found.made is Made.AS_WANTED:
                 return replace(
@@ -126,8 +126,9 @@ def _done_meanwhile(
 ) -> tuple[str, ...] | None:
     """Return the compressions of the new file if another run has just finished this job.
 
-    In place, the proof is the one that makes any file finished: it has the compressions that were
-    asked for. An output must have been made from the source (see `made_from`).
+    In place, the new file must have the compressions that were asked for, and the same picture as
+    the source that was read: a renderer can put another frame there, too. An output must have been
+    made from the source (see `made_from`).
     """
     if job.destination is not None:
         if error.code is not ReasonCode.OUTPUT_EXISTS or job.rules.force:
@@ -139,9 +140,16 @@ def _done_meanwhile(
     with contextlib.suppress(ExrbatchError, OSError), open_exr(job.source) as now:
         is_new = not os.path.samestat(now.stat, source.stat)
         wanted = choose_targets(now.header, job.rules.compression).compressions
-        if is_new and tuple(part.compression for part in now.header.parts) == wanted:
+        is_wanted = tuple(part.compression for part in now.header.parts) == wanted
+        if is_new and is_wanted and _is_same_picture_now(source, job):
             return tuple(compression.name for compression in wanted)
     return None
+
+
+def _is_same_picture_now(source: ExrFile, job: "RecompressJob") -> bool:
+    """Return whether the name of the source now refers to a complete file with the same picture."""
+    mode = Verify.NATIVE if job.rules.verify is Verify.NONE else job.rules.verify
+    return compare(Walk(source), job.source, mode) is None
 
 
 def _replace(
@@ -257,8 +265,14 @@ def _copy_to_output(source: ExrFile, job: "RecompressJob", targets: Targets, mad
     if job.destination is None or job.rules.dry_run:
         return []
     check_replaceable(source, job, made)
+    check_chunks(source)
     make_folder_of(job.destination, job.place.like or job.source, job.place.root)
-    file, notes = copy_whole(_original(source, job), job.destination, overwrite=job.rules.force)
+    try:
+        file, notes = copy_whole(_original(source, job), job.destination, overwrite=job.rules.force)
+    except UnsupportedFile as error:
+        if error.code is ReasonCode.OUTPUT_EXISTS and find_output(source, job, targets).made is not Made.OTHER:
+            return []  # another run has just made it
+        raise
     note_origin(job.destination, file, source.stat, wish(job, targets))
     return notes
 

@@ -11,10 +11,14 @@ import pytest
 
 from exrbatch import Status, recompress
 from exrbatch.batch.neighbours import Neighbours
+from exrbatch.jobs.file_report import FileReport
+from exrbatch.jobs.job import run
 from exrbatch.recompression.verification import verify
 from exrbatch.replacing import temp_files
+from exrbatch.replacing.disk import Disk
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
+from tests.support.jobs import recompress_job
 
 VERIFY = "exrbatch.jobs.recompress_steps.verify"
 """The name by which a recompression calls `verify`."""
@@ -93,3 +97,55 @@ def test_a_file_that_becomes_another_one_meanwhile_is_not_done(
     report = recompress(frame)
     assert (report.status, report.reason_code) == (Status.SKIPPED, "changed")
     assert explode(frame.read_bytes())[0].raw == explode(newer if other == "none" else DATA)[0].raw
+
+
+@pytest.mark.parametrize("rest", [0, 9])
+def test_a_new_render_with_the_wanted_compression_is_not_done_by_another_run(
+    rest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is another picture, or not even complete. The message says where the old one is."""
+    frame, backup = tmp_path / "1.exr", tmp_path / "backup" / "1.exr"
+    frame.write_bytes(DATA)
+    newer = build([PartSpec(window=(0, 0, 63, 63), noise=0.05, seed=1, compression=3)])
+    newer = newer[: len(newer) - rest]
+
+    def overtaken(disk: Disk, path: str, target: str) -> None:
+        (tmp_path / "new").write_bytes(newer)
+        (tmp_path / "new").rename(frame)
+        real(disk, path, target)
+
+    real = Disk.exchange
+    monkeypatch.setattr(Disk, "exchange", overtaken)
+    job = recompress_job(str(frame), backup=str(backup))
+    report = run(job)
+    assert (report.status, report.reason_code) == (Status.SKIPPED, "changed")
+    assert str(backup) in (report.reason or "")
+    assert frame.read_bytes() == newer
+    assert backup.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("kind", ["already", "no gain", "skipped"])
+def test_two_runs_that_copy_the_same_file_to_one_output_both_succeed(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one said that the output was not made from this file, and was missing."""
+    frame, output = tmp_path / "1.exr", tmp_path / "out.exr"
+    aces = (("acesImageContainerFlag", "int", b"\1\0\0\0"),) if kind == "skipped" else ()
+    compression = 3 if kind == "already" else 0
+    frame.write_bytes(build([PartSpec(window=(0, 0, 63, 63), noise=0.05, compression=compression, attributes=aces)]))
+    least = 0.99 if kind == "no gain" else 0.0
+    job = recompress_job(str(frame), destination=str(output), copy_skipped=True, min_savings=least)
+    real = Disk.rename_new
+
+    def overtaken(disk: Disk, path: str, target: str) -> None:
+        monkeypatch.setattr(Disk, "rename_new", real)
+        first.append(run(job))
+        real(disk, path, target)
+
+    first: list[FileReport] = []
+    monkeypatch.setattr(Disk, "rename_new", overtaken)
+    second = run(job)
+    assert first[0].copied
+    assert second.copied
+    assert first[0].status is second.status
+    assert output.read_bytes() == frame.read_bytes()

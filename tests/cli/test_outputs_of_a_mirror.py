@@ -116,3 +116,31 @@ def test_a_run_that_only_copies_says_so(shot: Path, tmp_path: Path) -> None:
     done = exrbatch("recompress", shot / "1.exr", shot / "2.exr", "-o", tmp_path / "out")
     assert "2 files: 2 copied" in done.stdout
     assert "2 files: 2 already" in exrbatch("recompress", shot / "1.exr", shot / "2.exr", "-o", tmp_path / "out").stdout
+
+
+def test_damaged_files_are_never_copied(shot: Path, tmp_path: Path) -> None:
+    """Not those that are skipped for their header either, nor those that need no change."""
+    zipped = build([PartSpec(window=(0, 0, 63, 63), noise=0.05, compression=3)])
+    (shot / "cut_aces.exr").write_bytes(ACES[:-9])
+    (shot / "cut_zip.exr").write_bytes(zipped[:-9])
+    done = exrbatch("recompress", shot, "-o", tmp_path / "out", "--copy-skipped", "--json", code=1)
+    records = {os.path.basename(each["path"]): each for each in json.loads(done.stdout)["files"]}
+    for name in ("cut_aces.exr", "cut_zip.exr"):
+        assert (records[name]["status"], records[name]["reason_code"]) == ("failed", "damaged")
+    assert names(tmp_path / "out") == {"1.exr", "2.exr", "aces.exr"}
+
+
+def test_a_pipe_at_the_place_of_a_copy_is_left_alone(shot: Path, tmp_path: Path) -> None:
+    """Opening it to compare it would wait for a writer for ever."""
+    (tmp_path / "out").mkdir()
+    os.mkfifo(tmp_path / "out" / "aces.exr")
+    done = exrbatch("recompress", shot / "aces.exr", "-o", tmp_path / "out", "--copy-skipped", "--json", code=1)
+    assert json.loads(done.stdout)["files"][0]["reason_code"] == "output_exists"
+
+
+def test_a_forced_copy_never_replaces_the_source(shot: Path) -> None:
+    """With `auto`, a file is skipped before anybody looks at its output."""
+    source = shot / "aces.exr"
+    os.link(source, shot / "same")
+    exrbatch("recompress", source, "-o", source, "-c", "auto", "--copy-skipped", "--force", code=1)
+    assert os.path.samefile(source, shot / "same")
