@@ -99,11 +99,14 @@ def _missing(report: BatchReport, mirror: str) -> Text:
 def failure_lines(report: BatchReport) -> list[Text]:
     """Return the lines about files that failed or differ, by reason and sequence, in path order."""
     missing = [each.path for each in report.failures if each.reason == MISSING_FRAME]
-    lines = [_named("missing", f"{name}{_number(files)}", "bold red") for name, files in sequence_names(missing)]
+    names = sequence_names(missing)
+    lines = [_named("missing", f"{name}{_number(files)}", "bold red") for name, files in names[:MAX_LISTED]]
+    if rest := sum(named.files for named in names[MAX_LISTED:]):
+        lines.append(_named("missing", f"and {format_count(rest, 'more file')}", "bold red"))
     for status in BAD:
-        rest = [each for each in report.failures if each.status is status and each.reason != MISSING_FRAME]
+        others = [each for each in report.failures if each.status is status and each.reason != MISSING_FRAME]
         count = report.counts[status] - (len(missing) if status is Status.FAILED else 0)
-        lines += _listed(status, rest, count, "bold red")
+        lines += _listed(status, others, count, "bold red")
     return lines
 
 
