@@ -11,15 +11,18 @@ from types import FrameType
 
 def main() -> int:
     """Run the command line; return the exit code."""
+    global _is_ending
     if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:  # a shell ignores it for jobs in the background
         _signal.signal(_signal.SIGINT, _interrupt)  # before all imports, which take longest
     sys.unraisablehook = _show_unraisable
     try:
         return _run()
     except KeyboardInterrupt:
+        _is_ending = True  # before any call: between two calls, Python runs no handler
         _say_interrupted()
         return 128 + int(_signal.SIGINT)
     finally:
+        _is_ending = True
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)  # the interpreter would print a traceback while it ends
 
 
@@ -45,10 +48,12 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     `signals.interruptions` before it begins.
     """
     _interruptions.append(_signal.SIGINT)
-    raise KeyboardInterrupt
+    if not _is_ending:
+        raise KeyboardInterrupt
 
 
 _interruptions: list[int] = []
+_is_ending = False
 
 
 def _say_interrupted() -> None:
@@ -62,8 +67,10 @@ def _say_interrupted() -> None:
 
 
 def _show_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
-    """Print errors in destructors as usual, but not Ctrl-C."""
-    if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+    """Print errors in destructors as usual, but nothing about Ctrl-C."""
+    error = unraisable.exc_value
+    is_late_signal = isinstance(error, OSError) and "ignored due to race condition" in str(error)
+    if not (is_late_signal or isinstance(error, KeyboardInterrupt)):
         sys.__unraisablehook__(unraisable)
 
 

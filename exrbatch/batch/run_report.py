@@ -147,9 +147,11 @@ class BatchReport:
     def skipped_all_for(self) -> str | None:
         """The reason of the first file, if all files were skipped for the same kind of reason.
 
-        None if there are several reasons, or if the reason is an expected one.
+        None if there are several reasons, if that is an expected one, or if files were copied.
         """
         if not self.files or self.counts[Status.SKIPPED] != self.files or len(self.skip_codes) > 1:
+            return None
+        if self.copied[Status.SKIPPED]:
             return None
         (code,) = self.skip_codes
         return None if code in EXPECTED_REASONS else self.skipped[0].reason

@@ -1,7 +1,6 @@
 """`exrbatch clean PATH...`: list what killed runs have left, and remove what nobody needs."""
 
 import argparse
-import json
 import os
 from collections.abc import Iterator
 
@@ -10,9 +9,11 @@ from rich.text import Text
 from exrbatch.batch.discovery.discover import BENCH_FOLDER, check_paths
 from exrbatch.batch.discovery.output_tree import folder_of
 from exrbatch.cli.console import Output
+from exrbatch.cli.outputs import print_document
 from exrbatch.jobs.completeness import is_complete
 from exrbatch.jobs.file_report import printable
 from exrbatch.replacing import Leftover, find_leftovers, remove_superfluous
+from exrbatch.signals import note_beginning
 from exrbatch.text import format_count, format_size, safe_text
 
 FORMAT = "exrbatch-clean-1"
@@ -26,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     for folder, names in _folders(check_paths(arguments.paths), output):
         here = list(find_leftovers(folder, names, is_complete))
         if arguments.yes and any(each.is_superfluous for each in here):
+            note_beginning()
             remove_superfluous(folder, is_complete)
         for each in here:
             is_removed = not os.path.lexists(each.path)
@@ -37,8 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     left = len(found) - removed
     exit_code = EXIT_LEFT if (left if arguments.yes else kept) else EXIT_DONE
     if arguments.json:
-        print(json.dumps({"format": FORMAT, "leftovers": found, "removed": removed, "exit_code": exit_code}, indent=1))
-        return exit_code
+        document = {"format": FORMAT, "leftovers": found, "removed": removed, "exit_code": exit_code}
+        return exit_code if print_document(document) else EXIT_LEFT
     for line in _summary(found, removed, kept, arguments.yes):
         output.results.print(line)
     return exit_code

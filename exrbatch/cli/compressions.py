@@ -1,8 +1,10 @@
 """`exrbatch compressions`: the table of compressions. docs/compressions.md has the same rows."""
 
 import argparse
-import json
+import sys
+from typing import TextIO, cast
 
+from exrbatch.cli.outputs import print_document
 from exrbatch.exr.compression import Compression, CompressionFacts, Names
 
 FORMAT = "exrbatch-compressions-1"
@@ -34,15 +36,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         keys = [heading.replace(" ", "_") for heading in HEADINGS]
         records = [dict(zip(keys, cells, strict=True)) for cells in rows()]
-        print(json.dumps({"format": FORMAT, "compressions": records}, indent=1))
-        return 0
+        return 0 if print_document({"format": FORMAT, "compressions": records}) else 1
     from rich.console import Console
     from rich.table import Table
+
+    from exrbatch.cli.console import LastingStream
 
     table = Table(*HEADINGS)
     for cells in rows():
         table.add_row(*cells)
-    Console(highlight=False).print(table)
+    Console(file=cast(TextIO, LastingStream(sys.stdout)), highlight=False).print(table)
     return 0
 
 

@@ -1,7 +1,6 @@
 """`exrbatch doctor`: report what exrbatch will do on this machine and in these folders."""
 
 import argparse
-import json
 import os
 import platform
 import sys
@@ -15,6 +14,7 @@ from exrbatch.batch.limits import automatic_jobs, available_memory, physical_cor
 from exrbatch.batch.workers.slot import most_slots
 from exrbatch.bench.machine_facts import PACKAGES
 from exrbatch.cli.console import lasting_console
+from exrbatch.cli.outputs import print_document
 from exrbatch.errors import OptionsError
 from exrbatch.replacing.examine import Storage, backups, examine, in_place, outputs, promise
 from exrbatch.text import format_size, safe_text
@@ -38,8 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     exit_code = EXIT_DONE if is_fine else EXIT_CANT
     document = {"format": FORMAT, "versions": _versions(), "machine": _machine(), "paths": findings}
     if arguments.json:
-        print(json.dumps(document | {"exit_code": exit_code}, indent=2))
-        return exit_code
+        return exit_code if print_document(document | {"exit_code": exit_code}) else EXIT_CANT
     console = lasting_console(sys.stdout)
     for line in _lines(document):
         console.print(line)

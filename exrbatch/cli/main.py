@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from exrbatch.cli.outputs import settle_stdout
 from exrbatch.cli.parser import EXIT_USAGE, parse
 from exrbatch.errors import OptionsError
 
@@ -20,4 +21,5 @@ def main(arguments: Sequence[str]) -> int:
     except OptionsError as error:
         print(f"exrbatch: {error}", file=sys.stderr)
         return EXIT_USAGE
+    settle_stdout()
     return code

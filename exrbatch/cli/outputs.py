@@ -1,10 +1,14 @@
-"""Report files of a command. They overwrite an earlier report of the same kind, and nothing else.
+"""Report files of a command, and documents on stdout.
 
-Otherwise a pattern that the shell expands after such an option could overwrite the first frame with
-the report.
+Report files overwrite an earlier report of the same kind, and nothing else. Otherwise a pattern
+that the shell expands after such an option could overwrite the first frame with the report.
 """
 
+import contextlib
+import json
 import os
+import sys
+from collections.abc import Mapping
 from typing import TextIO
 
 from exrbatch.errors import OptionsError
@@ -43,3 +47,26 @@ def open_output(path: str, beginnings: str | tuple[str, ...], option: str) -> Te
         return open(path, "w", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise OptionsError(f"can't write the report {path}: {error.strerror}") from None
+
+
+def print_document(document: Mapping[str, object]) -> bool:
+    """Print a JSON document on stdout. If that fails, say so, and return False."""
+    try:
+        print(json.dumps(document, indent=1), flush=True)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            print(f"exrbatch: can't write the document: {error.strerror}", file=sys.stderr)
+        return False
+    return True
+
+
+def settle_stdout() -> None:
+    """Flush stdout; if its reader is gone, discard the rest.
+
+    Otherwise the interpreter would print an error when it exits.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,8 +1,7 @@
 """`exrbatch recompress`, and the records and summary that it shares with `exrbatch verify`."""
 
 import argparse
-import contextlib
-import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -14,9 +13,10 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import EXIT_FAILURES, BatchReport
 from exrbatch.cli.console import Output
 from exrbatch.cli.driving import drive
-from exrbatch.cli.outputs import open_output
+from exrbatch.cli.outputs import open_output, settle_stdout
 from exrbatch.cli.records import REPORT_BEGINNINGS, GuardedSink, JsonDocument, RecordFile, Sink
 from exrbatch.cli.summary import failure_lines, file_line, release_note, summary_lines, waiting_line
+from exrbatch.signals import STOP_SIGNALS, handled
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -65,10 +65,11 @@ def show_run(
     shown: list[Sink] = [lambda report: output.print_file(file_line(report))] if arguments.verbose else []
     sinks = [*(sink.add for sink in guarded), *shown]
     report = drive(run, output.progress, quiet=arguments.quiet, sinks=sinks)
-    for sink in guarded:
-        sink.finish(report)
-    _print_summary(run, report, output, summarize)
-    _settle_stdout()
+    with handled(STOP_SIGNALS, signal.SIG_IGN, keep_ignored=True):  # another Ctrl-C must not cut the records off
+        for sink in guarded:
+            sink.finish(report)
+        _print_summary(run, report, output, summarize)
+        settle_stdout()
     if any(sink.error is not None for sink in guarded):
         return report.exit_code or EXIT_FAILURES
     return report.exit_code
@@ -100,15 +101,3 @@ def _print_summary(
         output.results.print(line)
     if run.is_remote and (advice := waiting_line(report, run.jobs, physical_cores())) is not None:
         output.progress.print(advice)
-
-
-def _settle_stdout() -> None:
-    """Flush stdout; if its reader is gone, discard the rest.
-
-    Otherwise the interpreter would print an error when it exits.
-    """
-    try:
-        sys.stdout.flush()
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

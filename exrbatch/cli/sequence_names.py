@@ -4,7 +4,10 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from exrbatch.text import safe_text
+from exrbatch.text import safe_text, shortened_end
+
+MAX_FRAMES = 200
+"""Characters of a list of frames that are shown; thousands of single frames would fill a screen."""
 
 
 class Named(NamedTuple):
@@ -12,7 +15,7 @@ class Named(NamedTuple):
 
     Attributes:
         name: text that is safe to print, and that can be pasted into a command if it needed no
-            escapes.
+            escapes and was not shortened.
         files: number of files.
     """
 
@@ -44,5 +47,5 @@ def _name(sequence: Any) -> str:
     width = sequence.zfill()
     is_natural = sequence.start() >= 0 and len(str(sequence.start())) >= width
     marks = "#" * (1 if is_natural else width)
-    frames = f"{sequence.frameSet()}{marks}"
+    frames = f"{shortened_end(str(sequence.frameSet()), MAX_FRAMES)}{marks}"
     return f"{sequence.dirname()}{sequence.basename()}{frames}{sequence.extension()}"

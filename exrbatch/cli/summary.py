@@ -107,7 +107,10 @@ def note_lines(report: BatchReport) -> list[Text]:
 def failure_lines(report: BatchReport) -> list[Text]:
     """Return the lines about files that failed, by reason and sequence, in path order."""
     missing = [each.path for each in report.failures if each.reason == MISSING_FRAME]
-    lines = [named_line("missing", f"{name}{_number(files)}", "bold red") for name, files in sequence_names(missing)]
+    names = sequence_names(missing)
+    lines = [named_line("missing", f"{name}{_number(files)}", "bold red") for name, files in names[:MAX_LISTED]]
+    if more := sum(named.files for named in names[MAX_LISTED:]):
+        lines.append(named_line("missing", f"and {format_count(more, 'more file')}", "bold red"))
     rest = [each for each in report.failures if each.status is Status.FAILED and each.reason != MISSING_FRAME]
     return lines + listed("failed", rest, report.counts[Status.FAILED] - len(missing), "bold red")
 

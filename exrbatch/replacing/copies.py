@@ -35,6 +35,7 @@ def copy_whole(original: Original, destination: str, *, overwrite: bool = False)
             offset += len(data)
         temp.sync()
         if not same_bytes(original.fd, temp.path):
+            original.check_in_place()  # if the original changed while it was copied, report that instead
             raise VerificationFailed("the copy differs from the original file")
         return temp.file, [*temp.notes, *temp.commit(overwrite=overwrite)]
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,19 @@ def test_finds_nothing_after_a_normal_run(tmp_path: Path) -> None:
     assert "nothing is left over" in exrbatch("clean", tmp_path, "--yes").stdout
     assert len(os.listdir(tmp_path)) == 2
     assert "no such file or folder" in exrbatch("clean", tmp_path / "none", code=2).stderr
+
+
+@pytest.mark.parametrize("command", [["clean", "."], ["doctor"], ["compressions"]])
+def test_a_document_that_cannot_be_written_is_no_crash(command: list[str], tmp_path: Path) -> None:
+    """The disk is full: a line on stderr, and exit code 1."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "exrbatch", *command, "--json"],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
+    assert done.stderr == "exrbatch: can't write the document: No space left on device\n"
+    assert done.returncode == 1

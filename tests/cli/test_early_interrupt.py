@@ -1,5 +1,6 @@
 """Ctrl-C at any moment after the start, in every command."""
 
+import json
 import os
 import re
 import signal
@@ -69,3 +70,26 @@ def test_ctrl_c_at_any_moment_prints_no_traceback_of_ours(command: str, tmp_path
         assert all(explode(frame)[0].raw == explode(DATA)[0].raw for frame in changed), shown
         if code == 0 or "no file was changed" in err:
             assert len(changed) == (FRAMES if code == 0 else 0), shown
+
+
+@pytest.mark.parametrize("command", ["recompress", "clean"])
+def test_many_ctrl_c_print_no_traceback_and_leave_the_document_whole(command: str, tmp_path: Path) -> None:
+    """The second came while the first was reported, a worker started, or totals were written."""
+    for index in range(FRAMES):
+        (tmp_path / f"{index}.exr").write_bytes(DATA)
+    for delay in [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "exrbatch", command, str(tmp_path), "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        time.sleep(delay)
+        for _ in range(200):
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.0005)
+        out, err = process.communicate()
+        assert "Traceback" not in err, f"{delay}: {err}"
+        if out:
+            json.loads(out)

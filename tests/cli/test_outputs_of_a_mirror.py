@@ -58,6 +58,8 @@ def test_copies_skipped_files_if_asked(shot: Path, tmp_path: Path) -> None:
     (shot / "bad.exr").unlink()
     (shot / "link.exr").unlink()
     exrbatch("recompress", shot, "-o", tmp_path / "out", "--copy-skipped")
+    done = exrbatch("recompress", shot / "aces.exr", "-o", tmp_path / "one", "--copy-skipped")
+    assert "nothing was done" not in done.stdout
 
 
 def test_a_copy_never_overwrites_another_file(shot: Path, tmp_path: Path) -> None:

@@ -48,3 +48,10 @@ def test_names_can_be_pasted_into_a_command(tmp_path: Path) -> None:
     assert sorted(each.path for name, _ in sequence_names(paths) for each in discover(check_paths([name]))) == sorted(
         map(os.fspath, paths)
     )
+
+
+def test_a_long_list_of_frames_is_cut() -> None:
+    """10,000 single frames took 85 kB on one line."""
+    (named,) = sequence_names([f"a.{index * index}.exr" for index in range(10_000)])
+    assert named.files == 10_000
+    assert len(named.name) < 250

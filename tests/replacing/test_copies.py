@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exrbatch.replacing import copies
+from exrbatch.errors import SourceChanged
+from exrbatch.replacing import Original, copies
 
 
 def compared(folder: Path, data: bytes, other: bytes) -> bool:
@@ -43,3 +44,23 @@ def test_does_not_follow_a_link(tmp_path: Path) -> None:
             copies.same_bytes(fd, str(tmp_path / "b"))
     finally:
         os.close(fd)
+
+
+def test_a_file_that_shrinks_while_it_is_copied_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was reported as a copy that differs: a failed verification."""
+    path = tmp_path / "a"
+    path.write_bytes(b"x" * 100)
+
+    def shrinking(fd: int, size: int, offset: int) -> bytes:
+        data = os.pread(fd, size, offset)
+        os.truncate(path, 10)
+        return data
+
+    monkeypatch.setattr(copies, "read_at", shrinking)
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        with pytest.raises(SourceChanged):
+            copies.copy_whole(Original(str(path), fd, os.fstat(fd)), str(tmp_path / "b"))
+    finally:
+        os.close(fd)
+    assert os.listdir(tmp_path) == ["a"]

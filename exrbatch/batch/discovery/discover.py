@@ -118,7 +118,7 @@ def discover(
         candidates, and a `FileReport` for what is no candidate but must not be ignored silently:
         symbolic links, special files, folders that can't be listed, missing frames of a sequence.
     """
-    skip = folder_identity(tree.root) if tree is not None else None
+    skip = tree.root if tree is not None else None
     by_place = tree is not None and not tree.holds_backups
     found = _grouped(_found(paths, skip, selection, watch, by_place), relink)
     if tree is not None:
@@ -129,7 +129,7 @@ def discover(
 
 
 def _found(
-    paths: Sequence[str], skip: FolderIdentity | None, selection: Selection, watch: FolderWatch | None, by_place: bool
+    paths: Sequence[str], skip: str | None, selection: Selection, watch: FolderWatch | None, by_place: bool
 ) -> Iterator[tuple[Candidate | FileReport, str]]:
     """Yield what is found below each path, and the path. No file is yielded twice."""
     named: set[str] = set()  # files that the user named, so that no walk yields them again
@@ -204,7 +204,7 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _files_of(
-    path: str, skip: FolderIdentity | None, selection: Selection, watch: FolderWatch | None
+    path: str, skip: str | None, selection: Selection, watch: FolderWatch | None
 ) -> Iterator[Candidate | FileReport]:
     if os.path.isdir(path):
         yield from _walk(path, skip, selection, watch)
@@ -238,7 +238,7 @@ def _swept_on_the_way(
 
 
 def _walk(
-    root: str, skip: FolderIdentity | None, selection: Selection, watch: FolderWatch | None
+    root: str, skip: str | None, selection: Selection, watch: FolderWatch | None
 ) -> Iterator[Candidate | FileReport]:
     """Walk a folder tree in name order, without recursion and without following links."""
     pending = [root]
@@ -263,12 +263,11 @@ def _walk(
         pending.extend(reversed(folders))
 
 
-def _is_to_be_entered(
-    entry: "os.DirEntry[str]", relative: str, skip: FolderIdentity | None, selection: Selection
-) -> bool:
+def _is_to_be_entered(entry: "os.DirEntry[str]", relative: str, skip: str | None, selection: Selection) -> bool:
     if entry.name.startswith(BENCH_FOLDER) or not selection.takes_folder(relative):
         return False
-    return skip is None or folder_identity(entry.path) != skip
+    # The run itself may make the output folder while the walk goes on, so look at it each time.
+    return skip is None or folder_identity(entry.path) != folder_identity(skip)
 
 
 def _look_at(entry: "os.DirEntry[str]", relative: str, selection: Selection) -> Candidate | FileReport | None:
@@ -320,7 +319,7 @@ def _sequence(pattern: str) -> Iterator[Candidate | FileReport]:
         sequence = fileseq.FileSequence(pattern, pad_style=style)
         if not sequence.frameRange():
             sequence = fileseq.findSequenceOnDisk(pattern, strictPadding=True, pad_style=style)
-    except fileseq.FileSeqException as error:
+    except (fileseq.FileSeqException, ValueError) as error:
         yield _failed(pattern, f"no such frame sequence: {error}", ReasonCode.MISSING)
         return
     for path in map(str, sequence):

@@ -10,6 +10,8 @@ from exrbatch.errors import OptionsError
 _SEQUENCE = re.compile(r"[#@]|%0?\d*d|\$F\d*")
 _NUMBERS = r"-?\d+(?:-\d+(?:x\d+)?)?"
 _RANGE = re.compile(rf"{_NUMBERS}(?:,{_NUMBERS})*")
+_READ_AS_RANGE = re.compile(r"(\d[xy:]?|[-,])$")
+"""End of a name that would be read as a part of the frame range that follows it."""
 _WITH_RANGE = re.compile(rf"(?P<path>.*\S)\s+(?P<range>{_RANGE.pattern})", re.DOTALL)
 
 
@@ -56,6 +58,8 @@ def _with_range(path: str, frames: str) -> str:
     folder, name = os.path.split(path)
     found = _SEQUENCE.search(name)
     assert found is not None, "see `_takes_range`"
+    if _READ_AS_RANGE.search(name[: found.start()]):
+        raise OptionsError(f"what stands before the frame numbers of {path} would be read as a part of {frames}")
     return os.path.join(folder, name[: found.start()] + frames + name[found.start() :])
 
 

@@ -23,7 +23,11 @@ MAX_DESCRIPTORS = 65536
 
 A higher limit would slow down programs that close every descriptor that could be open.
 """
-_PRELOADED = ["exrbatch.batch.workers.worker", "exrbatch.jobs.recompress_steps"]
+_PRELOADED = [
+    "exrbatch.batch.workers.fork_server_hook",
+    "exrbatch.batch.workers.worker",
+    "exrbatch.jobs.recompress_steps",
+]
 
 
 def start_context() -> BaseContext:

@@ -11,6 +11,7 @@ from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_tree
 from exrbatch.batch.discovery.folder_watch import FolderWatch
 from exrbatch.batch.discovery.output_tree import OutputTree
+from exrbatch.errors import ReasonCode
 from exrbatch.replacing import temp_files
 
 
@@ -244,3 +245,30 @@ def test_resolves_dots_behind_a_link_as_the_system_does(tmp_path: Path) -> None:
     items = mirrored([f"{tmp_path}/link/../src", f"{tmp_path}/src"], tmp_path / "out")
     places = [item.counterpart for item in items if isinstance(item, Candidate)]
     assert sorted(places) == [f"{tmp_path}/out/far/src/1.exr", f"{tmp_path}/out/src/1.exr"]  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize("pattern", ["a[1].####.exr", "a?.####.exr", f"a.%{'9' * 5000}d.exr"])
+def test_a_sequence_that_fileseq_cannot_take_is_missing(
+    pattern: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It raises a `ValueError`, which ended the run with a traceback."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a1.0001.exr").touch()
+    (report,) = discover(check_paths([pattern]))
+    assert isinstance(report, FileReport)
+    assert report.reason_code is ReasonCode.MISSING
+
+
+def test_the_output_folder_is_never_walked_even_if_it_appears_during_the_walk(tmp_path: Path) -> None:
+    """The run itself makes it, inside its sources; its files were mirrored once more."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.exr").touch()
+    (tmp_path / "z").mkdir()
+    output = tmp_path / "z" / "out"
+    tree = OutputTree(str(output), [str(tmp_path)], written_as="output")
+    found = []
+    for each in discover([str(tmp_path)], tree):
+        found.append(each.path)
+        output.mkdir(exist_ok=True)
+        (output / "1.exr").touch()
+    assert found == [str(tmp_path / "a" / "1.exr")]

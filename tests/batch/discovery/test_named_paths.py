@@ -53,6 +53,9 @@ def test_understands_ranges_and_patterns(shot: Path, arguments: list[str], expec
         (["t9/*.exr"], "no file or folder matches t9/"),
         (["1025-1026"], "no such file or folder: 1025-1026"),
         (["b.1001:1004#.exr"], "read differently by different tools"),
+        (["b-%04d.exr 5-6"], "would be read as a part of 5-6"),
+        (["v2%04d.exr", "1-2"], "would be read as a part of 1-2"),
+        (["b.%04d.exr", "1025", "1026"], "would be read as a part of 1026"),
         (["nothing.exr"], "no such file or folder: nothing.exr"),
     ],
 )
