@@ -133,6 +133,8 @@ def recompress(
         keep_backups=backup is not None,
         **rules,
     )
+    if options.output is not None and isdir(options.output):
+        raise OptionsError(f"the output {options.output} is a folder; recompress_many() writes to folders")
     return _logged(options.job(Candidate(_one_file(path), 0, options.tree_root)))
 
 

@@ -36,7 +36,7 @@ class ReasonCode(enum.StrEnum):
         NOT_A_FILE: not a regular file.
         NO_SPACE: the disk is full, or has too little room for the new file.
         OPEN_FOR_WRITING: another program has the file open for writing.
-        OUTPUT_EXISTS: the output exists and was not made from this file.
+        OUTPUT_EXISTS: the output exists and is not what this run makes of this file.
         OUTPUT_PLACE: the output is the source itself, or its folder is behind a link.
         READ_ERROR: the file or its folder can't be read.
         STORAGE: the file system refused to write the new file or to put it in place.

@@ -344,3 +344,19 @@ def test_no_submodule_has_the_name_of_a_public_name() -> None:
         "print('done')"
     )
     assert done.stdout == "done\n", done.stderr
+
+
+def test_a_cancelled_run_is_no_success(shot: Path) -> None:
+    """Its totals say that files remain."""
+    run = exrbatch.recompress_many(shot, jobs=1)
+    next(run)
+    run.cancel()
+    list(run)
+    assert run.totals.exit_code == 3
+    assert run.totals.to_json()["stop_reason"] == "cancelled"
+
+
+def test_an_output_of_one_file_is_no_folder(shot: Path, tmp_path: Path) -> None:
+    """Nothing is compressed in vain."""
+    with pytest.raises(OptionsError, match="is a folder; recompress_many"):
+        exrbatch.recompress(shot / "beauty" / "1.exr", output=tmp_path, force=True)

@@ -85,6 +85,10 @@ class BatchRun(Iterator[FileReport]):
                 self._progress(self._snapshot())
             if event is not None:
                 return event
+        self.totals.remaining = max(0, self._run.backlog.files - self.totals.files)
+        self.totals.may_remain = self._run.backlog.was_cut_short
+        if self._run.stop.is_cancelled and self._run.stop.reason is None:
+            self.totals.stop_reason = "cancelled"
         reason = self._run.stop.reason
         if reason is not None and self.totals.stop_reason is None:
             self.totals.stop_reason = reason

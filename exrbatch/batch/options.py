@@ -90,6 +90,9 @@ class Options:
             raise OptionsError(f"{self.jobs} jobs: at most {MAX_JOBS} are possible, because each is a process")
         if self.file_timeout is not None and not self.file_timeout >= 0:
             raise OptionsError(f"a file timeout of {self.file_timeout} s: must be 0 (no limit) or more")
+        for path, name in ((self.output, "output"), (self.backup_dir, "backup folder")):
+            if path == "":
+                raise OptionsError(f"the {name} has no name: its path is empty")
         if self.backup_dir is not None and self.output is not None:
             raise OptionsError(
                 "backups are only for files that are replaced in place; with an output folder, all originals stay"

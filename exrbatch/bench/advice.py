@@ -76,11 +76,16 @@ def pareto(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def advise(rows: Sequence[Row], goal: Goal = Goal.BALANCED) -> list[str]:
+def advise(rows: Sequence[Row], goal: Goal = Goal.BALANCED, *, is_quiet: bool = True) -> list[str]:
     """Return lines of advice: which compression to use and why, and how many jobs.
 
     If only new releases of OpenEXR can read the best compression, the first line also names the
     best one for older readers.
+
+    Args:
+        rows: the figures.
+        goal: what is wanted.
+        is_quiet: whether the CPU was free for the benchmark; if not, there is no advice about jobs.
     """
     possible = [row for row in in_order(total_rows(rows), goal) if row.can_be_taken]
     if not possible:
@@ -89,9 +94,9 @@ def advise(rows: Sequence[Row], goal: Goal = Goal.BALANCED) -> list[str]:
     if best.change >= 1:
         return ["Leave the files as they are: no lossless compression of the whole sample makes any file smaller."]
     if close := rivals(possible, goal):
-        return [_undecided([best, *close], goal), *_jobs_lines(best)]
+        return [_undecided([best, *close], goal), *_jobs_lines(best, is_quiet=is_quiet)]
     equals = [row for row in _alternatives(possible) if score(row, goal) - score(best, goal) < AS_GOOD]
-    return [_recommendation(best, possible, equals, goal), *_jobs_lines(best)]
+    return [_recommendation(best, possible, equals, goal), *_jobs_lines(best, is_quiet=is_quiet)]
 
 
 def rivals(ordered: Sequence[Row], goal: Goal) -> list[Row]:
@@ -179,10 +184,12 @@ def _faster(row: Row, other: Row) -> str:
     return f", but {' and '.join(words)}" if words else ""
 
 
-def _jobs_lines(best: Row) -> list[str]:
+def _jobs_lines(best: Row, *, is_quiet: bool) -> list[str]:
     """Return the advice about the number of jobs, if several were tried."""
     if len(best.rates) < 2:
         return []
+    if not is_quiet:
+        return ["Jobs: no advice, because other programs used the CPU."]
     counts = min(rate.count for rate in best.rates.values())
     if (knee := best.knee) is None:
         spread = max(rate.spread for rate in best.rates.values())

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from exrbatch.bench.advice import advise
+from exrbatch.bench.contention import contention_line
 from exrbatch.bench.figures import Row
 from exrbatch.bench.goal import Goal
 from exrbatch.bench.passes import Statistic
@@ -64,7 +65,7 @@ def make_document(results: Results, rows: Sequence[Row], goal: Goal, expected_se
     return head_record(results) | {
         "expected_seconds": round(expected_seconds, 1),
         "goal": str(goal),
-        "advice": advise(rows, goal) if rows else [],
+        "advice": advise(rows, goal, is_quiet=contention_line(results) is None) if rows else [],
         "rows": [_row_record(row) for row in rows],
         "trials": [trial_record(trial) for trial in results.trials],
     }

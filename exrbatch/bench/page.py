@@ -7,6 +7,7 @@ from html import escape
 from exrbatch.bench import plots
 from exrbatch.bench.advice import advise, in_order, pareto, total_rows
 from exrbatch.bench.baseline import changes, differences
+from exrbatch.bench.contention import contention_line
 from exrbatch.bench.figures import TOTAL, Row, unmeasured
 from exrbatch.bench.goal import Goal
 from exrbatch.bench.machine_facts import format_facts, usable_cores
@@ -67,7 +68,9 @@ def make_page(results: Results, rows: Sequence[Row], baseline: Results | None, g
     if not totals:
         return "".join([*parts, "<p>Nothing was measured.</p></body></html>\n"])
     best = pareto(totals)
-    parts += ['<div class="advice">', *(f"<div>{escape(line)}</div>" for line in advise(rows, goal)), "</div>"]
+    warning = contention_line(results)
+    lines = [*filter(None, [warning]), *advise(rows, goal, is_quiet=warning is None)]
+    parts += ['<div class="advice">', *(f"<div>{escape(line)}</div>" for line in lines), "</div>"]
     parts += ["<h2>Compressions</h2>", _main_table(totals, best)]
     parts.append(
         _note(f"Shaded: no other beats it in size, compression and decompression speed at once. {EXPLANATION}")
@@ -78,7 +81,7 @@ def make_page(results: Results, rows: Sequence[Row], baseline: Results | None, g
     parts.append(_note(f"{BARS} An empty marker is a lossy compression, or one that is computed from the others."))
     parts += _jobs(results, totals)
     if any(row.errors for row in totals):
-        parts += ["<h2>Errors of lossy compressions</h2>", _grid(errors_grid(totals), 2), _note(ERRORS)]
+        parts += ["<h2>Errors of lossy compressions</h2>", _grid(errors_grid(totals)), _note(ERRORS)]
     spreads = _table(["", "figure", "median", "spread", "min"], ((cells, False) for cells in spread_cells(totals)), 2)
     parts.append(f"<details><summary>Median, spread and minimum of the passes</summary>{spreads}</details>")
     parts += _by_content(rows, goal)

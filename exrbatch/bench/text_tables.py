@@ -106,9 +106,9 @@ def _by_jobs(corner: str, rows: Sequence[Row], cell: Callable[[Row, int], str]) 
 def errors_grid(rows: Sequence[Row]) -> Grid:
     """Return the errors of lossy compressions: a row for each compression and channel."""
     return Grid(
-        ["compression", "channel", "max error", "PSNR, dB"],
+        ["compression, channel", "max error", "PSNR, dB"],
         [
-            [row.packing.name, error.channel, f"{error.max_error:.4g}", psnr_text(error.psnr)]
+            [f"{row.packing.name}, {error.channel}", f"{error.max_error:.4g}", psnr_text(error.psnr)]
             for row in rows
             for error in row.errors
         ],

@@ -144,7 +144,7 @@ class _Bench:
         estimate = probe(sample, packings, self._permissions, folder, usable_cores(machine) or 1)
         session = Session(make_trials(packings, jobs), arguments.passes, sample.files, estimate)
         expected = session.total_seconds + session.copying_seconds
-        settings = {"passes": arguments.passes, "cache": arguments.cache}
+        settings: dict[str, Any] = {"passes": arguments.passes, "cache": arguments.cache}
         results = Results(machine, settings, sample, [])
         if arguments.dry_run:
             self._console.print(announcement(session))
@@ -158,6 +158,8 @@ class _Bench:
             stopped_by = self._run(session, workbench, results)
         if stopped_by is None:
             self._say(f"measured in {format_duration(time.monotonic() - began)}")
+        else:
+            settings["stopped"] = True
         code = self._report(results, expected)
         if stopped_by is not None:
             self.progress.print(Text(f"stopped before the end{stopped_by}: only finished trials count", "yellow"))

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from exrbatch.bench.advice import advise, in_order, pareto, rivals, total_rows
 from exrbatch.bench.baseline import changes, differences
+from exrbatch.bench.contention import contention_line
 from exrbatch.bench.figures import Row, make_rows, unmeasured
 from exrbatch.bench.goal import Goal
 from exrbatch.bench.machine_facts import format_facts
@@ -91,7 +92,7 @@ def print_results(console: Console, results: Results, baseline: Results | None, 
         _print_grid(console, efficiency_grid(totals))
         _print_prose(console, Text(IDEAL, "dim"))
     if any(row.errors for row in totals):
-        _print_grid(console, errors_grid(totals), text_columns=2)
+        _print_grid(console, errors_grid(totals))
         _print_prose(console, Text(ERRORS, "dim"))
     if len(rows) > len(totals):
         _print_grid(console, _content_grid(rows, goal), text_columns=2)
@@ -101,7 +102,12 @@ def print_results(console: Console, results: Results, baseline: Results | None, 
     for line in choice_lines(totals):
         _print_prose(console, Text(line, "dim"))
     _print_problems(console, totals, results)
-    for line in advise(rows, goal):
+    if (warning := contention_line(results)) is not None:
+        _print_prose(console, Text("warning: ", style="yellow").append(warning, "default"))
+    if results.settings.get("stopped"):
+        words = "stopped before the end: figures and advice are about the finished trials only"
+        _print_prose(console, Text(words, style="bold yellow"))
+    for line in advise(rows, goal, is_quiet=warning is None):
         _print_prose(console, Text(line, style="bold green"))
 
 

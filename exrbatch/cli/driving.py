@@ -86,7 +86,8 @@ def drive(
 def _beginning(run: Run) -> str:
     """Return the first line of a log: version, workers, and the command with its options."""
     command = shortened_end(safe_text(shlex.join(sys.argv[1:])), MAX_COMMAND)
-    return f"exrbatch {__version__}, {format_count(run.jobs, 'worker')}: {command}"
+    today = time.strftime("%Y-%m-%d")
+    return f"{today}, exrbatch {__version__}, {format_count(run.jobs, 'worker')}: {command}"
 
 
 class _StatusLine:

@@ -40,13 +40,31 @@ def check_output(path: str, beginnings: str | tuple[str, ...], option: str) -> N
         raise OptionsError(f"can't write the report {path}: {error.strerror}") from None
 
 
-def open_output(path: str, beginnings: str | tuple[str, ...], option: str) -> TextIO:
-    """Open a report for writing after `check_output`, with the same arguments and errors."""
+def open_output(path: str, beginnings: str | tuple[str, ...], option: str, *, appends: bool = False) -> TextIO:
+    """Open a report for writing after `check_output`, with the same arguments and errors.
+
+    Args:
+        path: the report.
+        beginnings: how a report of this kind may begin.
+        option: the option that named the report, for messages.
+        appends: keep the records of an earlier run, and write behind them. A last line that a
+            killed run left incomplete is ended first.
+    """
     check_output(path, beginnings, option)
     try:
-        return open(path, "w", encoding="utf-8", errors="backslashreplace")
+        is_torn = appends and os.path.isfile(path) and not _ends_with_a_line(path)
+        stream = open(path, "a" if appends else "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+        if is_torn:
+            stream.write("\n")
+        return stream
     except OSError as error:
         raise OptionsError(f"can't write the report {path}: {error.strerror}") from None
+
+
+def _ends_with_a_line(path: str) -> bool:
+    with open(path, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 1))
+        return file.read() in (b"", b"\n")
 
 
 def print_document(document: Mapping[str, object]) -> bool:

@@ -107,6 +107,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.exit(EXIT_USAGE)
     if arguments[0] == "help":
         arguments = [*arguments[1:2], "--help"]
+    if arguments[0].startswith("-") and arguments[0] not in parser.options():
+        parser.error(f"{arguments[0]!r} before the command: options follow it, as in exrbatch recompress PATH -n")
     if not arguments[0].startswith("-") and arguments[0] not in parser.commands:
         parser.error(unknown_name("command", arguments[0], parser.commands))
     if arguments[0] == "bench" and bench_arguments.names_json_file(arguments):

@@ -80,7 +80,7 @@ def _records(arguments: argparse.Namespace) -> list[GuardedSink]:
     guarded = []
     command = arguments.module.rpartition(".")[2]
     if arguments.report is not None:
-        records = RecordFile(open_output(arguments.report, REPORT_BEGINNINGS, "--report"), command)
+        records = RecordFile(open_output(arguments.report, REPORT_BEGINNINGS, "--report", appends=True), command)
         guarded.append(GuardedSink(records.add, records.close))
         guarded[-1].attempt(records.begin)
     if arguments.json:

@@ -93,8 +93,8 @@ def _missing(report: BatchReport, mirror: str) -> Text:
     """Return how many files the output folder lacks."""
     is_or_are = "is" if report.not_in_mirror == 1 else "are"
     missing = f"{format_count(report.not_in_mirror, 'file')} {is_or_are} NOT in {safe_text(mirror)}"
-    can_copy = sum(report.skip_codes[code] for code in COPYABLE) > report.copied[Status.SKIPPED]
-    hint = "; --copy-skipped copies the skipped files" if can_copy else ""
+    can_copy = sum(report.skip_codes[code] for code in COPYABLE) - report.copied[Status.SKIPPED]
+    hint = f"; --copy-skipped copies {format_count(can_copy)} of them" if can_copy else ""
     return Text(f"{missing}: see skipped and failed above{hint}", style="bold red")
 
 
@@ -126,6 +126,9 @@ def _counts(report: BatchReport) -> Text:
         for status in Status
         if (count := report.counts[status] - is_copy.get(status, 0))
     ]
+    if skipped := report.copied[Status.SKIPPED]:
+        was = f"{format_count(report.counts[Status.SKIPPED])} {_WORDS[Status.SKIPPED]}"
+        words = [(f"{word} ({format_count(skipped)} copied)" if word == was else word, style) for word, style in words]
     if copied := sum(is_copy.values()):
         words.append((f"{format_count(copied)} copied", "green"))
     if not words:
@@ -245,6 +248,6 @@ def _sizes(report: BatchReport) -> Text:
     before, after = format_size(report.replaced_size), format_size(report.replaced_size - report.saved)
     change = f"{before} → {after}, {format_saving(report.saved, report.saved_share)}"
     if not report.replaced_size:
-        change = "no file was recompressed"
+        return Text(f"nothing was recompressed; finished in {format_duration(report.seconds)}", style="bold")
     speed = f"{report.files / seconds:.1f} files/s, {format_size(report.done_size / seconds)}/s"
     return Text(f"{change} in {format_duration(report.seconds)} ({speed})", style="bold")

@@ -143,8 +143,11 @@ def is_being_written(path: str) -> bool:
 def _is_write_protected(status: os.stat_result) -> bool:
     """Return whether the mode of a file forbids this process to write to it.
 
+    Root may write to every file. But if nobody has the right to, the file was locked on purpose.
     Asking the system instead would cost a round trip.
     """
+    if not status.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+        return True
     if not hasattr(os, "geteuid"):
         return not status.st_mode & stat.S_IWUSR
     if os.geteuid() == 0:

@@ -18,7 +18,7 @@ from exrbatch.replacing.metadata import Metadata
 from exrbatch.replacing.original import Original
 from exrbatch.replacing.temp_files import Identity, identity, identity_shown, temp_name
 
-OUTPUT_EXISTS = "the output exists and was not made from this file; --force overwrites it"
+OUTPUT_EXISTS = "the output exists and is not what this run makes of this file; --force overwrites it"
 
 
 class Replacement:

@@ -84,6 +84,8 @@ def test_old_name_of_min_openexr() -> None:
     [
         (["recompress", "x", "--dryrun"], "recompress: unknown option '--dryrun'; did you mean --dry-run?"),
         (["recompress", "x", "--zzz"], "recompress: unknown option '--zzz' ("),
+        (["-v", "recompress", "x"], "exrbatch: '-v' before the command: options follow it"),
+        (["--"], "exrbatch: '--' before the command: options follow it"),
         (["verify", "a", "b", "c"], "verify: unexpected argument 'c'"),
         (["doctor", "--jsn"], "doctor: unknown option '--jsn'; did you mean --json?"),
     ],

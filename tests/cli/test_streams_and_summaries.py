@@ -36,7 +36,7 @@ def test_results_go_to_stdout_and_the_rest_to_stderr(shot: Path) -> None:
     assert len(lines) == 8
     assert all(re.match(r"\d\d:\d\d:\d\d recompressed .*: NONE → ZIP, 9.5 kB → 3.3 kB \(-65.6 %\)", x) for x in lines)
     header, failure = done.stderr.splitlines()
-    assert re.match(rf"\d\d:\d\d:\d\d exrbatch \S+, 1 worker: recompress {shot} -v -j 1", header)
+    assert re.match(rf"\d\d:\d\d:\d\d \d{{4}}-\d\d-\d\d, exrbatch \S+, 1 worker: recompress {shot} -v -j 1", header)
     assert failure.startswith(f"failed: {shot}/b.1007.exr: part 0, chunk 63")
     assert "failed:" not in done.stdout
 
@@ -191,3 +191,33 @@ def test_data_windows_are_shown_as_people_write_them() -> None:
     assert str(Box(0, 0, 479, 269)) == "480 x 270"
     assert str(Box(-10, 5, 9, 14)) == "20 x 10 at x -10 y 5"
     assert str(Box(3, 3, 2, 2)) == "from x 3 y 3 to x 2 y 2"
+
+
+def test_a_report_keeps_the_records_of_earlier_runs(shot: Path, tmp_path: Path) -> None:
+    """A night that is resumed loses no record, even if the first run was killed while it wrote."""
+    report = tmp_path / "done.jsonl"
+    exrbatch("recompress", shot, "--report", report, code=1)
+    first = report.read_bytes()
+    report.write_bytes(first[:-20])  # the last line is torn
+    exrbatch("recompress", shot, "--report", report, code=1)
+    lines = report.read_text().splitlines()
+    before, after = lines[: first.count(b"\n")], lines[first.count(b"\n") :]
+    assert report.read_bytes().startswith(first[:-20] + b"\n")
+    assert [json.loads(line)["type"] for line in before[:-1]] == ["run"] + ["file"] * 9
+    assert [json.loads(line)["type"] for line in after] == ["run"] + ["file"] * 9 + ["summary"]
+
+
+def test_a_frame_that_nobody_may_write_is_left_alone(shot: Path) -> None:
+    """Not even root replaces it without --force: it was locked on purpose."""
+    frame = shot / "b.1001.exr"
+    frame.chmod(0o444)
+    assert "it is write-protected" in exrbatch("recompress", frame, code=1).stdout
+    assert frame.read_bytes() == DATA
+    exrbatch("recompress", frame, "--force")
+    assert frame.stat().st_mode & 0o777 == 0o444
+
+
+def test_refuses_an_output_without_a_name(shot: Path) -> None:
+    """As from a variable that is not set."""
+    assert "its path is empty" in exrbatch("recompress", shot, "-o", "", code=2).stderr
+    assert "its path is empty" in exrbatch("recompress", shot, "--backup-dir", "", code=2).stderr

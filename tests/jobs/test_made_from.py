@@ -17,7 +17,7 @@ from tests.support.jobs import recompress_job
 FRAME = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
 FRAMES = [FRAME[:-4] + bytes([number]) * 4 for number in range(3)]  # the same header, other pixels
 TIME = 1_700_000_000_000_000_000
-NOT_OURS = "the output exists and was not made from this file; --force overwrites it"
+NOT_OURS = "the output exists and is not what this run makes of this file; --force overwrites it"
 
 
 @pytest.fixture
