@@ -24,7 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch clean`; return 0 if nothing is left that needs a decision, else 1."""
     output = Output(is_json=arguments.json)
     found, removed, kept = [], 0, 0
-    for folder, names in _folders(check_paths(arguments.paths), output):
+    unread: list[OSError] = []
+    for folder, names in _folders(check_paths(arguments.paths), output, unread):
         here = list(find_leftovers(folder, names, is_complete))
         if arguments.yes and any(each.is_superfluous for each in here):
             note_beginning()
@@ -37,7 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
             if not arguments.json:
                 output.results.print(_line(each, is_removed))
     left = len(found) - removed
-    exit_code = EXIT_LEFT if (left if arguments.yes else kept) else EXIT_DONE
+    exit_code = EXIT_LEFT if unread or (left if arguments.yes else kept) else EXIT_DONE
+    for error in unread:
+        words = f"{safe_text(str(error.filename))}: can't list the folder: {error.strerror}"
+        output.progress.print(Text(words, style="bold red"))
     if arguments.json:
         document = {"format": FORMAT, "leftovers": found, "removed": removed, "exit_code": exit_code}
         return exit_code if print_document(document) else EXIT_LEFT
@@ -46,11 +50,19 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_code
 
 
-def _folders(paths: list[str], output: Output) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder once, with the names in it. Links are not followed."""
+def _folders(paths: list[str], output: Output, unread: list[OSError]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder once, with the names in it. Links are not followed.
+
+    The errors of folders that can't be listed are added to `unread`.
+    """
     seen: set[str] = set()
     for path in paths:
-        walk = os.walk(path) if os.path.isdir(path) else [(folder_of(path), [], _names(folder_of(path)))]
+        is_folder = os.path.isdir(path)
+        walk = (
+            os.walk(path, onerror=unread.append)
+            if is_folder
+            else [(folder_of(path), [], _names(folder_of(path), unread))]
+        )
         for folder, folders, names in walk:
             real = os.path.realpath(folder)
             if real in seen:
@@ -65,10 +77,11 @@ def _folders(paths: list[str], output: Output) -> Iterator[tuple[str, list[str]]
             yield folder, names
 
 
-def _names(folder: str) -> list[str]:
+def _names(folder: str, unread: list[OSError]) -> list[str]:
     try:
         return os.listdir(folder)
-    except OSError:
+    except OSError as error:
+        unread.append(error)
         return []
 
 

@@ -64,11 +64,17 @@ def find_leftovers(directory: str, names: Sequence[str], is_whole: Callable[[str
                 yield Leftover(path, what, _why_in_use(path, left), False, size)
             elif is_placed_record(directory, names, left):
                 yield Leftover(path, what, "the backup is in place; the next run for its frame decides", False, size)
-            elif is_superfluous(path, left, directory, is_whole):
+            elif _is_superfluous(path, left, directory, is_whole):
                 yield Leftover(path, what, "its run has ended, and no frame needs it", True, size)
             else:
                 why = "it may be the only copy of something: compare it with the frames in its folder, then remove it"
                 yield Leftover(path, what, why, False, size)
+
+
+def _is_superfluous(path: str, left: re.Match[str], directory: str, is_whole: Callable[[str], bool]) -> bool:
+    with contextlib.suppress(PermissionError):  # a file that this user can't open proves nothing
+        return is_superfluous(path, left, directory, is_whole)
+    return False
 
 
 def remove_superfluous(directory: str, is_whole: Callable[[str], bool]) -> None:

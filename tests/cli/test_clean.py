@@ -1,5 +1,6 @@
 """`exrbatch clean`: what killed runs left, and the removal of what nobody needs."""
 
+import errno
 import json
 import os
 import re
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from exrbatch import recompress
-from exrbatch.replacing import temp_files
+from exrbatch.cli.main import main
+from exrbatch.replacing import leftovers, temp_files
 from tests.cli.test_recompress import DATA, exrbatch
 
 
@@ -96,3 +98,29 @@ def test_a_document_that_cannot_be_written_is_no_crash(command: list[str], tmp_p
         )
     assert done.stderr == "exrbatch: can't write the document: No space left on device\n"
     assert done.returncode == 1
+
+
+def test_a_folder_that_cannot_be_listed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may hold anything: the exit code is 1."""
+
+    def refused(_path: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path))
+
+    monkeypatch.setattr(os, "scandir", refused)
+    assert main(["clean", str(tmp_path)]) == 1
+    assert f"{tmp_path}: can't list the folder: Permission denied" in capsys.readouterr().err
+
+
+def test_a_leftover_that_cannot_be_opened_stays(tmp_path: Path, dead_pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user owns it. It was a traceback."""
+
+    def refused(*_arguments: object) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(leftovers, "is_superfluous", refused)
+    frame = tmp_path / "1.exr"
+    frame.write_bytes(DATA)
+    left(frame, dead_pid, "old", b"x")
+    assert main(["clean", str(tmp_path)]) == 1
