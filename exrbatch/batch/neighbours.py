@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import Iterable
 
-from exrbatch.replacing import is_alive, is_of_this_host, parse_temp_name
+from exrbatch.replacing import is_left_over, is_of_this_host, parse_temp_name
 
 
 class Neighbours:
@@ -23,13 +23,13 @@ class Neighbours:
         self._seen: set[int] = set()
         self._is_known = False
 
-    def look(self, names: Iterable[str]) -> None:
-        """Look at the names in a folder."""
+    def look(self, folder: str, names: Iterable[str]) -> None:
+        """Look at the names in a folder. Those that an ended run has left are no neighbours."""
         for name in names:
             if (made := parse_temp_name(name)) is None:
                 continue
             pid = int(made["pid"]) if is_of_this_host(made) else 0
-            if pid in self._seen or (pid and not is_alive(pid)):
+            if pid in self._seen or is_left_over(os.path.join(folder, name)):
                 continue
             self._seen.add(pid)
             run = _run_of(pid) if pid else 0
@@ -40,7 +40,7 @@ class Neighbours:
     def look_at(self, folder: str) -> None:
         """Look at the names in a folder in which another run has just finished a file."""
         with contextlib.suppress(OSError):
-            self.look(os.listdir(folder))
+            self.look(folder, os.listdir(folder))
         if not self._is_known:
             self._note("another exrbatch has just worked here")
 

@@ -37,6 +37,7 @@ from exrbatch.replacing.replacement import OUTPUT_EXISTS, Replacement
 from exrbatch.replacing.temp_files import (
     Identity,
     is_alive,
+    is_left_over,
     is_of_this_host,
     is_same_time,
     parse_temp_name,
@@ -73,6 +74,7 @@ __all__ = [
     "sweep_process",
     "remove_superfluous",
     "parse_temp_name",
+    "is_left_over",
     "is_of_this_host",
     "find_leftovers",
     "Leftover",

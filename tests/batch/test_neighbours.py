@@ -47,11 +47,27 @@ def test_names_a_run_on_another_host_once(tmp_path: Path) -> None:
     (tmp_path / "1.exr").write_bytes(DATA)
     name = temp_files.temp_name("1.exr", os.stat(tmp_path / "1.exr"))
     foreign = re.sub(r"exrbatch-[0-9a-f]{8}", "exrbatch-00000000", name)
+    for temp in (foreign, name):
+        (tmp_path / temp).touch()
     notices: list[str] = []
     neighbours = Neighbours(notices)
     for _ in range(2):
-        neighbours.look(["1.exr", foreign, name, ".exrbatch-bench-x"])
+        neighbours.look(str(tmp_path), ["1.exr", foreign, name, ".exrbatch-bench-x"])
     assert notices == ["another exrbatch works here (on another host)"]
+
+
+def test_what_a_killed_run_has_left_is_no_neighbour(tmp_path: Path) -> None:
+    """Nor is a temp file of another host that is older than a day."""
+    (tmp_path / "1.exr").write_bytes(DATA)
+    process = subprocess.Popen(["true"])
+    process.wait()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: process.pid)
+        dead = temp_files.temp_name("1.exr", os.stat(tmp_path / "1.exr"))
+    (tmp_path / dead).touch()
+    notices: list[str] = []
+    Neighbours(notices).look(str(tmp_path), [dead])
+    assert notices == []
 
 
 @pytest.mark.parametrize("output", [None, "out.exr"])

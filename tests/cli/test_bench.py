@@ -359,7 +359,7 @@ def test_named_lossy_compressions_get_error_figures(show: Path) -> None:
     """Maximum error and PSNR of each channel, in the table and in the document."""
     options = ("-c", "zip,dwaa", "--cache", "memory", "--passes", 1)
     done = exrbatch("bench", show / "a", *options)
-    assert re.search(r"dwaa +R +0\.\d+ +\d+\.\d", done.stdout)
+    assert re.search(r"dwaa, R +0\.\d+ +\d+\.\d", done.stdout)
     document = json.loads(exrbatch("bench", show / "a", *options, "--json").stdout)
     errors = {row["compression"]: [each["channel"] for each in row["errors"]] for row in document["rows"]}
     assert errors["dwaa"] == ["B", "G", "R"]

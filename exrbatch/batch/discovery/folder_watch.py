@@ -56,7 +56,7 @@ class FolderWatch:
             self._look_for_manifests(folder, names)
         if not self._removes:
             return
-        self._neighbours.look(names)
+        self._neighbours.look(folder, names)
         for name in sweep_folder(folder, names, is_complete, frames=frames):
             yield FileReport(
                 path=os.path.join(folder, name), status=Status.FAILED, reason=KEPT, reason_code=ReasonCode.LEFTOVER
