@@ -68,12 +68,12 @@ class _Library:
     def __init__(self, *arguments: Any, **options: Any) -> None:
         import ctypes
 
-        if SYSTEM == "windows":
+        if SYSTEM == "windows" and arguments[0] is None:
             raise TypeError("LoadLibrary() argument 1 must be str, not None")
         self._library = ctypes.CDLL(*arguments, **options)
 
     def __getattr__(self, name: str) -> Any:
-        if name in _NO_C_FUNCTIONS:
+        if SYSTEM == "windows" or name in _NO_C_FUNCTIONS:  # an extension module exports only its init function there
             raise AttributeError(f"symbol not found: {name}")
         return getattr(self._library, name)
 

@@ -89,6 +89,9 @@ def _signals_blocked() -> Iterator[None]:
     the parent process acts on them. If a signal ended the server, every worker would appear to be
     dead. This process receives a blocked signal after the block; an ignored one would be lost.
     """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_BY_WORKERS)
     try:
         yield
