@@ -34,7 +34,7 @@ class ReasonCode(enum.StrEnum):
         METADATA: the new file can't have the owner, group or attributes of the old one.
         MISSING: there is no such frame, sequence or counterpart.
         NOT_A_FILE: not a regular file.
-        NO_SPACE: the disk is full, or has too little room for the new file.
+        NO_SPACE: the disk is full, or has too little space for the new file.
         OPEN_FOR_WRITING: another program has the file open for writing.
         OUTPUT_EXISTS: the output exists and is not what this run makes of this file.
         OUTPUT_PLACE: the output is the source itself, or its folder is behind a link.

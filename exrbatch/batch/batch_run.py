@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import Self
 
 from exrbatch.batch.run import Run
-from exrbatch.batch.run_report import BatchReport
 from exrbatch.errors import RunStopped
 from exrbatch.jobs.file_report import FileReport, Status
 
@@ -64,7 +63,7 @@ class BatchRun(Iterator[FileReport]):
             progress: called about ten times a second while the next report is awaited, and when a
                 file ends, in the thread that iterates.
         """
-        self.totals = BatchReport(rules=run.options.rules, mirrors=run.options.output is not None)
+        self.totals = run.new_totals()
         self._run = run
         self._progress = progress
         self._events = run.events()
@@ -85,14 +84,10 @@ class BatchRun(Iterator[FileReport]):
                 self._progress(self._snapshot())
             if event is not None:
                 return event
-        self.totals.remaining = max(0, self._run.backlog.files - self.totals.files)
-        self.totals.may_remain = self._run.backlog.was_cut_short
-        if self._run.stop.is_cancelled and self._run.stop.reason is None:
-            self.totals.stop_reason = "cancelled"
-        reason = self._run.stop.reason
-        if reason is not None and self.totals.stop_reason is None:
-            self.totals.stop_reason = reason
-            raise RunStopped(reason)
+        is_first_end = self.totals.stop_reason is None
+        self._run.complete(self.totals)
+        if is_first_end and self._run.stop.reason is not None:
+            raise RunStopped(self._run.stop.reason)
         raise StopIteration
 
     def __enter__(self) -> Self:

@@ -13,6 +13,7 @@ from exrbatch.batch.discovery.folder_watch import FolderWatch
 from exrbatch.batch.discovery.output_tree import OutputTree, folder_of
 from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.options import Options
+from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.scheduler import Scheduler, StopRequest
 from exrbatch.batch.workers.main_guard import check_guard
 from exrbatch.batch.workers.pool import Pool, Running
@@ -79,6 +80,20 @@ class Run:
     def notices(self) -> list[str]:
         """Lines for the user about what was noticed on the way; the list grows."""
         return self._watch.notices
+
+    def new_totals(self) -> BatchReport:
+        """Return empty totals for this run."""
+        return BatchReport(rules=self.options.rules, mirror=self.options.output)
+
+    def complete(self, totals: BatchReport) -> None:
+        """Add to the totals how the run ended. Call this after the last event."""
+        totals.signal_number, totals.stop_reason = self.stop.signal_number, self.stop.reason
+        if self.stop.is_cancelled and totals.stop_reason is None:
+            totals.stop_reason = "cancelled"
+        totals.remaining = max(0, self.backlog.files - totals.files)
+        totals.may_remain = self.backlog.was_cut_short
+        totals.left_out = self.selection.left_out
+        totals.was_begun = self.started is not None
 
     def running(self) -> list[Running]:
         """List the files that workers are processing now."""

@@ -26,6 +26,7 @@ class BatchReport:
     Attributes:
         statuses: how files can end.
         saves_bytes: whether the run is about bytes saved.
+        mirror: the output folder, if there is one.
         counts: number of files per status. Each file counts once, so they add up to `files`.
         done_size: bytes of all files that have ended.
         read_size: bytes of all files that were compressed or compared.
@@ -55,20 +56,21 @@ class BatchReport:
         clock: Callable[[], float] = time.monotonic,
         *,
         rules: Rules | None = None,
-        mirrors: bool = False,
+        mirror: str | None = None,
     ) -> None:
         """Start with empty totals.
 
         Args:
             clock: returns the time in seconds.
             rules: what the run does; None for a recompression.
-            mirrors: whether the run writes a mirror, which is incomplete if files are skipped.
+            mirror: the output folder, which is incomplete if files are skipped; None if there is
+                none.
         """
         rules = rules or RecompressRules()
         self.statuses = rules.statuses
         self.saves_bytes = rules.saves_bytes
         self._needs_files, self._needs_all = rules.needs_files, rules.needs_all
-        self._mirrors = mirrors
+        self.mirror = mirror
         self._clock = clock
         self._started = clock()
         self.counts: Counter[Status] = Counter()
@@ -139,7 +141,7 @@ class BatchReport:
     @property
     def not_in_mirror(self) -> int:
         """Number of files that the mirror lacks; 0 if the run writes none."""
-        if not self._mirrors:
+        if self.mirror is None:
             return 0
         return self.counts[Status.SKIPPED] + self.counts[Status.FAILED] - self.copied[Status.SKIPPED]
 
@@ -196,7 +198,7 @@ class BatchReport:
                 "bytes_saved": self.saved,
                 "saved_share": round(self.saved_share, 6),
             }
-        if self._mirrors:
+        if self.mirror is not None:
             totals |= {"copied": self.copied.total(), "not_in_output": self.not_in_mirror}
         if self.signal_number is not None or self.stop_reason is not None:
             totals |= {"remaining": self.remaining, "more_may_remain": self.may_remain}

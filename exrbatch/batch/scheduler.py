@@ -8,7 +8,7 @@ Some files are tried once more at the end of the run, one at a time, when nothin
   worker dies of the file again, the file has failed.
 - A file that needs more memory than its share.
 - A file that does not fit on the disk even if no other file is in progress. Other files may have
-  made room in the meantime.
+  freed space in the meantime.
 
 A file that does not fit on the disk beside those in progress waits until one of them has ended.
 """
@@ -115,7 +115,7 @@ class Scheduler:
         self._stop = stop
         self._memory = memory
         self._in_flight: dict[str, Candidate] = {}  # by path
-        # These wait until another file has ended: there is no room on the disk, or another name of
+        # These wait until another file has ended: there is no space on the disk, or another name of
         # the same file is in progress.
         self._held: list[Candidate] = []
         self._waits_for_space = False

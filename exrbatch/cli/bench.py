@@ -45,7 +45,7 @@ MOST = 1000
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch bench`; return the exit code."""
     _check(arguments)
-    packings = parse_packings(arguments.compression, arguments.effort, arguments.min_openexr)
+    packings = parse_packings(arguments.compression, arguments.effort, arguments.readers)
     jobs = parse_jobs(arguments.jobs, automatic_jobs()) if arguments.cache != CacheState.MEMORY else []
     paths = check_paths(arguments.paths) if arguments.load is None else []
     baseline = read_run(arguments.baseline, "--baseline") if arguments.baseline is not None else None

@@ -7,9 +7,15 @@ from collections.abc import Sequence
 
 from exrbatch.bench.cache_state import CacheState
 from exrbatch.bench.goal import Goal
-from exrbatch.cli.shared_arguments import DEFAULTS, add_selection, one_of
+from exrbatch.cli.shared_arguments import (
+    DEFAULTS,
+    add_lossy_sources,
+    add_min_openexr,
+    add_selection,
+    add_volume,
+    one_of,
+)
 from exrbatch.codecs.effort import Effort
-from exrbatch.recompression.choices import READERS
 
 SUMMARY = "compare compressions on your own files and machine"
 DESCRIPTION = (
@@ -28,11 +34,7 @@ def add_bench_arguments(command: argparse.ArgumentParser) -> None:
     )
     _add_trials(command)
     add_selection(command)
-    command.add_argument(
-        "--include-lossy-sources",
-        action="store_true",
-        help="also measure files whose present compression has changed samples; they usually grow",
-    )
+    add_lossy_sources(command, "measure")
     command.add_argument(
         "--work-dir", metavar="DIR", help="put copies and new files below DIR (default: the temp folder)"
     )
@@ -40,11 +42,7 @@ def add_bench_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-n", "--dry-run", action="store_true", help="only say what would be measured, and how long it would take"
     )
-    volume = command.add_mutually_exclusive_group()
-    volume.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the results and errors")
-    volume.add_argument(
-        "-v", "--verbose", action="store_true", help="print a line for each trial, as soon as it is finished"
-    )
+    add_volume(command, "trial")
 
 
 def _add_trials(command: argparse.ArgumentParser) -> None:
@@ -64,13 +62,7 @@ def _add_trials(command: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help=f"{', '.join(Effort)}, separated by commas (default: %(default)s)",
     )
-    command.add_argument(
-        "--min-openexr",
-        choices=READERS,
-        type=one_of("release", READERS),
-        default=DEFAULTS.readers,
-        help="for auto: the oldest OpenEXR release that must be able to read the result (default: %(default)s)",
-    )
+    add_min_openexr(command)
     command.add_argument(
         "-j", "--jobs", metavar="LIST", help="numbers of workers to try (default: 1, 2, 4 and so on, up to all)"
     )

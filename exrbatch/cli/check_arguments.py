@@ -2,8 +2,7 @@
 
 import argparse
 
-from exrbatch.cli.shared_arguments import DEFAULTS, add_jobs, add_reporting, add_selection, add_timeout, one_of
-from exrbatch.recompression.choices import Verify
+from exrbatch.cli.shared_arguments import add_decoder, add_jobs, add_paths, add_reporting, add_selection, add_timeout
 
 SUMMARY = "read and decompress every chunk, and say which files are damaged, and where"
 DESCRIPTION = (
@@ -24,22 +23,11 @@ exit codes:
 
 def add_check_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `check`."""
-    command.add_argument(
-        "paths",
-        metavar="PATH",
-        nargs="+",
-        help="a file, a folder (searched recursively) or a frame sequence: beauty.####.exr, beauty.%%04d.exr,"
-        " beauty.1001-1100x2#.exr",
-    )
-    decoders = [Verify.LIBRARY, Verify.NATIVE]
-    command.add_argument(
-        "--decoder",
-        choices=decoders,
-        type=one_of("decoder", decoders),
-        default=DEFAULTS.verify,
-        help="what decompresses the files: library (our own code for NONE, RLE, ZIP, ZIPS, ZSTD and deep data, and"
-        " OpenEXR itself for all flat data that it can process) or native (OpenEXR only for what we have no code for)"
-        " (default: %(default)s)",
+    add_paths(command)
+    add_decoder(
+        command,
+        "what decompresses the files: library (our own code for NONE, RLE, ZIP, ZIPS, ZSTD and deep data, and OpenEXR"
+        " itself for all flat data that it can process) or native (OpenEXR only for what we have no code for)",
     )
     add_selection(command)
     add_jobs(command)

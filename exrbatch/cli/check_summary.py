@@ -3,7 +3,7 @@
 from rich.text import Text
 
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.cli.summary import listed, note_lines, stop_lines
+from exrbatch.cli.summary import count_line, listed, note_lines, stop_lines
 from exrbatch.dashboard import STYLES
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.text import format_count, format_duration, format_size, safe_text
@@ -18,13 +18,8 @@ The --report file has up to 100 places of each file.
 
 
 def summary_lines(report: BatchReport) -> list[Text]:
-    """Return the lines of the summary of a check.
-
-    Args:
-        report: the totals of the run.
-    """
+    """Return the lines of the summary of a check, without those of `failure_lines`."""
     damaged = sorted((failure for failure in report.failures if failure.damage), key=lambda each: each.path)
-    others = [failure for failure in report.failures if not failure.damage]
     lines = note_lines(report)
     lines += listed("skipped", report.skipped, report.counts[Status.SKIPPED], "yellow")
     for file in damaged[:MAX_FILES]:
@@ -33,7 +28,6 @@ def summary_lines(report: BatchReport) -> list[Text]:
         lines.append(
             Text(f"and {format_count(more)} more damaged files; --report FILE.jsonl lists them all", style="red")
         )
-    lines += listed("failed", others, report.counts[Status.FAILED] - report.damaged, "bold red")
     lines.append(_counts(report))
     seconds = max(report.seconds, 1e-9)
     size = format_size(report.read_size)
@@ -58,11 +52,4 @@ def _counts(report: BatchReport) -> Text:
         (report.counts[Status.FAILED] - report.damaged, "failed", STYLES[Status.FAILED]),
         (report.counts[Status.SKIPPED], "skipped", STYLES[Status.SKIPPED]),
     ]
-    shown = [each for each in counts if each[0]]
-    if not shown:
-        is_stopped = report.stop_reason is not None or report.signal_number is not None
-        return Text("no file was checked" if is_stopped else "no OpenEXR files found")
-    line = Text(f"{format_count(report.files, 'file')}: ", style="bold")
-    for index, (count, word, style) in enumerate(shown):
-        line.append(", " if index else "", "default not bold").append(f"{format_count(count)} {word}", style)
-    return line
+    return count_line(report, [(f"{format_count(count)} {word}", style) for count, word, style in counts if count])

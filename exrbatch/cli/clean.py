@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.text import Text
 
@@ -57,12 +57,10 @@ def _folders(paths: list[str], output: Output, unread: list[OSError]) -> Iterato
     """
     seen: set[str] = set()
     for path in paths:
-        is_folder = os.path.isdir(path)
-        walk = (
-            os.walk(path, onerror=unread.append)
-            if is_folder
-            else [(folder_of(path), [], _names(folder_of(path), unread))]
-        )
+        if os.path.isdir(path):
+            walk: Iterable[tuple[str, list[str], list[str]]] = os.walk(path, onerror=unread.append)
+        else:
+            walk = [(folder_of(path), [], _names(folder_of(path), unread))]
         for folder, folders, names in walk:
             real = os.path.realpath(folder)
             if real in seen:
@@ -71,8 +69,8 @@ def _folders(paths: list[str], output: Output, unread: list[OSError]) -> Iterato
             seen.add(real)
             for each in folders:
                 if each.startswith(BENCH_FOLDER):
-                    path = safe_text(os.path.join(folder, each))
-                    words = f"{path}: copies of a benchmark; remove the folder if no benchmark is running"
+                    copies = safe_text(os.path.join(folder, each))
+                    words = f"{copies}: copies of a benchmark; remove the folder if no benchmark is running"
                     output.progress.print(Text(words, style="yellow"))
             yield folder, names
 

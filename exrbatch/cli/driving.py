@@ -33,7 +33,6 @@ def drive(
     *,
     quiet: bool = False,
     sinks: Sequence[Sink] = (),
-    report: BatchReport | None = None,
 ) -> BatchReport:
     """Drive a run to its end, with a live dashboard on a terminal or else plain progress lines.
 
@@ -42,12 +41,11 @@ def drive(
         console: where progress is printed.
         quiet: print no progress.
         sinks: functions that get each file's report when the file ends.
-        report: totals to add to; None for new ones.
 
     Returns:
         The totals.
     """
-    report = report or BatchReport(rules=run.options.rules, mirrors=run.options.output is not None)
+    report = run.new_totals()
     status = _StatusLine(console, run, report)
     is_live = console.is_terminal and not console.is_dumb_terminal and not quiet
     next_line = time.monotonic() + PLAIN_SECONDS
@@ -70,16 +68,13 @@ def drive(
                 dashboard.update(run, report)
             for notice in run.notices[shown:]:
                 shown += 1
-                console.print(Text(notice, style="yellow") if is_live else with_clock(Text(notice, style="yellow")))
+                line = Text(notice, style="yellow")
+                console.print(line if is_live else with_clock(line))
             if not is_live and not quiet and time.monotonic() >= next_line:
                 next_line += PLAIN_SECONDS
                 status.is_wanted = True
             status.print_if_wanted()
-    report.signal_number, report.stop_reason = run.stop.signal_number, run.stop.reason
-    report.remaining = max(0, run.backlog.files - report.files)
-    report.left_out = run.selection.left_out
-    report.may_remain = run.backlog.was_cut_short
-    report.was_begun = run.started is not None
+    run.complete(report)
     return report
 
 
@@ -141,6 +136,6 @@ def _interrupts(stop: StopRequest, console: Console | None) -> Iterator[None]:
         if console is not None:
             console.print(with_clock(Text(STOPPING, style="yellow")))
 
+    note_beginning()
     with contextlib.suppress(KeyboardInterrupt), handled(STOP_SIGNALS, handle, keep_ignored=True):
-        note_beginning()
         yield

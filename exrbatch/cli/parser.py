@@ -6,7 +6,6 @@ need user interface libraries import them. Defaults and choices of a recompressi
 """
 
 import argparse
-import difflib
 import shutil
 import sys
 import textwrap
@@ -19,16 +18,15 @@ from exrbatch.cli.bench_arguments import add_bench_arguments
 from exrbatch.cli.check_arguments import add_check_arguments
 from exrbatch.cli.recompress_arguments import add_recompress_arguments
 from exrbatch.cli.shared_arguments import (
-    DEFAULTS,
+    add_decoder,
     add_jobs,
     add_reporting,
     add_run_options,
     add_selection,
     add_timeout,
-    one_of,
 )
 from exrbatch.recompression.choices import Verify
-from exrbatch.suggestions import unknown_name
+from exrbatch.suggestions import closest, unknown_name
 from exrbatch.text import safe_text
 
 EXIT_USAGE = 2
@@ -123,8 +121,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _unknown_argument(argument: str, command: "_Parser") -> str:
     if not argument.startswith("-"):
         return f"unexpected argument {argument!r}"
-    close = difflib.get_close_matches(argument.partition("=")[0], command.options(), n=1)
-    return f"unknown option {argument!r}" + (f"; did you mean {close[0]}?" if close else "")
+    close = closest(argument.partition("=")[0], command.options())
+    return f"unknown option {argument!r}" + (f"; did you mean {close}?" if close is not None else "")
 
 
 def build_parser() -> "_Parser":
@@ -182,14 +180,10 @@ def _add_verify(commands: _Commands) -> None:
     )
     command.add_argument("a", metavar="A", help="a file, or a folder (searched recursively)")
     command.add_argument("b", metavar="B", help="a file, or a folder with the same files in the same places")
-    decoders = [Verify.LIBRARY, Verify.NATIVE]
-    command.add_argument(
-        "--decoder",
-        choices=decoders,
-        type=one_of("decoder", decoders),
-        default=DEFAULTS.verify,
-        help="decoder used to read B: library (OpenEXR itself, but our own code for deep data) or native (our own code"
-        " for NONE, ZIP, ZIPS and ZSTD); A is always read by our own code where possible (default: %(default)s)",
+    add_decoder(
+        command,
+        "decoder used to read B: library (OpenEXR itself, but our own code for deep data) or native (our own code for"
+        " NONE, ZIP, ZIPS and ZSTD); A is always read by our own code where possible",
     )
     command.add_argument(
         "--native", action="store_const", const=Verify.NATIVE, dest="decoder", help=argparse.SUPPRESS

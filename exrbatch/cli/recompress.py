@@ -47,14 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def show_run(
-    run: Run, arguments: argparse.Namespace, summarize: Callable[[BatchReport], list[Text]] | None = None
+    run: Run, arguments: argparse.Namespace, summarize: Callable[[BatchReport], list[Text]] = summary_lines
 ) -> int:
     """Drive a run, write its records, print its summary, and return the exit code.
 
     Args:
         run: the run; it has not started yet.
         arguments: the options added by `add_reporting`.
-        summarize: returns the lines of the summary; None for that of `cli.summary`.
+        summarize: returns the lines of the summary, without those of `failure_lines`.
     """
     output = Output(is_json=arguments.json)
     if (needs := release_note(run.options.rules)) is not None:
@@ -90,14 +90,14 @@ def _records(arguments: argparse.Namespace) -> list[GuardedSink]:
 
 
 def _print_summary(
-    run: Run, report: BatchReport, output: Output, summarize: Callable[[BatchReport], list[Text]] | None
+    run: Run, report: BatchReport, output: Output, summarize: Callable[[BatchReport], list[Text]]
 ) -> None:
     if report.signal_number is not None and not report.was_begun:
         output.progress.print(Text("interrupted; no file was changed", style="yellow"))
         return
-    for line in failure_lines(report) if summarize is None else []:
+    for line in failure_lines(report):
         output.progress.print(line)
-    for line in summarize(report) if summarize is not None else summary_lines(report, mirror=run.options.output):
+    for line in summarize(report):
         output.results.print(line)
     if run.is_remote and (advice := waiting_line(report, run.jobs, physical_cores())) is not None:
         output.progress.print(advice)

@@ -6,6 +6,9 @@ from exrbatch.cli.shared_arguments import (
     DEFAULTS,
     Group,
     add_jobs,
+    add_lossy_sources,
+    add_min_openexr,
+    add_paths,
     add_reporting,
     add_run_options,
     add_selection,
@@ -18,16 +21,13 @@ from exrbatch.recompression.choices import READERS, Hardlinks, Verify
 
 def add_recompress_arguments(command: argparse.ArgumentParser) -> None:
     """Add all arguments of the command."""
-    command.add_argument(
-        "paths",
-        metavar="PATH",
-        nargs="+",
-        help="a file, a folder (searched recursively) or a frame sequence: beauty.####.exr, beauty.%%04d.exr,"
-        " beauty.1001-1100x2#.exr",
-    )
+    add_paths(command)
     how = command.add_argument_group("how to compress")
     add_run_options(how)
-    _add_min_openexr(how)
+    add_min_openexr(how)
+    how.add_argument(  # the name that --min-openexr had at first
+        "--readers", choices=READERS, type=one_of("release", READERS), default=argparse.SUPPRESS, help=argparse.SUPPRESS
+    )
     how.add_argument(
         "--min-savings",
         type=percentage,
@@ -68,20 +68,6 @@ def _add_output(command: Group) -> None:
     command.add_argument("--keep-backups", action="store_true", help="keep the backups for good")
 
 
-def _add_min_openexr(command: Group) -> None:
-    command.add_argument(
-        "--min-openexr",
-        dest="readers",
-        choices=READERS,
-        type=one_of("release", READERS),
-        default=DEFAULTS.readers,
-        help="for auto: the oldest OpenEXR release that must be able to read the result (default: %(default)s)",
-    )
-    command.add_argument(  # the name that the option had at first
-        "--readers", choices=READERS, type=one_of("release", READERS), default=argparse.SUPPRESS, help=argparse.SUPPRESS
-    )
-
-
 def _add_permissions(command: Group) -> None:
     """Add options about which files and losses are accepted."""
     command.add_argument(
@@ -92,11 +78,7 @@ def _add_permissions(command: Group) -> None:
         " output that was made from another file",
     )
     command.add_argument("--allow-lossy", action="store_true", help="allow a compression that changes samples")
-    command.add_argument(
-        "--include-lossy-sources",
-        action="store_true",
-        help="also process files whose present compression has changed samples; they usually grow",
-    )
+    add_lossy_sources(command, "process")
     command.add_argument(
         "--allow-aces", action="store_true", help="also process ACES containers, whose standard forbids compression"
     )

@@ -7,12 +7,62 @@ from collections.abc import Callable, Iterable
 from exrbatch.codecs.effort import Effort
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs.recompress_job import RecompressRules
+from exrbatch.recompression.choices import READERS, Verify
 from exrbatch.suggestions import unknown_name
 
 Group = argparse._ActionsContainer
 """A parser, or a group of options in its help."""
 DEFAULTS = RecompressRules()
 """The source of all defaults for options of a recompression."""
+
+
+def add_paths(command: Group) -> None:
+    """Add the files to process."""
+    command.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="a file, a folder (searched recursively) or a frame sequence: beauty.####.exr, beauty.%%04d.exr,"
+        " beauty.1001-1100x2#.exr",
+    )
+
+
+def add_decoder(command: Group, meaning: str) -> None:
+    """Add the decoder of a comparison or a check.
+
+    Args:
+        command: where to add it.
+        meaning: what each choice means.
+    """
+    decoders = [Verify.LIBRARY, Verify.NATIVE]
+    command.add_argument(
+        "--decoder",
+        choices=decoders,
+        type=one_of("decoder", decoders),
+        default=DEFAULTS.verify,
+        help=f"{meaning} (default: %(default)s)",
+    )
+
+
+def add_min_openexr(command: Group) -> None:
+    """Add the oldest OpenEXR release that must read what auto chooses."""
+    command.add_argument(
+        "--min-openexr",
+        dest="readers",
+        choices=READERS,
+        type=one_of("release", READERS),
+        default=DEFAULTS.readers,
+        help="for auto: the oldest OpenEXR release that must be able to read the result (default: %(default)s)",
+    )
+
+
+def add_lossy_sources(command: Group, verb: str) -> None:
+    """Add the permission to take lossy sources; `verb` says what is done to them."""
+    command.add_argument(
+        "--include-lossy-sources",
+        action="store_true",
+        help=f"also {verb} files whose present compression has changed samples; they usually grow",
+    )
 
 
 def add_run_options(command: Group) -> None:
@@ -82,10 +132,15 @@ def add_reporting(command: Group) -> None:
         "--report", metavar="FILE.jsonl", help="write one JSON record for each file, as soon as it is finished"
     )
     command.add_argument("--json", action="store_true", help="print one JSON document; all else goes to stderr")
+    add_volume(command, "file")
+
+
+def add_volume(command: Group, item: str) -> None:
+    """Add options about how much is printed; `item` is what --verbose prints a line for."""
     volume = command.add_mutually_exclusive_group()
-    volume.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the summary and errors")
+    volume.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the results and errors")
     volume.add_argument(
-        "-v", "--verbose", action="store_true", help="print a line for each file, as soon as it is finished"
+        "-v", "--verbose", action="store_true", help=f"print a line for each {item}, as soon as it is finished"
     )
 
 

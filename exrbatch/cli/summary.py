@@ -65,13 +65,8 @@ def release_note(rules: Rules) -> Text | None:
     return Text(f"{what} needs OpenEXR {release} or newer to be read", style="yellow")
 
 
-def summary_lines(report: BatchReport, *, mirror: str | None = None) -> list[Text]:
-    """Return the lines of the summary, without those of `failure_lines`.
-
-    Args:
-        report: the totals of the run.
-        mirror: the output folder, if there is one.
-    """
+def summary_lines(report: BatchReport) -> list[Text]:
+    """Return the lines of the summary, without those of `failure_lines`."""
     lines = note_lines(report)
     different = [each for each in report.failures if each.status is Status.DIFFERENT]
     lines += listed("different", different, report.counts[Status.DIFFERENT], "bold red")
@@ -79,8 +74,8 @@ def summary_lines(report: BatchReport, *, mirror: str | None = None) -> list[Tex
     lines += _plan(report)
     lines.append(_counts(report))
     lines.append(_sizes(report))
-    if mirror is not None and report.not_in_mirror:
-        lines.append(_missing(report, mirror))
+    if report.mirror is not None and report.not_in_mirror:
+        lines.append(_missing(report, report.mirror))
     if report.skipped_all_for is not None:
         lines.append(
             Text(f"nothing was done: all files were skipped for one reason: {report.skipped_all_for}", style="bold red")
@@ -105,14 +100,18 @@ def note_lines(report: BatchReport) -> list[Text]:
 
 
 def failure_lines(report: BatchReport) -> list[Text]:
-    """Return the lines about files that failed, by reason and sequence, in path order."""
+    """Return the lines about files that failed, by reason and sequence, in path order.
+
+    Damage that a check has found is a result, not a failure of the check.
+    """
     missing = [each.path for each in report.failures if each.reason == MISSING_FRAME]
     names = sequence_names(missing)
     lines = [named_line("missing", f"{name}{_number(files)}", "bold red") for name, files in names[:MAX_LISTED]]
     if more := sum(named.files for named in names[MAX_LISTED:]):
         lines.append(named_line("missing", f"and {format_count(more, 'more file')}", "bold red"))
-    rest = [each for each in report.failures if each.status is Status.FAILED and each.reason != MISSING_FRAME]
-    return lines + listed("failed", rest, report.counts[Status.FAILED] - len(missing), "bold red")
+    failed = [each for each in report.failures if each.status is Status.FAILED and not each.damage]
+    rest = [each for each in failed if each.reason != MISSING_FRAME]
+    return lines + listed("failed", rest, report.counts[Status.FAILED] - report.damaged - len(missing), "bold red")
 
 
 def _counts(report: BatchReport) -> Text:
@@ -120,17 +119,28 @@ def _counts(report: BatchReport) -> Text:
 
     Files that were copied to the output because they need no change are called that.
     """
-    is_copy = {status: report.copied[status] for status in (Status.ALREADY, Status.NO_GAIN)}
-    words = [
-        (f"{format_count(count)} {_WORDS[status]}", STYLES[status])
-        for status in Status
-        if (count := report.counts[status] - is_copy.get(status, 0))
-    ]
-    if skipped := report.copied[Status.SKIPPED]:
-        was = f"{format_count(report.counts[Status.SKIPPED])} {_WORDS[Status.SKIPPED]}"
-        words = [(f"{word} ({format_count(skipped)} copied)" if word == was else word, style) for word, style in words]
-    if copied := sum(is_copy.values()):
+    words: list[tuple[str, str]] = []
+    copied = report.copied[Status.ALREADY] + report.copied[Status.NO_GAIN]
+    for status in Status:
+        count, copies = report.counts[status], report.copied[status]
+        if status is Status.SKIPPED:
+            also = f" ({format_count(copies)} copied)" if copies else ""
+        else:
+            count, also = count - copies, ""
+        if count:
+            words.append((f"{format_count(count)} {_WORDS[status]}{also}", STYLES[status]))
+    if copied:
         words.append((f"{format_count(copied)} copied", "green"))
+    return count_line(report, words)
+
+
+def count_line(report: BatchReport, words: Sequence[tuple[str, str]]) -> Text:
+    """Return the line with the number of files.
+
+    Args:
+        report: the totals of the run.
+        words: how many files ended in which way, each with its style; empty if there were none.
+    """
     if not words:
         is_stopped = report.stop_reason is not None or report.signal_number is not None
         found = "no file was processed" if is_stopped else "no OpenEXR files found"
@@ -149,8 +159,8 @@ def _plan(report: BatchReport) -> list[Text]:
     pairs: Counter[str] = Counter()
     for (before, after), count in report.planned.items():
         pairs[_change(before, after)] += count
-    listed = ", ".join(f"{change} {format_count(count)}" for change, count in pairs.most_common())
-    return [Text(f"{format_count(pairs.total(), 'file')}, {format_size(report.planned_size)}: {listed}", style="green")]
+    counts = ", ".join(f"{change} {format_count(count)}" for change, count in pairs.most_common())
+    return [Text(f"{format_count(pairs.total(), 'file')}, {format_size(report.planned_size)}: {counts}", style="green")]
 
 
 def stop_lines(report: BatchReport) -> list[Text]:
@@ -239,15 +249,15 @@ _WORDS = {
 
 
 def _sizes(report: BatchReport) -> Text:
+    duration = format_duration(report.seconds)
     if not report.saves_bytes:
-        compared = f"compared {format_size(report.read_size)}"
-        return Text(f"{compared} in {format_duration(report.seconds)}; no file was changed", style="bold")
+        return Text(f"compared {format_size(report.read_size)} in {duration}; no file was changed", style="bold")
     if Status.PLANNED in report.statuses:
-        return Text(f"dry run finished in {format_duration(report.seconds)}: no file was changed", style="bold")
+        return Text(f"dry run finished in {duration}: no file was changed", style="bold")
+    if not report.replaced_size:
+        return Text(f"nothing was recompressed; finished in {duration}", style="bold")
     seconds = max(report.seconds, 1e-9)
     before, after = format_size(report.replaced_size), format_size(report.replaced_size - report.saved)
     change = f"{before} → {after}, {format_saving(report.saved, report.saved_share)}"
-    if not report.replaced_size:
-        return Text(f"nothing was recompressed; finished in {format_duration(report.seconds)}", style="bold")
     speed = f"{report.files / seconds:.1f} files/s, {format_size(report.done_size / seconds)}/s"
-    return Text(f"{change} in {format_duration(report.seconds)} ({speed})", style="bold")
+    return Text(f"{change} in {duration} ({speed})", style="bold")

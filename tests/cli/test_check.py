@@ -148,7 +148,7 @@ def test_what_was_not_checked_is_no_success(shot: Path) -> None:
     assert "pipe.exr: not a regular file" in exrbatch("check", shot, code=1).stdout
     (shot / "beauty" / "b.1002.exr").unlink()
     done = exrbatch("check", shot / "beauty" / "b.1001-1004#.exr", code=1)
-    assert "this frame of the sequence is missing" in done.stdout
+    assert f"missing: {shot}/beauty/b.1002.exr\n" in done.stderr
     assert "4 files: 3 sound, 1 failed" in done.stdout
 
 

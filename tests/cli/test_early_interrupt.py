@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from exrbatch import signals
+from exrbatch.batch.options import Options
+from exrbatch.batch.run import Run
+from exrbatch.cli.console import lasting_console
+from exrbatch.cli.driving import drive
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
 
@@ -34,6 +39,17 @@ def interrupted(arguments: list[str], delay: float) -> tuple[int, str, str]:
         os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate()
     return process.returncode, out, err
+
+
+def test_an_interrupt_that_was_lost_stops_the_run_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python drops an exception that a signal handler raises in a destructor or a callback."""
+    (tmp_path / "1.exr").write_bytes(DATA)
+    monkeypatch.setattr(signals, "interruptions", [signal.SIGINT])
+    with pytest.raises(KeyboardInterrupt):
+        drive(Run([str(tmp_path)], Options(jobs=1)), lasting_console(sys.stderr))
+    assert (tmp_path / "1.exr").read_bytes() == DATA
 
 
 @pytest.mark.parametrize("command", ["recompress", "verify", "bench", "doctor", "clean", "demo", "compressions"])

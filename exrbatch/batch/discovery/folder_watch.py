@@ -68,10 +68,13 @@ class FolderWatch:
 
     def look_above(self, paths: Iterable[str]) -> None:
         """Look for ASC MHL histories above some paths. A history covers all folders below it."""
-        for path in paths:
-            for folder in parents(os.path.realpath(path)):
-                if self._replaces and os.path.isdir(os.path.join(folder, _HISTORY)):
-                    self._note_manifest(os.path.join(folder, _HISTORY))
+        if not self._replaces:
+            return
+        own = dict.fromkeys(path if os.path.isdir(path) else os.path.dirname(path) for path in paths)
+        above = dict.fromkeys(folder for path in own for folder in parents(os.path.realpath(path)))
+        for history in (os.path.join(folder, _HISTORY) for folder in above):
+            if os.path.isdir(history):
+                self._note_manifest(history)
 
     def _look_for_manifests(self, folder: str, names: Iterable[str]) -> None:
         for name in names:
