@@ -4,12 +4,12 @@ The logger is silent unless the program that uses the library configures logging
 process logs, never a worker process.
 
 Levels: DEBUG for each file as it ends, INFO for the start and the end of runs, WARNING for files
-that failed, for notes about files, and for runs that end early.
+that failed or differ, for notes about files, and for runs that end early.
 """
 
 import logging
 
-from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.file_report import FileReport
 from exrbatch.text import safe_text
 
 logger = logging.getLogger("exrbatch")
@@ -18,7 +18,7 @@ logger.addHandler(logging.NullHandler())  # or Python would print warnings to st
 
 def log_report(report: FileReport) -> None:
     """Log how a file ended."""
-    is_problem = report.status is Status.FAILED or bool(report.notes)
+    is_problem = not report.ok or bool(report.notes)
     level = logging.WARNING if is_problem else logging.DEBUG
     if not logger.isEnabledFor(level):
         return
