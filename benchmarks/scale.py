@@ -21,10 +21,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from exrbatch.batch.backlog import Backlog
+from exrbatch.batch.control import Control
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.discovery.discover import discover
 from exrbatch.batch.options import Options
-from exrbatch.batch.scheduler import Scheduler, StopRequest
+from exrbatch.batch.scheduler import Scheduler
 from exrbatch.batch.workers.pool import Outcome
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.job import Job
@@ -98,9 +99,9 @@ def measure_parent(folder: Path, files: int) -> None:
     held = _resident() - before
     waiting.stop()
     wall, cpu = time.perf_counter(), time.process_time()
-    backlog, workers, stop = Backlog(discover([str(folder)])), SimulatedWorkers(2), StopRequest()
+    backlog, workers, control = Backlog(discover([str(folder)])), SimulatedWorkers(2), Control()
     backlog.start()
-    count = sum(report is not None for report in Scheduler(backlog, workers, Options(), stop).run())
+    count = sum(report is not None for report in Scheduler(backlog, workers, Options(), control).run())
     cpu = time.process_time() - cpu
     assert workers.started is not None
     print(
@@ -124,7 +125,7 @@ def measure_farm(jobs: int, files: int) -> None:
     """Schedule a show on many simulated workers, and print how well they are used."""
     backlog, workers = Backlog(show(files, seed=jobs)), SimulatedWorkers(jobs)
     backlog.start()
-    for _ in Scheduler(backlog, workers, Options(), StopRequest()).run():
+    for _ in Scheduler(backlog, workers, Options(), Control()).run():
         pass
     used, tail = workers.worked / (workers.now * jobs), workers.now - workers.last_submitted
     print(

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from exrbatch.batch.backlog import Backlog
+from exrbatch.batch.control import Control
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_tree
 from exrbatch.batch.discovery.folder_watch import FolderWatch
@@ -14,7 +15,7 @@ from exrbatch.batch.discovery.output_tree import OutputTree, folder_of
 from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.options import Options
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.batch.scheduler import Scheduler, StopRequest
+from exrbatch.batch.scheduler import Scheduler
 from exrbatch.batch.workers.main_guard import check_guard
 from exrbatch.batch.workers.pool import Pool, Running
 from exrbatch.batch.workers.slot import most_slots
@@ -36,7 +37,8 @@ class Run:
         notes: messages for the user from before the start.
         jobs: number of workers.
         options: the options, with the actual number of workers.
-        stop: lets the caller request that the run stop, and holds the reason if it stopped early.
+        control: lets the caller pause and stop the run.
+        stop: the part of `control` that holds the reason if the run stopped early.
         is_remote: whether any source or output is on storage that is not local.
         backlog: the files that are waiting.
         selection: which files of folders are taken; it counts those that are not.
@@ -65,7 +67,8 @@ class Run:
                 for engine in missing_engines()
             ]
         self.options = replace(options, jobs=self.jobs)
-        self.stop = StopRequest()
+        self.control = Control()
+        self.stop = self.control.stop
         checked = check_paths(paths)
         if options.replaces_files:
             _check_storage(checked, may_write=options.rules.writes)
@@ -119,7 +122,7 @@ class Run:
         self.backlog.start()
         try:
             self._pool = Pool(self.jobs, self.options.time_limit)
-            events = Scheduler(self.backlog, self._pool, self.options, self.stop, available_memory()).run()
+            events = Scheduler(self.backlog, self._pool, self.options, self.control, available_memory()).run()
             for event in events:
                 if event is not None:
                     self._note(event)

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from exrbatch.batch.backlog import Backlog
+from exrbatch.batch.control import Control
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.workers.pool import Death, Outcome
@@ -74,45 +75,23 @@ class Workers(Protocol):
         ...
 
 
-class StopRequest:
-    """A request to stop the run. Once it is set, running files are finished and no new file starts.
-
-    Attributes:
-        signal_number: the signal that requested the stop, or None.
-        reason: why it makes no sense to continue, or None.
-        is_cancelled: whether a program that uses the library requested the stop.
-    """
-
-    def __init__(self) -> None:
-        self.signal_number: int | None = None
-        self.reason: str | None = None
-        self.is_cancelled = False
-
-    @property
-    def is_set(self) -> bool:
-        """Whether the run must stop."""
-        return self.signal_number is not None or self.reason is not None or self.is_cancelled
-
-
 class Scheduler:
     """Hands the files of a backlog to workers. The scan of the backlog must have been started."""
 
-    def __init__(
-        self, backlog: Backlog, workers: Workers, options: Options, stop: StopRequest, memory: int = 0
-    ) -> None:
+    def __init__(self, backlog: Backlog, workers: Workers, options: Options, control: Control, memory: int = 0) -> None:
         """Make a scheduler.
 
         Args:
             backlog: the files.
             workers: the workers.
             options: make the job of each file.
-            stop: set by the caller, or by the scheduler, to stop the run.
+            control: requests of the caller. The scheduler itself may request to stop.
             memory: bytes that all workers together may use for large files; 0 if unknown.
         """
         self._backlog = backlog
         self._workers = workers
         self._options = options
-        self._stop = stop
+        self._control, self._stop = control, control.stop
         self._memory = memory
         self._in_flight: dict[str, Candidate] = {}  # by path
         # These wait until another file has ended: there is no space on the disk, or another name of
@@ -141,7 +120,7 @@ class Scheduler:
                 yield report
             if not self._hand_out():
                 break
-            starved = self._workers.idle > 0 and not self._backlog.is_complete
+            starved = self._workers.idle > 0 and not self._backlog.is_complete and not self._control.pauses
             outcome = self._workers.next_finished(STARVED_TICK if starved else TICK)
             if outcome is None:
                 yield None
@@ -154,9 +133,13 @@ class Scheduler:
 
     def _hand_out(self) -> bool:
         """Give files to free workers. Return False if there is nothing left to do."""
-        while self._workers.idle and not self._waits_for_space and (bundle := self._take_bundle()):
+        is_paused = bool(self._control.pauses) and not self._stop.is_set
+        may_start = not is_paused and not self._waits_for_space
+        while may_start and self._workers.idle and (bundle := self._take_bundle()):
             self._submit(bundle)
         if self._workers.idle < self._workers.jobs or not self._backlog.is_exhausted:
+            return True
+        if is_paused and self._alone:
             return True
         if not self._alone or self._stop.is_set:
             return False

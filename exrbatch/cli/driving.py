@@ -4,16 +4,16 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from exrbatch.batch.control import StopRequest
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.batch.scheduler import StopRequest
 from exrbatch.cli.console import with_clock
 from exrbatch.cli.records import Sink
 from exrbatch.dashboard import STOPPING, Dashboard, Snapshot, plain_line
@@ -23,6 +23,8 @@ from exrbatch.version import __version__
 
 MAX_COMMAND = 500
 """Characters of the command that a log begins with; a shell may have expanded a pattern in it."""
+Watcher = Callable[[Run, BatchReport], None]
+"""A function that looks at a run and its totals now and then, and may use `Run.control`."""
 PLAIN_SECONDS = 30.0
 """Seconds between two progress lines if the output is not a terminal."""
 
@@ -33,6 +35,7 @@ def drive(
     *,
     quiet: bool = False,
     sinks: Sequence[Sink] = (),
+    watchers: Sequence[Watcher] = (),
 ) -> BatchReport:
     """Drive a run to its end, with a live dashboard on a terminal or else plain progress lines.
 
@@ -41,6 +44,8 @@ def drive(
         console: where progress is printed.
         quiet: print no progress.
         sinks: functions that get each file's report when the file ends.
+        watchers: functions that are called about ten times a second while the run goes on, such as
+            limits.
 
     Returns:
         The totals.
@@ -64,6 +69,8 @@ def drive(
                 report.add(finished)
                 for sink in sinks:
                     sink(finished)
+            for watch in watchers:
+                watch(run, report)
             if dashboard is not None:
                 dashboard.update(run, report)
             for notice in run.notices[shown:]:

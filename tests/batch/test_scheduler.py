@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from exrbatch import FileReport, Status
 from exrbatch.batch.backlog import WINDOW, Backlog
+from exrbatch.batch.control import Control, StopRequest
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.scheduler import (
@@ -18,7 +19,6 @@ from exrbatch.batch.scheduler import (
     MAX_WITHOUT_ROOM,
     SHARES,
     Scheduler,
-    StopRequest,
 )
 from exrbatch.batch.workers.pool import Death, Outcome
 from exrbatch.errors import ReasonCode
@@ -69,8 +69,14 @@ class FakeWorkers:
         return Outcome([FileReport(path=each.path, status=Status.RECOMPRESSED) for each in bundle])
 
 
+def control_with(stop: StopRequest) -> Control:
+    control = Control()
+    control.stop = stop
+    return control
+
+
 def run(backlog: Backlog, workers: FakeWorkers, options: Options, stop: StopRequest) -> Iterator[FileReport | None]:
-    return Scheduler(backlog, workers, options, stop).run()
+    return Scheduler(backlog, workers, options, control_with(stop)).run()
 
 
 def scanned(found: Iterator[Candidate | FileReport]) -> Backlog:
@@ -326,7 +332,7 @@ def test_retries_a_file_that_needs_much_memory_alone() -> None:
     """
     workers = Picky(4, {"0.exr": [needs_memory("0.exr")], "1.exr": [needs_memory("1.exr")] * 2})
     stop = StopRequest()
-    scheduler = Scheduler(scanned(candidates([BUNDLE_BYTES] * 8)), workers, Options(), stop, memory=4000)
+    scheduler = Scheduler(scanned(candidates([BUNDLE_BYTES] * 8)), workers, Options(), control_with(stop), memory=4000)
     reports = {r.path: r.status for r in scheduler.run() if r}
     assert reports.pop("1.exr") is Status.SKIPPED
     assert set(reports.values()) == {Status.RECOMPRESSED}
