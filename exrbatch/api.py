@@ -92,7 +92,14 @@ class RunArguments(TypedDict, total=False):
 
 
 class ManyArguments(RuleArguments, RunArguments, total=False):
-    """Keyword arguments of `recompress_many`: those of `RuleArguments` and `RunArguments`."""
+    """Keyword arguments of `recompress_many`: those of `RuleArguments` and `RunArguments`, and one.
+
+    Attributes:
+        journal: keep a journal of a run that writes, for `exrbatch report` and `exrbatch undo`, and
+            believe what the journals of earlier runs say about finished files (default True).
+    """
+
+    journal: bool
 
 
 @names_checked

@@ -39,6 +39,7 @@ class ReasonCode(enum.StrEnum):
         OUTPUT_EXISTS: the output exists and is not what this run makes of this file.
         OUTPUT_PLACE: the output is the source itself, or its folder is behind a link.
         READ_ERROR: the file or its folder can't be read.
+        RECORDED: an earlier run finished the file, and it has not changed since.
         STORAGE: the file system refused to write the new file or to put it in place.
         TIMEOUT: the file took longer than the time limit.
         TOO_YOUNG: written so recently that it may be incomplete, on storage that can't show that.
@@ -71,6 +72,7 @@ class ReasonCode(enum.StrEnum):
     OUTPUT_EXISTS = "output_exists"
     OUTPUT_PLACE = "output_place"
     READ_ERROR = "read_error"
+    RECORDED = "recorded"
     STORAGE = "storage"
     TIMEOUT = "timeout"
     TOO_YOUNG = "too_young"

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import time
+from datetime import UTC, datetime
 
 
 def safe_text(text: str) -> str:
@@ -27,6 +28,11 @@ def path_bytes(path: str) -> bytes:
         return os.fsencode(path)
     except UnicodeEncodeError:
         return path.encode("utf-8", "surrogatepass")
+
+
+def printable(path: str) -> str:
+    """Return a path as valid Unicode: bytes that are not UTF-8 become replacement characters."""
+    return path_bytes(path).decode("utf-8", "replace")
 
 
 def format_size(size: float) -> str:
@@ -101,3 +107,8 @@ def shortened(text: str, width: int) -> str:
 def shortened_end(text: str, width: int) -> str:
     """Shorten a text to `width` characters by cutting its end."""
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def timestamp(seconds: float) -> str:
+    """Return a time in seconds since 1970 as ISO 8601 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,6 +1,7 @@
 """Shared set-up: hypothesis without clocks, and the folder of reference images."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ from hypothesis import settings
 # No example may fail for being slow on a busy machine, and CI sees the same examples each time.
 settings.register_profile("exrbatch", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("exrbatch")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _journals_in_a_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the journals of the tests' runs out of the user's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "openexr-images"
 

@@ -69,6 +69,8 @@ class Options:
         jobs: number of worker processes; None for as many as the machine allows.
         file_timeout: seconds that one file may take; None for a limit that depends on the size of
             the file, 0 for no limit.
+        journal: whether a run that writes keeps a journal, and believes what the journals of
+            earlier runs say about finished files.
 
     Raises:
         OptionsError: options contradict each other, or a value is out of range.
@@ -82,6 +84,7 @@ class Options:
     exclude: tuple[str, ...] = ()
     jobs: int | None = None
     file_timeout: float | None = None
+    journal: bool = True
 
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
@@ -192,6 +195,8 @@ class Options:
             hard_links=candidate.hard_links,
             like=candidate.like,
             root=root,
+            known=candidate.known,
+            restore=candidate.restore,
         )
         return self.rules.job(place, share or Share())
 

@@ -3,15 +3,17 @@
 import contextlib
 import itertools
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.control import Control
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_tree
+from exrbatch.batch.discovery.finished import FinishedFiles
 from exrbatch.batch.discovery.folder_watch import FolderWatch
-from exrbatch.batch.discovery.output_tree import OutputTree, folder_of
+from exrbatch.batch.discovery.output_tree import OutputTree, absolute, folder_of
+from exrbatch.batch.discovery.undoing import with_restores
 from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.options import Options
 from exrbatch.batch.run_report import BatchReport
@@ -24,6 +26,9 @@ from exrbatch.errors import OptionsError, ReasonCode, ReplaceFailed, RunStopped
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.log import log_report, logger
 from exrbatch.jobs.recompress_job import RecompressRules
+from exrbatch.jobs.restoring import Restore
+from exrbatch.journal.records import Record, list_fields, path_fields
+from exrbatch.journal.writer import Journal, about_run
 from exrbatch.replacing import CANT_REPLACE, READ_ONLY, file_system_at, is_read_only
 from exrbatch.text import safe_text
 
@@ -42,14 +47,25 @@ class Run:
         is_remote: whether any source or output is on storage that is not local.
         backlog: the files that are waiting.
         selection: which files of folders are taken; it counts those that are not.
+        about: the record of the run, for reports and the journal.
+        journal: the journal of the run; None if it has none, or before the run has begun.
     """
 
-    def __init__(self, paths: Iterable[str], options: Options) -> None:
+    def __init__(
+        self,
+        paths: Iterable[str],
+        options: Options,
+        about: Record | None = None,
+        restore: Mapping[str, Restore] | None = None,
+    ) -> None:
         """Check everything that can be checked before anything starts.
 
         Args:
             paths: files, folders and frame sequences.
             options: what to do with them.
+            about: who asks for the run: fields for its record, see `about_run`; None for a program
+                that uses the library.
+            restore: what each file was before an earlier run, if that run is to be undone.
 
         Raises:
             OptionsError: a path does not exist, or the options can't be used with these paths.
@@ -76,7 +92,14 @@ class Run:
         self.selection = Selection(options.include, options.exclude)
         self._watch = FolderWatch(removes=options.rules.writes, replaces=options.replaces_files)
         self._watch.look_above(checked)
-        self.backlog = Backlog(_found(checked, options, self.selection, self._watch))
+        self.journal: Journal | None = None
+        self.about = _about(self.options, checked, about)
+        found = _found(checked, options, self.selection, self._watch)
+        if restore is not None:
+            found = with_restores(found, restore)
+        elif isinstance(options.rules, RecompressRules) and options.journal and not options.rules.force:
+            found = FinishedFiles(self.about).answered(found)
+        self.backlog = Backlog(found)
         self._pool: Pool | None = None
 
     @property
@@ -97,6 +120,8 @@ class Run:
         totals.may_remain = self.backlog.was_cut_short
         totals.left_out = self.selection.left_out
         totals.was_begun = self.started is not None
+        if self.journal is not None:
+            self.journal.end(totals.to_json())
 
     def running(self) -> list[Running]:
         """List the files that workers are processing now."""
@@ -119,6 +144,7 @@ class Run:
         """
         check_guard()
         logger.info("%s, %d workers", safe_text(self.options.rules.title), self.jobs)
+        self._begin_journal()
         self.backlog.start()
         try:
             self._pool = Pool(self.jobs, self.options.time_limit)
@@ -126,6 +152,8 @@ class Run:
             for event in events:
                 if event is not None:
                     self._note(event)
+                if self.journal is not None and self.journal.is_status_due:
+                    self.journal.add_status(self._status())
                 yield event
         except RunStopped as error:
             self.stop.reason = str(error)
@@ -141,9 +169,28 @@ class Run:
             self._pool.close()
         self._log_end()
 
+    def _begin_journal(self) -> None:
+        """Create the journal, unless the run writes nothing or the user wants none."""
+        rules = self.options.rules
+        if not (isinstance(rules, RecompressRules) and rules.writes and self.options.journal):
+            return
+        self.journal = Journal(self.about, self._watch.notices.append)
+        self.options = replace(self.options, rules=replace(rules, journal=self.journal.path))
+
+    def _status(self) -> dict[str, object]:
+        """Describe how far the run has come, for the journal."""
+        return {
+            "found": self.backlog.files,
+            "found_bytes": self.backlog.size,
+            "is_scanned": self.backlog.is_complete,
+            **list_fields("in_progress", [row.candidate.path for row in self.running()]),
+        }
+
     def _note(self, report: FileReport) -> None:
         """Log a report, and notice another run if that has finished the file."""
         log_report(report)
+        if self.journal is not None:
+            self.journal.add(report.to_json())
         if report.reason_code is ReasonCode.DONE_MEANWHILE:
             self._watch.note_finished_elsewhere(os.path.dirname(report.destination or report.path) or ".")
 
@@ -169,6 +216,19 @@ class Run:
         yield from (report for report in self.events() if report is not None)
         if self.stop.reason is not None:
             raise RunStopped(self.stop.reason)
+
+
+def _about(options: Options, paths: Sequence[str], about: Record | None) -> dict[str, object]:
+    """Return the fields of the record of a run."""
+    roots = [absolute(path) for path in paths]
+    record = {**(about_run("library", []) if about is None else about), **list_fields("roots", roots)}
+    record |= path_fields("base", os.path.commonpath([absolute(folder_of(path)) for path in paths]))
+    for key, path in (("output", options.output), ("backup_dir", options.backup_dir)):
+        if path is not None:
+            record |= path_fields(key, absolute(path))
+    if isinstance(options.rules, RecompressRules):
+        record["decided_by"] = options.rules.decided_by
+    return record | {"replaces_files": options.replaces_files}
 
 
 def _check_storage(paths: Sequence[str], *, may_write: bool) -> None:

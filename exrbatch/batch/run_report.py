@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from exrbatch.errors import ReasonCode
-from exrbatch.jobs.file_report import BAD, FileReport, Status, timestamp
+from exrbatch.jobs.file_report import BAD, FileReport, Status
 from exrbatch.jobs.job import Rules
 from exrbatch.jobs.recompress_job import RecompressRules
+from exrbatch.text import timestamp
 
 KEPT_REPORTS = 10_000
 """Maximum number of failures, and of skipped files, that are kept to be shown at the end.
@@ -168,7 +169,8 @@ class BatchReport:
         self.copied[report.status] += report.copied
         if report.status in (Status.EQUAL, Status.DIFFERENT, Status.SOUND) or report.damage:
             self.read_size += report.size_before
-        if report.status in (Status.RECOMPRESSED, Status.NO_GAIN):
+        is_known = report.reason_code is ReasonCode.RECORDED  # nothing was read
+        if report.status in (Status.RECOMPRESSED, Status.NO_GAIN) and not is_known:
             self.read_size += report.size_before
             self.written_size += report.size_after if report.tried_size is None else report.tried_size
         if report.status is Status.RECOMPRESSED:

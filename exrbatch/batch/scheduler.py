@@ -162,7 +162,7 @@ class Scheduler:
 
     def _submit(self, bundle: Sequence[Candidate]) -> None:
         """Make the jobs of a bundle and give them to a worker."""
-        reserved = sum(candidate.size for candidate in self._in_flight.values())
+        reserved = sum(candidate.needs for candidate in self._in_flight.values())
         self._in_flight.update((candidate.path, candidate) for candidate in bundle)
         jobs = []
         for candidate in bundle:

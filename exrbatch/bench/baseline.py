@@ -11,8 +11,7 @@ from exrbatch.bench.passes import Statistic
 from exrbatch.bench.result import Results
 from exrbatch.bench.sample import Sample, SampleFile
 from exrbatch.errors import OptionsError
-from exrbatch.jobs.file_report import printable
-from exrbatch.text import safe_text
+from exrbatch.text import printable, safe_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from exrbatch.bench.sample import ContentClass, Sample, SampleFile
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
-from exrbatch.jobs.file_report import FileReport, Status, printable
+from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.recompression.choices import DEFAULT_READERS
 from exrbatch.recompression.measurement import ChannelError
-from exrbatch.text import safe_text
+from exrbatch.text import printable, safe_text
 
 BEGINNING = '{"type": "bench"'
 """How every such file begins."""

@@ -152,7 +152,7 @@ class Workbench:
             permissions=replace(self._permissions, allow_lossy=packing.is_named),
             force=True,
         )
-        return Options(rules=forced, output=output, jobs=trial.jobs)
+        return Options(rules=forced, output=output, jobs=trial.jobs, journal=False)
 
 
 def _index(path: str) -> int:

@@ -5,7 +5,7 @@ import argparse
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.cli.check_summary import summary_lines
-from exrbatch.cli.recompress import show_run
+from exrbatch.cli.recompress import about, show_run
 from exrbatch.jobs.check_job import CheckRules
 from exrbatch.recompression.choices import Verify
 
@@ -19,4 +19,4 @@ def run(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
     )
-    return show_run(Run(arguments.paths, options), arguments, summary_lines)
+    return show_run(Run(arguments.paths, options, about(arguments)), arguments, summary_lines)

@@ -11,10 +11,9 @@ from exrbatch.batch.discovery.output_tree import folder_of
 from exrbatch.cli.console import Output
 from exrbatch.cli.outputs import print_document
 from exrbatch.jobs.completeness import is_complete
-from exrbatch.jobs.file_report import printable
 from exrbatch.replacing import Leftover, find_leftovers, remove_superfluous
 from exrbatch.signals import note_beginning
-from exrbatch.text import format_count, format_size, safe_text
+from exrbatch.text import format_count, format_size, printable, safe_text
 
 FORMAT = "exrbatch-clean-1"
 EXIT_DONE, EXIT_LEFT = 0, 1

@@ -8,6 +8,7 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.cli.console import Output
 from exrbatch.cli.driving import drive
+from exrbatch.cli.recompress import about
 from exrbatch.cli.summary import failure_lines, summary_lines
 from exrbatch.demo import HEIGHT, WIDTH, write_frames
 from exrbatch.errors import OptionsError
@@ -23,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output()
     output.progress.print(Text(f"writing {arguments.frames} uncompressed frames of {WIDTH} x {HEIGHT} pixels"))
     write_frames(arguments.directory, arguments.frames)
-    report = drive(Run([arguments.directory], options), output.progress)
+    report = drive(Run([arguments.directory], options, about(arguments)), output.progress)
     for line in [*failure_lines(report), *summary_lines(report)]:
         output.results.print(line)
     return report.exit_code

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import NoReturn
 
 from exrbatch.cli import bench_arguments, check_arguments
+from exrbatch.cli import history_arguments as history
 from exrbatch.cli.bench_arguments import add_bench_arguments
 from exrbatch.cli.check_arguments import add_check_arguments
 from exrbatch.cli.recompress_arguments import add_recompress_arguments
@@ -155,8 +156,18 @@ def build_parser() -> "_Parser":
         uses_workers=False,
     )
     compressions.add_argument("--json", action="store_true", help="print one JSON document")
+    _add_history(commands)
     parser.commands = commands.parsers
     return parser
+
+
+def _add_history(commands: _Commands) -> None:
+    history.add_report_arguments(commands.add("report", *history.REPORT, uses_workers=False))
+    again = commands.add("continue", *history.CONTINUE, epilog=f"{EXIT_CODES}\n\n{DOCS}")
+    again.set_defaults(module="exrbatch.cli.continue_run")
+    history.add_continue_arguments(again)
+    history.add_retry_arguments(commands.add("retry", *history.RETRY, epilog=f"{EXIT_CODES}\n\n{DOCS}"))
+    history.add_undo_arguments(commands.add("undo", *history.UNDO, epilog=f"{EXIT_CODES}\n\n{DOCS}"))
 
 
 def _add_recompress(commands: _Commands) -> None:

@@ -14,14 +14,21 @@ from exrbatch.batch.run_report import EXIT_FAILURES, BatchReport
 from exrbatch.cli.console import Output
 from exrbatch.cli.driving import drive
 from exrbatch.cli.outputs import open_output, settle_stdout
-from exrbatch.cli.records import REPORT_BEGINNINGS, GuardedSink, JsonDocument, RecordFile, Sink
+from exrbatch.cli.records import GuardedSink, JsonDocument, RecordFile, Sink
 from exrbatch.cli.summary import failure_lines, file_line, release_note, summary_lines, waiting_line
+from exrbatch.journal.records import BEGINNINGS, Record
+from exrbatch.journal.writer import about_run
 from exrbatch.signals import STOP_SIGNALS, handled
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch recompress`; return the exit code."""
-    options = Options.parse(
+    return show_run(Run(arguments.paths, options_of(arguments), about(arguments)), arguments)
+
+
+def options_of(arguments: argparse.Namespace) -> Options:
+    """Return the options that the user has given."""
+    return Options.parse(
         compression=arguments.compression,
         readers=arguments.readers,
         allow_lossy=arguments.allow_lossy,
@@ -42,8 +49,17 @@ def run(arguments: argparse.Namespace) -> int:
         copy_skipped=arguments.copy_skipped,
         min_savings=arguments.min_savings,
         file_timeout=arguments.file_timeout,
+        journal=not arguments.no_journal,
     )
-    return show_run(Run(arguments.paths, options), arguments)
+
+
+def about(arguments: argparse.Namespace) -> dict[str, object]:
+    """Describe a command for its records, with the options that it has used."""
+    given = vars(arguments).items()
+    plain = {name: value for name, value in given if isinstance(value, bool | int | float | str | list | None)}
+    for name in ("module", "uses_workers", "paths"):
+        plain.pop(name, None)
+    return {**about_run(arguments.module.rpartition(".")[2]), "options": plain}
 
 
 def show_run(
@@ -61,7 +77,7 @@ def show_run(
         output.progress.print(needs)
     for note in map(Text, run.notes):
         output.progress.print(note, style="yellow")
-    guarded = _records(arguments)
+    guarded = _records(arguments, run.about)
     shown: list[Sink] = [lambda report: output.print_file(file_line(report))] if arguments.verbose else []
     sinks = [*(sink.add for sink in guarded), *shown]
     report = drive(run, output.progress, quiet=arguments.quiet, sinks=sinks)
@@ -75,16 +91,15 @@ def show_run(
     return report.exit_code
 
 
-def _records(arguments: argparse.Namespace) -> list[GuardedSink]:
+def _records(arguments: argparse.Namespace, about: Record) -> list[GuardedSink]:
     """Open the records that the user wants: a report file, a JSON document, or both."""
     guarded = []
-    command = arguments.module.rpartition(".")[2]
     if arguments.report is not None:
-        records = RecordFile(open_output(arguments.report, REPORT_BEGINNINGS, "--report", appends=True), command)
+        records = RecordFile(open_output(arguments.report, BEGINNINGS, "--report", appends=True), about)
         guarded.append(GuardedSink(records.add, records.close))
         guarded[-1].attempt(records.begin)
     if arguments.json:
-        document = JsonDocument(sys.stdout, command)
+        document = JsonDocument(sys.stdout, about)
         guarded.append(GuardedSink(document.add, document.close))
     return guarded
 

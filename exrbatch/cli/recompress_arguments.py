@@ -43,6 +43,11 @@ def add_recompress_arguments(command: argparse.ArgumentParser) -> None:
     shown = command.add_argument_group("reports")
     shown.add_argument("-n", "--dry-run", action="store_true", help="only say what would be done")
     add_reporting(shown)
+    shown.add_argument(
+        "--no-journal",
+        action="store_true",
+        help="keep no journal of this run, and believe no journal about finished files (see exrbatch report)",
+    )
 
 
 def _add_output(command: Group) -> None:

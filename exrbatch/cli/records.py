@@ -5,23 +5,16 @@
 
 import contextlib
 import json
-import os
-import socket
 import sys
-import time
 from collections.abc import Callable
 from typing import TextIO
 
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.jobs.file_report import FileReport, printable, timestamp
-from exrbatch.version import __version__
+from exrbatch.jobs.file_report import FileReport
+from exrbatch.journal.records import Record
 
 Sink = Callable[[FileReport], None]
 """A function that gets each file's report when the file ends."""
-REPORT_BEGINNINGS = ('{"type": "run"', '{"type": "file"')
-"""How a `--report` file begins; the second one until version 0.9."""
-FORMAT = "exrbatch-run-2"
-"""Format of the records. A change that a script could notice gets another number."""
 
 
 class RecordFile:
@@ -30,18 +23,18 @@ class RecordFile:
     Each record is flushed at once. A file without totals is from a run that died.
     """
 
-    def __init__(self, stream: TextIO, command: str) -> None:
+    def __init__(self, stream: TextIO, about: Record) -> None:
         """Prepare the file.
 
         Args:
             stream: where to write; `close` closes it.
-            command: name of the command.
+            about: what is known about the run.
         """
-        self._stream, self._command = stream, command
+        self._stream, self._about = stream, about
 
     def begin(self) -> None:
         """Write the record of the run."""
-        self._write({"type": "run"} | _about_run(self._command))
+        self._write({"type": "run", **self._about})
 
     def add(self, report: FileReport) -> None:
         """Write the record of one file."""
@@ -55,19 +48,6 @@ class RecordFile:
     def _write(self, record: dict[str, object]) -> None:
         self._stream.write(json.dumps(record) + "\n")
         self._stream.flush()
-
-
-def _about_run(command: str) -> dict[str, object]:
-    """Describe a run: format, version, command and its arguments, host, and when it began."""
-    return {
-        "format": FORMAT,
-        "exrbatch": __version__,
-        "command": command,
-        "arguments": [printable(each) for each in sys.argv[1:]],
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "started_at": timestamp(time.time()),
-    }
 
 
 class GuardedSink:
@@ -105,15 +85,15 @@ class GuardedSink:
 class JsonDocument:
     """The document of `--json`, written record by record so that memory use stays constant."""
 
-    def __init__(self, stream: TextIO, command: str) -> None:
+    def __init__(self, stream: TextIO, about: Record) -> None:
         """Prepare the document.
 
         Args:
             stream: where to write.
-            command: name of the command.
+            about: what is known about the run.
         """
         self._stream = stream
-        self._separator = json.dumps(_about_run(command))[:-1] + ', "files": [\n'
+        self._separator = json.dumps(about)[:-1] + ', "files": [\n'
 
     def add(self, report: FileReport) -> None:
         """Write one file's record."""

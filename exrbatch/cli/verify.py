@@ -4,7 +4,7 @@ import argparse
 
 from exrbatch.batch.comparison import comparison_options
 from exrbatch.batch.run import Run
-from exrbatch.cli.recompress import show_run
+from exrbatch.cli.recompress import about, show_run
 from exrbatch.recompression.choices import Verify
 
 
@@ -19,4 +19,4 @@ def run(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
     )
-    return show_run(Run([arguments.a], options), arguments)
+    return show_run(Run([arguments.a], options, about(arguments)), arguments)

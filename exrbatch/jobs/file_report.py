@@ -3,18 +3,19 @@
 It has plain values only, so that any process can send it.
 """
 
-import base64
 import enum
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Protocol
 
 from exrbatch.errors import ReasonCode
 from exrbatch.exr.damage import Damage
+from exrbatch.journal.facts import FileFacts
+from exrbatch.journal.records import path_fields
 from exrbatch.recompression.measurement import Measurement
-from exrbatch.text import path_bytes, safe_text
+from exrbatch.text import safe_text, timestamp
 
 
 class Status(enum.StrEnum):
@@ -82,6 +83,9 @@ class FileReport:
         damage: the damaged places, at most `exr.damage.MAX_LISTED`; in a check only. Empty if the
             file could not be checked.
         damage_count: number of damaged places, including those that are not in `damage`.
+        before: what is known about the source as it was opened; None if it was not opened.
+        after: the same for the new file, or for the output that was there already.
+        steps: wall time in seconds of each step of a recompression.
     """
 
     path: str
@@ -106,6 +110,9 @@ class FileReport:
     measurement: Measurement | None = None
     damage: tuple[Damage, ...] = ()
     damage_count: int = 0
+    before: FileFacts | None = None
+    after: FileFacts | None = None
+    steps: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make all texts safe to print, because parts of them may come from the file."""
@@ -125,31 +132,31 @@ class FileReport:
         return self.status not in BAD
 
     def to_json(self) -> dict[str, object]:
-        """Return the record for `--report` and `--json`.
+        """Return the record for `--report`, `--json` and the journal.
 
         If a path is not valid UTF-8, the record also has its bytes in base64, as `path_b64` or
         `destination_b64`.
         """
-        record: dict[str, object] = {"path": printable(self.path), "status": str(self.status)}
-        for key, path in (("path", self.path), ("destination", self.destination)):
-            if path is None:
-                continue
-            record[key] = printable(path)
-            if printable(path) != path:
-                record[f"{key}_b64"] = base64.b64encode(path_bytes(path)).decode("ascii")
-        for key in ("reason", "reason_code", "tried_size"):
-            if (value := getattr(self, key)) is not None:
-                record[key] = value
+        record: dict[str, object] = {**path_fields("path", self.path), "status": str(self.status)}
+        if self.destination is not None:
+            record |= path_fields("destination", self.destination)
+        record |= {key: value for key in _OPTIONAL if (value := getattr(self, key)) is not None}
         if self.copied:
             record["copied"] = True
-        for key in ("notes", "compressions_before", "compressions_after", "lossy_channels", "trials"):
-            if value := getattr(self, key):
-                record[key] = list(value)
+        record |= {key: list(value) for key in _LISTS if (value := getattr(self, key))}
         if self.damage:
             record |= {"damage": [each.to_json() for each in self.damage], "damage_count": self.damage_count}
         record |= {"size_before": self.size_before, "size_after": self.size_after, "saved": self.saved}
+        record |= {key: facts.to_json() for key in _FACTS if (facts := getattr(self, key)) is not None}
+        if self.steps:
+            record["steps"] = {name: round(seconds, 4) for name, seconds in self.steps.items()}
         record |= {"seconds": round(self.seconds, 4), "cpu_seconds": round(self.cpu_seconds, 4)}
         return record | {"ended_at": timestamp(self.ended_at)}
+
+
+_OPTIONAL = ("reason", "reason_code", "tried_size")
+_LISTS = ("notes", "compressions_before", "compressions_after", "lossy_channels", "trials")
+_FACTS = ("before", "after")
 
 
 class Located(Protocol):
@@ -192,13 +199,3 @@ def size_of(path: str) -> int:
         return os.stat(path).st_size
     except OSError:
         return 0
-
-
-def printable(path: str) -> str:
-    """Return a path as valid Unicode: bytes that are not UTF-8 become replacement characters."""
-    return path_bytes(path).decode("utf-8", "replace")
-
-
-def timestamp(seconds: float) -> str:
-    """Return a time in seconds since 1970 as ISO 8601 in UTC, with milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

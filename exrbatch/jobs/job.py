@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.known import Known
+from exrbatch.jobs.restoring import Restore
 from exrbatch.recompression.progress import Progress, ignore_progress
 
 
@@ -29,6 +31,9 @@ class Place:
         hard_links: its other names, which must get the new file, too.
         like: the path that the destination or backup mirrors, if that is not `source`.
         root: the folder that must contain the destination or backup after links are resolved.
+        known: what an earlier run has recorded about the file, if a look at its state proves
+            nothing.
+        restore: what it was before an earlier run that is to be undone.
     """
 
     source: str
@@ -38,6 +43,8 @@ class Place:
     hard_links: tuple[str, ...] = ()
     like: str | None = None
     root: str | None = None
+    known: Known | None = None
+    restore: Restore | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,4 +191,9 @@ def run(job: Job, progress: Progress = ignore_progress) -> FileReport:
         report = job.do(progress)
     except Exception as error:  # noqa: BLE001  even a bug in exrbatch must not stop the other files
         report = job.outcome(error)
-    return replace(report, seconds=time.perf_counter() - wall, cpu_seconds=time.process_time() - cpu)
+    return replace(
+        report,
+        seconds=time.perf_counter() - wall,
+        cpu_seconds=time.process_time() - cpu,
+        ended_at=time.time(),
+    )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exrbatch.errors import ExrbatchError, ReasonCode, UnsupportedFile
 from exrbatch.exr.reader import ExrFile, open_exr
+from exrbatch.journal.facts import FileFacts
 from exrbatch.recompression.choices import Verify
 from exrbatch.recompression.comparison import compare
 from exrbatch.recompression.lanes import Walk
@@ -46,12 +47,12 @@ class Found(NamedTuple):
     Attributes:
         made: what it is.
         compressions: name of each part's compression, if it is as wanted.
-        size: its size in bytes, if it is as wanted.
+        facts: its state, if it is as wanted.
     """
 
     made: Made
     compressions: tuple[str, ...] = ()
-    size: int = 0
+    facts: FileFacts | None = None
 
 
 def check_is_no_link(source: os.stat_result, destination: str) -> None:
@@ -87,9 +88,8 @@ def find_output(source: ExrFile, job: "RecompressJob", targets: Targets) -> Foun
                 return Found(Made.OTHER)
             wanted = wish(job, targets) if is_copy else ""
             compressions = tuple(part.compression.name for part in output.header.parts)
-            as_wanted = Found(Made.AS_WANTED, compressions, output.stat.st_size)
             if has_note(output.fd, source.stat, output.stat, wanted):
-                return as_wanted
+                return Found(Made.AS_WANTED, compressions, FileFacts.of(output.stat))
             if not _is_same(source, output, job, is_copy):
                 return Found(Made.OTHER)
             needs_no_change = tuple(part.compression for part in source.header.parts) == targets.compressions
@@ -97,7 +97,8 @@ def find_output(source: ExrFile, job: "RecompressJob", targets: Targets) -> Foun
                 return Found(Made.COPY)
             if not job.rules.dry_run and output.stat.st_nlink == 1:
                 write_note(output.fd, source.stat, wanted)
-            return as_wanted
+            now = disk.DISK.look_open(output.fd)  # the note has changed its ctime
+            return Found(Made.AS_WANTED, compressions, FileFacts.of(now))
     return Found(Made.OTHER)
 
 

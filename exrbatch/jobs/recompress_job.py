@@ -37,6 +37,10 @@ class RecompressRules(Rules):
         copy_skipped: copy files to the output that are skipped because of what they are.
         min_age: seconds that must have passed since a file was written, on storage that can't show
             whether it is still being written.
+        journal: path of the journal of the run, to which the job adds what it is going to replace;
+            None for no journal.
+        undoes: ID of the earlier run that this one undoes; None for an ordinary run. Each file then
+            gets the compressions of its `Place.restore`.
     """
 
     replaces_files: ClassVar[bool] = True
@@ -55,6 +59,8 @@ class RecompressRules(Rules):
     min_savings: float = 0.0
     copy_skipped: bool = False
     min_age: float = 60.0
+    journal: str | None = None
+    undoes: str | None = None
 
     @property
     def statuses(self) -> tuple[Status, ...]:
@@ -66,6 +72,21 @@ class RecompressRules(Rules):
     def writes(self) -> bool:
         """Whether anything is written."""
         return not self.dry_run
+
+    @property
+    def decided_by(self) -> dict[str, object]:
+        """What decides how a file ends, apart from its content, for the record of the run."""
+        return {
+            "compression": f"auto:{self.prefer}" if self.compression is None else self.compression.name,
+            "readers": self.readers,
+            "effort": str(self.effort),
+            "min_savings": self.min_savings,
+            "allow_lossy": self.permissions.allow_lossy,
+            "include_lossy_sources": self.permissions.include_lossy_sources,
+            "allow_aces": self.permissions.allow_aces,
+            "copy_skipped": self.copy_skipped,
+            "undoes": self.undoes,
+        }
 
     @property
     def relinks(self) -> bool:
@@ -85,6 +106,8 @@ class RecompressRules(Rules):
     @property
     def title(self) -> str:
         """What the run does, for the dashboard."""
+        if self.undoes is not None:
+            return f"undoing the run {self.undoes}"
         verb = "planning recompression" if self.dry_run else "recompressing"
         target = self.compression.name if self.compression is not None else f"the best compression for {self.prefer}"
         return f"{verb} to {target}, effort {self.effort}"

@@ -18,8 +18,11 @@ from exrbatch.errors import (
 )
 from exrbatch.exr.reader import SMALL, ExrFile, open_exr
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.journaling import StepTimes, facts_in_place, note_replacement
 from exrbatch.jobs.made_from import Found, Made, check_is_no_link, find_output, wish
 from exrbatch.jobs.preconditions import check_chunks, check_replaceable, check_room, check_writable
+from exrbatch.jobs.restoring import outcome_note, restore_targets
+from exrbatch.journal.facts import FileFacts
 from exrbatch.recompression.auto_choice import choose_by_sample
 from exrbatch.recompression.choices import Verify
 from exrbatch.recompression.comparison import choose_decoders, compare, is_same_picture
@@ -40,6 +43,8 @@ PACK_SHARE = 0.75
 
 
 def _targets(source: ExrFile, job: "RecompressJob") -> Targets:
+    if job.place.restore is not None:
+        return restore_targets(source, job.place.restore)
     if job.rules.compression is not None:
         return choose_targets(source.header, job.rules.compression)
     check_source(source.header, job.rules.permissions)
@@ -58,6 +63,8 @@ def recompress_file(job: "RecompressJob", progress: Progress) -> FileReport:
         OSError: The file can't be accessed.
     """
     with open_exr(job.source, raw_limit(job.share.memory)) as source:
+        if (known := job.place.known) is not None and known.describes(source):
+            return known.report(job.source, FileFacts.of(source.stat))
         targets = _targets(source, job)
         before = tuple(part.compression.name for part in source.header.parts)
         after = tuple(target.name for target in targets.compressions)
@@ -72,18 +79,20 @@ def recompress_file(job: "RecompressJob", progress: Progress) -> FileReport:
             compressions_before=before,
             compressions_after=before,
             trials=targets.trials,
+            before=FileFacts.of(source.stat),
         )
         made = Made.NOTHING
         if job.destination is not None and os.path.lexists(job.destination):
             check_is_no_link(source.stat, job.destination)
             found = Found(Made.OTHER) if job.rules.force else find_output(source, job, targets)
-            if found.made is Made.AS_WANTED:
+            if found.made is Made.AS_WANTED and found.facts is not None:
                 return replace(
                     report,
                     reason="the output is already up to date",
                     reason_code=ReasonCode.UP_TO_DATE,
                     compressions_after=found.compressions,
-                    size_after=found.size,
+                    size_after=found.facts.size,
+                    after=found.facts,
                 )
             made = found.made
         if before == after and not job.rules.force:
@@ -92,7 +101,7 @@ def recompress_file(job: "RecompressJob", progress: Progress) -> FileReport:
         check_targets(source.header, targets, job.rules.permissions)
         check_replaceable(source, job, made)
         if job.destination is None or job.rules.dry_run:
-            check_room(job, size)
+            check_room(job, _needed(job, size))
         report = replace(report, notes=(*report.notes, *_corrections(source)))
         if job.rules.dry_run:
             check_writable(job)
@@ -163,39 +172,57 @@ def _replace(
 ) -> FileReport:
     if job.destination is not None:
         make_folder_of(job.destination, job.place.like or job.source, job.place.root)
-        check_room(job, source.stat.st_size)
+        check_room(job, _needed(job, source.stat.st_size))
     threads = _threads(source, job)
+    times = StepTimes()
     with Replacement(original, job.destination, may_lose=job.rules.force) as temp:
         first, second = _part(progress, 0.0, PACK_SHARE), _part(progress, PACK_SHARE, 1.0)
         digests = _digests(source, targets, job.rules.verify)
-        recompress(Walk(source, first, threads), targets.compressions, job.rules.effort, temp.write, digests)
+        with times.step("compress"):
+            recompress(Walk(source, first, threads), targets.compressions, job.rules.effort, temp.write, digests)
         new_size = temp.size
-        if _is_gain(new_size, source.stat.st_size, job.rules.min_savings) or job.rules.force:
-            temp.sync(drop_cache=job.rules.verify_cold)
+        is_kept = job.rules.force or job.place.restore is not None
+        if is_kept or _is_gain(new_size, source.stat.st_size, job.rules.min_savings):
+            with times.step("sync"):
+                temp.sync(drop_cache=job.rules.verify_cold)
             if job.rules.verify is not Verify.NONE:
-                verify(Walk(source, second, threads), (temp.path, temp.fd), targets, job.rules.verify, digests)
+                with times.step("verify"):
+                    verify(Walk(source, second, threads), (temp.path, temp.fd), targets, job.rules.verify, digests)
             if made is Made.COPY:
                 reason = "the output is a copy of the file with its old compression; --force overwrites it"
                 raise UnsupportedFile(reason, code=ReasonCode.OUTPUT_EXISTS)
-            notes = _commit(temp, original, job)
-            source.was_replaced = job.destination is None
             lossy = tuple(name for names in targets.lossy_channels for name in names)
+            report = replace(report, status=Status.RECOMPRESSED, size_after=new_size, lossy_channels=lossy)
+            with times.step("record"):
+                before, after, unrecorded = note_replacement(source, temp, job, report)
+                if job.place.restore is not None:
+                    unrecorded = [*unrecorded, outcome_note(job.place.restore, temp.fd, after.xxh3_128)]
+            with times.step("commit"):
+                notes = _commit(temp, original, job)
+            source.was_replaced = job.destination is None
             return replace(
                 report,
-                status=Status.RECOMPRESSED,
-                size_after=new_size,
-                lossy_channels=lossy,
-                notes=(*report.notes, *temp.notes, *notes),
+                notes=(*report.notes, *temp.notes, *notes, *unrecorded),
+                before=before,
+                after=facts_in_place(job.destination or job.source, temp.file, after),
+                steps=times.seconds,
             )
-    notes = [] if made is Made.COPY else _copy_to_output(source, job, targets, made)
-    return replace(
+    report = replace(
         report,
-        copied=_is_copied(job),
         status=Status.NO_GAIN,
         tried_size=new_size,
         compressions_after=report.compressions_before,
-        notes=(*targets.notes, *notes),
+        notes=targets.notes,
+        steps=times.seconds,
     )
+    if made is Made.COPY:
+        return replace(report, copied=True)
+    return _with_copy(report, source, job, targets, made)
+
+
+def _needed(job: "RecompressJob", size: int) -> int:
+    """Return how many bytes of disk space the new file may need, given the size of the old one."""
+    return size if job.place.restore is None else max(size, job.place.restore.before.size)
 
 
 def _is_gain(new_size: int, size: int, min_savings: float) -> bool:
@@ -247,23 +274,23 @@ def _finished(source: ExrFile, job: "RecompressJob", targets: Targets, report: F
     With an output tree, the file is copied there. If a killed run left a backup of the file, that
     backup is completed or removed.
     """
-    notes = _copy_to_output(source, job, targets, made)
+    report = _with_copy(report, source, job, targets, made)
     if job.place.backup is not None and not job.rules.dry_run:
         end_orphan(_original(source, job), job.place.backup, is_same_picture, keep=job.rules.keep_backups)
-    return replace(report, copied=_is_copied(job), notes=(*report.notes, *notes))
+    return report
 
 
-def _is_copied(job: "RecompressJob") -> bool:
-    return job.destination is not None and not job.rules.dry_run
-
-
-def _copy_to_output(source: ExrFile, job: "RecompressJob", targets: Targets, made: Made) -> list[str]:
+def _with_copy(report: FileReport, source: ExrFile, job: "RecompressJob", targets: Targets, made: Made) -> FileReport:
     """Copy a file that is not recompressed to the output tree, so that the tree is complete.
 
-    Return notes for the user.
+    Without an output, or in a dry run, nothing is copied.
+
+    Returns:
+        the report, with what is said about the copy.
     """
     if job.destination is None or job.rules.dry_run:
-        return []
+        return report
+    report = replace(report, copied=True)
     check_replaceable(source, job, made)
     check_chunks(source)
     make_folder_of(job.destination, job.place.like or job.source, job.place.root)
@@ -271,10 +298,11 @@ def _copy_to_output(source: ExrFile, job: "RecompressJob", targets: Targets, mad
         file, notes = copy_whole(_original(source, job), job.destination, overwrite=job.rules.force)
     except UnsupportedFile as error:
         if error.code is ReasonCode.OUTPUT_EXISTS and find_output(source, job, targets).made is not Made.OTHER:
-            return []  # another run has just made it
+            return report  # another run has just made it
         raise
     note_origin(job.destination, file, source.stat, wish(job, targets))
-    return notes
+    after = facts_in_place(job.destination, file, FileFacts.of(source.stat))
+    return replace(report, notes=(*report.notes, *notes), after=after)
 
 
 def _corrections(source: ExrFile) -> list[str]:

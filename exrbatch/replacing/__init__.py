@@ -36,6 +36,7 @@ from exrbatch.replacing.original import Original
 from exrbatch.replacing.replacement import OUTPUT_EXISTS, Replacement
 from exrbatch.replacing.temp_files import (
     Identity,
+    identity,
     is_alive,
     is_left_over,
     is_of_this_host,
@@ -60,6 +61,7 @@ __all__ = [
     "end_orphan",
     "file_system_at",
     "find_orphan",
+    "identity",
     "has_note",
     "is_alive",
     "is_open_for_writing",

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.cli.records import REPORT_BEGINNINGS, GuardedSink, JsonDocument, RecordFile
+from exrbatch.cli.records import GuardedSink, JsonDocument, RecordFile
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.journal.records import BEGINNINGS
+from exrbatch.journal.writer import about_run
 
 
 @st.composite
@@ -38,7 +40,7 @@ def found(record: dict[str, object]) -> tuple[object, object, object]:
 def test_document_is_valid_json_for_any_number_of_files(files: list[FileReport]) -> None:
     """None, one or several files: one document that holds each of them in order, and the totals."""
     stream = io.StringIO()
-    document = JsonDocument(stream, "recompress")
+    document = JsonDocument(stream, about_run("recompress"))
     totals = BatchReport()
     for report in files:
         document.add(report)
@@ -53,7 +55,7 @@ def test_document_is_valid_json_for_any_number_of_files(files: list[FileReport])
 def test_report_has_one_line_for_each_file(files: list[FileReport]) -> None:
     """No name or reason breaks a line, and every report begins so that it is known again later."""
     stream = io.StringIO()
-    lines = RecordFile(stream, "recompress")
+    lines = RecordFile(stream, about_run("recompress"))
     lines.begin()
     for report in files:
         lines.add(report)
@@ -61,13 +63,13 @@ def test_report_has_one_line_for_each_file(files: list[FileReport]) -> None:
     assert (about["type"], about["command"]) == ("run", "recompress")
     assert [found(record) for record in records] == [expected(report) for report in files]
     assert all(record["type"] == "file" for record in records)
-    assert stream.getvalue().startswith(REPORT_BEGINNINGS[0])
+    assert stream.getvalue().startswith(BEGINNINGS[0])
 
 
 def test_each_record_is_written_at_once() -> None:
     """After a crash the report holds every file that had ended, because each record is flushed."""
     storage = io.BytesIO()
-    records = RecordFile(io.TextIOWrapper(storage, encoding="utf-8"), "verify")
+    records = RecordFile(io.TextIOWrapper(storage, encoding="utf-8"), about_run("verify"))
     for count in (1, 2):
         records.add(FileReport(path="a.exr", status=Status.ALREADY))
         assert storage.getvalue().count(b"\n") == count

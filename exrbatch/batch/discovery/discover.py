@@ -304,7 +304,14 @@ def _examine(path: str) -> Candidate | FileReport:
     except OSError as error:
         return _failed(path, f"can't access it: {error.strerror}", ReasonCode.READ_ERROR)
     if stat.S_ISREG(status.st_mode):
-        return Candidate(path, status.st_size, inode=status.st_ino, links=status.st_nlink)
+        return Candidate(
+            path,
+            status.st_size,
+            inode=status.st_ino,
+            links=status.st_nlink,
+            mtime_ns=status.st_mtime_ns,
+            ctime_ns=status.st_ctime_ns,
+        )
     if stat.S_ISLNK(status.st_mode):
         return _skipped(path, "a symbolic link", ReasonCode.LINK)
     return _skipped(path, "not a regular file", ReasonCode.NOT_A_FILE)

@@ -1,0 +1,57 @@
+"""Find an earlier run, and read the arguments of its command from its record."""
+
+import argparse
+import os
+
+from exrbatch.cli.parser import parse
+from exrbatch.errors import OptionsError
+from exrbatch.journal.folder import find_journal
+from exrbatch.journal.history import PastRun, read_runs
+from exrbatch.journal.records import FORMAT, read_path
+from exrbatch.text import safe_text
+
+REPEATABLE = ("recompress",)
+"""Commands whose runs can be continued and retried."""
+
+
+def past_run(name: str | None) -> PastRun:
+    """Return an earlier run that has ended.
+
+    Args:
+        name: the ID of a run, or the path of a file of records, whose last run is meant; None for
+            the last run.
+
+    Raises:
+        OptionsError: there is no such run, or it is still going on.
+    """
+    past = read_runs(find_journal(name))[-1]
+    if past.is_running:
+        raise OptionsError(f"the run {safe_text(past.name)} is still going on")
+    return past
+
+
+def arguments_of(past: PastRun) -> argparse.Namespace:
+    """Return the arguments of the command of an earlier run, and go to the folder it ran in.
+
+    Raises:
+        OptionsError: its record does not say enough, or the folder does not exist any more.
+    """
+    options, command = past.about.get("options"), past.about.get("command")
+    if past.about.get("format") != FORMAT or not isinstance(options, dict) or not past.roots:
+        raise OptionsError(f"{safe_text(past.name)} does not record its options; give the command again")
+    if command not in REPEATABLE:
+        raise OptionsError(f"{safe_text(past.name)} was a run of {safe_text(str(command))}; give the command again")
+    arguments = parse([str(command), *past.roots[:1]])
+    unknown = options.keys() - vars(arguments).keys()
+    if unknown:
+        raise OptionsError(f"{safe_text(past.name)} has options of another version: {', '.join(sorted(unknown))}")
+    for name, value in options.items():
+        setattr(arguments, name, value)
+    for name in ("output", "backup_dir"):
+        if (path := read_path(past.about, name)) is not None:
+            setattr(arguments, name, path)
+    try:
+        os.chdir(past.folder)
+    except OSError as error:
+        raise OptionsError(f"can't go to the folder of that run: {error.strerror}: {safe_text(past.folder)}") from None
+    return arguments

@@ -1,0 +1,48 @@
+"""`exrbatch undo`: give the files of an earlier run back the compressions that they had."""
+
+import argparse
+
+from exrbatch.batch.options import Options
+from exrbatch.batch.run import Run
+from exrbatch.cli.earlier_run import past_run
+from exrbatch.cli.recompress import about, show_run
+from exrbatch.errors import OptionsError
+from exrbatch.jobs.recompress_job import RecompressRules
+from exrbatch.jobs.restoring import Restore
+from exrbatch.journal.folder import journals, may_have_replaced
+from exrbatch.journal.history import RECOMPRESSED, PastFile, PastRun
+from exrbatch.text import safe_text
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `exrbatch undo`; return the exit code."""
+    past = past_run(arguments.run)
+    restore = restorable(past)
+    if not restore:
+        raise OptionsError(f"the run {safe_text(past.name)} has replaced no file, so there is nothing to undo{_hint()}")
+    options = Options(
+        rules=RecompressRules(dry_run=arguments.dry_run, undoes=past.name),
+        jobs=arguments.jobs,
+        file_timeout=arguments.file_timeout,
+    )
+    return show_run(Run(list(restore), options, about(arguments), restore=restore), arguments)
+
+
+def _hint() -> str:
+    """Name the last run that has replaced files, if there is one."""
+    for path in journals():
+        if may_have_replaced(path):
+            return f"; the last run that replaced files is {path.stem}"
+    return ""
+
+
+def restorable(past: PastRun) -> dict[str, Restore]:
+    """Return what each file was that a run has replaced in place, or was replacing when it died."""
+    replaced = [each for each in past.files.values() if each.status == RECOMPRESSED and each.destination is None]
+    return {each.path: found for each in [*replaced, *past.unfinished.values()] if (found := _restore(each))}
+
+
+def _restore(file: PastFile) -> Restore | None:
+    if file.before is None or file.after is None or not file.compressions_before:
+        return None
+    return Restore(compressions=file.compressions_before, before=file.before, after=file.after)
