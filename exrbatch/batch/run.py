@@ -9,9 +9,11 @@ from dataclasses import replace
 from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.control import Control
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_tree
+from exrbatch.batch.discovery.discover import discover, only_in_tree
 from exrbatch.batch.discovery.folder_watch import FolderWatch
 from exrbatch.batch.discovery.output_tree import OutputTree, folder_of
+from exrbatch.batch.discovery.roots import Roots, RootWatch, find_roots
+from exrbatch.batch.discovery.selection import Selection
 from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.options import Options
 from exrbatch.batch.run_report import BatchReport
@@ -41,18 +43,21 @@ class Run:
         stop: the part of `control` that holds the reason if the run stopped early.
         is_remote: whether any source or output is on storage that is not local.
         backlog: the files that are waiting.
-        selection: which files of folders are taken; it counts those that are not.
+        roots: the paths, as far as they exist.
+        selection: which files are taken; it counts those that are not.
     """
 
-    def __init__(self, paths: Iterable[str], options: Options) -> None:
+    def __init__(self, paths: Iterable[str], options: Options, listed: Iterable[str] | None = None) -> None:
         """Check everything that can be checked before anything starts.
 
         Args:
             paths: files, folders and frame sequences.
             options: what to do with them.
+            listed: more files and folders, whose names are taken literally; None if there must be
+                a path.
 
         Raises:
-            OptionsError: a path does not exist, or the options can't be used with these paths.
+            OptionsError: none of the paths exists, or the options can't be used with them.
         """
         self.notes: list[str] = []
         wanted = options.jobs or automatic_jobs()
@@ -69,14 +74,24 @@ class Run:
         self.options = replace(options, jobs=self.jobs)
         self.control = Control()
         self.stop = self.control.stop
-        checked = check_paths(paths)
+        self.roots = find_roots(paths, listed, base=options.base, allow_empty=options.allow_empty)
+        checked = self.roots.paths
+        if not checked:
+            self.notes.append("the list of files is empty: nothing to do")
+        elif listed is not None and options.tree_root is not None and options.base is None:
+            self.notes.append(
+                f"below {safe_text(options.tree_root)}, paths begin at {safe_text(self.roots.base)}, which the listed"
+                " files have in common; another list may have another such folder, so name it with --base"
+            )
         if options.replaces_files:
             _check_storage(checked, may_write=options.rules.writes)
-        self.is_remote = _is_remote([*map(folder_of, checked), *filter(None, [options.tree_root])])
-        self.selection = Selection(options.include, options.exclude)
+        folders = [*dict.fromkeys([*map(folder_of, checked), *filter(None, [options.tree_root])])]
+        self.is_remote = _is_remote(folders)
+        self.selection = Selection(options.include, options.exclude, options.min_size, options.max_size)
         self._watch = FolderWatch(removes=options.rules.writes, replaces=options.replaces_files)
         self._watch.look_above(checked)
-        self.backlog = Backlog(_found(checked, options, self.selection, self._watch))
+        self._root_watch = RootWatch(folders)
+        self.backlog = Backlog(_found(self.roots, options, self.selection, self._watch))
         self._pool: Pool | None = None
 
     @property
@@ -86,7 +101,7 @@ class Run:
 
     def new_totals(self) -> BatchReport:
         """Return empty totals for this run."""
-        return BatchReport(rules=self.options.rules, mirror=self.options.output)
+        return BatchReport(rules=self.options.rules, mirror=self.options.output, needs_files=bool(self.roots.paths))
 
     def complete(self, totals: BatchReport) -> None:
         """Add to the totals how the run ended. Call this after the last event."""
@@ -120,13 +135,16 @@ class Run:
         check_guard()
         logger.info("%s, %d workers", safe_text(self.options.rules.title), self.jobs)
         self.backlog.start()
+        self._root_watch.start()
         try:
             self._pool = Pool(self.jobs, self.options.time_limit)
             events = Scheduler(self.backlog, self._pool, self.options, self.control, available_memory()).run()
             for event in events:
                 if event is not None:
                     self._note(event)
+                self._stop_if(self._root_watch.lost(event))
                 yield event
+            self._stop_if(self._root_watch.look())
         except RunStopped as error:
             self.stop.reason = str(error)
             self.kill()
@@ -137,9 +155,16 @@ class Run:
         except BaseException:
             self.kill()
             raise
+        finally:
+            self._root_watch.end()
         if self._pool is not None:
             self._pool.close()
         self._log_end()
+
+    def _stop_if(self, reason: str | None) -> None:
+        """Stop early if there is a reason for it."""
+        if reason is not None and self.stop.reason is None:
+            self.stop.reason = reason
 
     def _note(self, report: FileReport) -> None:
         """Log a report, and notice another run if that has finished the file."""
@@ -196,7 +221,7 @@ def _is_remote(folders: Sequence[str]) -> bool:
 
 
 def _found(
-    paths: Sequence[str], options: Options, selection: Selection, watch: FolderWatch
+    roots: Roots, options: Options, selection: Selection, watch: FolderWatch
 ) -> Iterator[Candidate | FileReport]:
     """Set up the scan.
 
@@ -204,15 +229,16 @@ def _found(
         OptionsError: the output or backup folder can't be used; raised at once, not during the
             scan.
     """
-    tree, compares = None, options.other is not None
-    if options.tree_root is not None:
+    paths, tree, compares = roots.paths, None, options.other is not None
+    if options.tree_root is not None and paths:
         name = "backup" if options.backup_dir is not None else "output"
-        tree = OutputTree(options.tree_root, paths, written_as=None if compares else name)
+        tree = OutputTree(options.tree_root, paths, written_as=None if compares else name, base=roots.base)
         if not compares:
             tree.check_writable(paths)
     found = discover(paths, tree, selection, watch=watch, relink=options.rules.relinks)
     if compares and tree is not None:
         found = itertools.chain(found, only_in_tree(paths, tree, selection))
+    found = itertools.chain(roots.missing, found)
     return map(_as_failed, found) if options.rules.must_do_all else found
 
 

@@ -15,6 +15,7 @@ from exrbatch.cli.console import Output
 from exrbatch.cli.driving import drive
 from exrbatch.cli.outputs import open_output, settle_stdout
 from exrbatch.cli.records import REPORT_BEGINNINGS, GuardedSink, JsonDocument, RecordFile, Sink
+from exrbatch.cli.selection_arguments import listed_paths
 from exrbatch.cli.summary import failure_lines, file_line, release_note, summary_lines, waiting_line
 from exrbatch.signals import STOP_SIGNALS, handled
 
@@ -42,8 +43,14 @@ def run(arguments: argparse.Namespace) -> int:
         copy_skipped=arguments.copy_skipped,
         min_savings=arguments.min_savings,
         file_timeout=arguments.file_timeout,
+        min_age=arguments.min_age,
+        from_compression=arguments.from_compression,
+        min_size=arguments.min_size,
+        max_size=arguments.max_size,
+        base=arguments.base,
+        allow_empty=arguments.allow_empty,
     )
-    return show_run(Run(arguments.paths, options), arguments)
+    return show_run(Run(arguments.paths, options, listed_paths(arguments)), arguments)
 
 
 def show_run(

@@ -4,11 +4,11 @@ The work itself is in `recompress_steps`.
 """
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from exrbatch.codecs.effort import Effort
-from exrbatch.errors import InvalidFile, ReasonCode, UnsupportedFile
+from exrbatch.errors import InvalidFile, UnsupportedFile
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.job import Job, Place, Rules, Share
@@ -35,8 +35,10 @@ class RecompressRules(Rules):
         keep_backups: keep backups permanently.
         min_savings: keep the new file only if it is smaller by at least this fraction, 0 to 1.
         copy_skipped: copy files to the output that are skipped because of what they are.
-        min_age: seconds that must have passed since a file was written, on storage that can't show
-            whether it is still being written.
+        min_age: seconds that must have passed since a file was written; None for the default of
+            `preconditions`, which depends on the storage.
+        from_compressions: the compressions of which a file must have one, in any part; empty for
+            any compression.
     """
 
     replaces_files: ClassVar[bool] = True
@@ -54,7 +56,8 @@ class RecompressRules(Rules):
     keep_backups: bool = False
     min_savings: float = 0.0
     copy_skipped: bool = False
-    min_age: float = 60.0
+    min_age: float | None = None
+    from_compressions: tuple[Compression, ...] = ()
 
     @property
     def statuses(self) -> tuple[Status, ...]:
@@ -133,15 +136,14 @@ class RecompressJob(Job):
     def outcome(self, error: Exception) -> FileReport:
         """Return the report of a job that ended with an error.
 
-        An invalid file that another program has open for writing is SKIPPED, because it may just
-        be incomplete.
+        An invalid file that is being written, or was written just now, is SKIPPED, because it may
+        just be incomplete.
         """
-        from exrbatch.jobs.preconditions import BEING_WRITTEN, is_being_written
+        from exrbatch.jobs.preconditions import unfinished
 
-        report = Job.outcome(self, error)
-        if isinstance(error, InvalidFile) and is_being_written(self.source):
-            return replace(report, status=Status.SKIPPED, reason=BEING_WRITTEN, reason_code=ReasonCode.OPEN_FOR_WRITING)
-        return report
+        if isinstance(error, InvalidFile) and (cause := unfinished(self.source, self.rules.min_age)) is not None:
+            error = cause
+        return Job.outcome(self, error)
 
     def folders(self) -> dict[str, str | None]:
         """Return the folders in which the job may leave temp files.

@@ -19,7 +19,7 @@ from exrbatch.errors import (
 from exrbatch.exr.reader import SMALL, ExrFile, open_exr
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.made_from import Found, Made, check_is_no_link, find_output, wish
-from exrbatch.jobs.preconditions import check_chunks, check_replaceable, check_room, check_writable
+from exrbatch.jobs.preconditions import check_chunks, check_replaceable, check_room, check_selected, check_writable
 from exrbatch.recompression.auto_choice import choose_by_sample
 from exrbatch.recompression.choices import Verify
 from exrbatch.recompression.comparison import choose_decoders, compare, is_same_picture
@@ -58,6 +58,7 @@ def recompress_file(job: "RecompressJob", progress: Progress) -> FileReport:
         OSError: The file can't be accessed.
     """
     with open_exr(job.source, raw_limit(job.share.memory)) as source:
+        check_selected(source.header, job.rules.from_compressions)
         targets = _targets(source, job)
         before = tuple(part.compression.name for part in source.header.parts)
         after = tuple(target.name for target in targets.compressions)
