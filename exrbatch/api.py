@@ -50,6 +50,10 @@ class RuleArguments(TypedDict, total=False):
         min_savings: keep the new file only if it is smaller by at least this fraction, 0 to 1.
         copy_skipped: with an output, also copy files that are skipped because of what they are.
         verify_cold: verify from disk, not from the page cache (Linux).
+        min_age: seconds that must have passed since a file was written. None (default): 60 on
+            storage that can't show whether a file is still being written, else 0.
+        from_compression: only process files of which any part has this compression, or one of
+            these: names, a text such as "none,rle", or values as for `compression`.
         hardlinks: what to do with a file that has several names: "skip" (default), "break" (the
             other names keep the old file) or "relink" (all names get the new file, if all of them
             are below the given paths).
@@ -66,6 +70,8 @@ class RuleArguments(TypedDict, total=False):
     min_savings: float
     copy_skipped: bool
     verify_cold: bool
+    min_age: float | None
+    from_compression: CompressionLike | Iterable[CompressionLike]
     hardlinks: Hardlinks | str
 
 
@@ -76,6 +82,10 @@ class RunArguments(TypedDict, total=False):
         include: gitignore patterns, or one of them. When walking folders, only files that match are
             processed.
         exclude: gitignore patterns, or one of them. When walking folders, what matches is left out.
+        min_size: size in bytes of the smallest file that is processed (default 0).
+        max_size: size in bytes of the largest file that is processed. None (default): no limit.
+        allow_empty: accept folders without a single entry among the paths (default). False: raise
+            OptionsError, because a file system may not be mounted there.
         file_timeout: per-file time limit in seconds. None (default) depends on the size of the
             file; 0 means no limit.
         jobs: number of worker processes. None (default) uses as many as CPU affinity, control
@@ -86,6 +96,9 @@ class RunArguments(TypedDict, total=False):
 
     include: str | Iterable[str]
     exclude: str | Iterable[str]
+    min_size: int
+    max_size: int | None
+    allow_empty: bool
     file_timeout: float | None
     jobs: int | None
     progress: "ProgressCallback | None"
@@ -153,6 +166,7 @@ def recompress_many(
     output: Path | None = None,
     backup_dir: Path | None = None,
     keep_backups: bool = False,
+    base: Path | None = None,
     **rules: Unpack[ManyArguments],
 ) -> "BatchRun":
     """Recompress files, folders and frame sequences with a pool of worker processes.
@@ -169,6 +183,8 @@ def recompress_many(
         backup_dir: keep each original in this folder, in the same tree, until its new file is in
             place.
         keep_backups: keep the backups permanently.
+        base: the folder that corresponds to the top of `output` or `backup_dir`. None: the deepest
+            folder that all paths have in common.
         rules: see `RuleArguments` and `RunArguments`.
 
     Returns:
@@ -176,8 +192,8 @@ def recompress_many(
         reported when it ends, in no particular order.
 
     Raises:
-        OptionsError: an argument is invalid, or a path does not exist. Raised before anything
-            starts.
+        OptionsError: an argument is invalid, or none of the paths exists. Raised before anything
+            starts. If some paths exist, each of the others is reported as FAILED.
         RunStopped: the run ended early because the disk is full or workers keep dying. Raised by
             the iterator, after the last report.
     """
@@ -190,6 +206,7 @@ def recompress_many(
         output=_decoded(output),
         backup_dir=_decoded(backup_dir),
         keep_backups=keep_backups,
+        base=_decoded(base),
         **_with_patterns(rules),
     )
     return BatchRun(Run(_all(paths), options), progress)
@@ -266,7 +283,7 @@ def check(path: Path, *, decoder: Verify | str = Verify.LIBRARY) -> FileReport:
     Raises:
         OptionsError: an argument is invalid, or the file does not exist.
     """
-    return _logged(CheckJob(source=_one_file(path, "check_many"), decoder=parse_decoder(decoder)))
+    return _logged(CheckJob(source=_one_file(path, "check_many"), rules=CheckRules(decoder=parse_decoder(decoder))))
 
 
 @names_checked
@@ -284,7 +301,7 @@ def check_many(
         An iterator over the reports; see `BatchRun`.
 
     Raises:
-        OptionsError: an argument is invalid, or a path does not exist. Raised before anything
+        OptionsError: an argument is invalid, or none of the paths exists. Raised before anything
             starts.
         RunStopped: as for `recompress_many`.
     """

@@ -34,6 +34,7 @@ class ReasonCode(enum.StrEnum):
         METADATA: the new file can't have the owner, group or attributes of the old one.
         MISSING: there is no such frame, sequence or counterpart.
         NOT_A_FILE: not a regular file.
+        NOT_SELECTED: no part has one of the compressions that were asked for.
         NO_SPACE: the disk is full, or has too little space for the new file.
         OPEN_FOR_WRITING: another program has the file open for writing.
         OUTPUT_EXISTS: the output exists and is not what this run makes of this file.
@@ -42,7 +43,7 @@ class ReasonCode(enum.StrEnum):
         RECORDED: an earlier run finished the file, and it has not changed since.
         STORAGE: the file system refused to write the new file or to put it in place.
         TIMEOUT: the file took longer than the time limit.
-        TOO_YOUNG: written so recently that it may be incomplete, on storage that can't show that.
+        TOO_YOUNG: written so recently that it may be incomplete.
         UNSUPPORTED: valid, but exrbatch or the installed OpenEXR can't process it.
         UP_TO_DATE: the output is already what this run would make.
         VERIFICATION: the new file was read back and differs from the source.
@@ -67,6 +68,7 @@ class ReasonCode(enum.StrEnum):
     METADATA = "metadata"
     MISSING = "missing"
     NOT_A_FILE = "not_a_file"
+    NOT_SELECTED = "not_selected"
     NO_SPACE = "no_space"
     OPEN_FOR_WRITING = "open_for_writing"
     OUTPUT_EXISTS = "output_exists"

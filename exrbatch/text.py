@@ -48,6 +48,20 @@ def format_size(size: float) -> str:
     return f"{sign}{size:.1f} {units[-1]}"
 
 
+def parse_size(text: str) -> int:
+    """Parse a number of bytes: 300, 200k, 200M, 1.5 GB or 10KiB. Only an `i` makes it binary.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?))?b?", text.strip().lower())
+    if match is None:
+        raise ValueError(f"{text!r} is not a size such as 200M, 1.5G or 10KiB")
+    power = " kmgt".index(match[2]) if match[2] else 0
+    base = 1024 if match[3] else 1000
+    return round(float(match[1]) * float(base**power))
+
+
 def format_saving(saved: int, share: float | None = None) -> str:
     """Return text such as "saved 1.2 GB (60.0 %)", or "grew by 1.2 GB (60.0 %)".
 

@@ -1,6 +1,7 @@
 """What the user asked for, checked once."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, SupportsInt, TypeVar
 
@@ -66,6 +67,11 @@ class Options:
         include: gitignore patterns. When walking folders, only files that match are processed.
         exclude: gitignore patterns. When walking folders, files and folders that match are left
             out.
+        min_size: size in bytes of the smallest file that is processed.
+        max_size: size in bytes of the largest file that is processed; None for no limit.
+        base: the folder that corresponds to the top of the output or backup tree; None for the
+            deepest folder that all paths have in common.
+        allow_empty: accept folders without a single entry among the paths.
         jobs: number of worker processes; None for as many as the machine allows.
         file_timeout: seconds that one file may take; None for a limit that depends on the size of
             the file, 0 for no limit.
@@ -82,6 +88,10 @@ class Options:
     other: str | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    min_size: int = 0
+    max_size: int | None = None
+    base: str | None = None
+    allow_empty: bool = True
     jobs: int | None = None
     file_timeout: float | None = None
     journal: bool = True
@@ -100,6 +110,10 @@ class Options:
             raise OptionsError(
                 "backups are only for files that are replaced in place; with an output folder, all originals stay"
             )
+        if self.max_size is not None and self.max_size < self.min_size:
+            raise OptionsError("no file can be so large and so small: the maximum size is below the minimum size")
+        if self.base is not None and self.output is None and self.backup_dir is None:
+            raise OptionsError("a base needs a tree of outputs or backups; name one with --output or --backup-dir")
         if isinstance(self.rules, RecompressRules):
             self._check_recompression(self.rules)
 
@@ -133,13 +147,15 @@ class Options:
         keep_backups: bool = False,
         copy_skipped: bool = False,
         min_savings: float = 0.0,
-        min_age: float = _DEFAULTS.min_age,
+        min_age: float | None = _DEFAULTS.min_age,
+        from_compression: CompressionLike | Iterable[CompressionLike] = (),
         **run: Any,
     ) -> "Options":
         """Make the options of a recompression from plain values.
 
         The arguments are named after the attributes of `RecompressRules` and `Permissions`.
-        `compression` may also be "auto" or "auto:speed". `effort`, `verify` and `hardlinks` are the
+        `compression` may also be "auto" or "auto:speed", and `from_compression` is one compression
+        or several. `effort`, `verify` and `hardlinks` are the
         names of their values. `run` stands for the other attributes of `Options`, which are used
         unchanged.
 
@@ -166,6 +182,7 @@ class Options:
             copy_skipped=copy_skipped,
             min_savings=min_savings,
             min_age=min_age,
+            from_compressions=parse_compressions(from_compression),
         )
         return cls(rules=rules, **run)
 
@@ -236,6 +253,16 @@ def parse_compression(value: CompressionLike) -> Compression:
     if found is None:
         raise OptionsError(unknown_name("compression", value, _names(), _ALIASES))
     return found
+
+
+def parse_compressions(values: CompressionLike | Iterable[CompressionLike]) -> tuple[Compression, ...]:
+    """Convert one compression, a text such as "none,rle", or several of them.
+
+    Raises:
+        OptionsError: one is unknown.
+    """
+    each = values.split(",") if isinstance(values, str) else values if isinstance(values, Iterable) else [values]
+    return tuple(parse_compression(value.strip() if isinstance(value, str) else value) for value in each)
 
 
 def _find_compression(value: CompressionLike) -> Compression | None:

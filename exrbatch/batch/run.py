@@ -9,10 +9,12 @@ from dataclasses import replace
 from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.control import Control
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_tree
+from exrbatch.batch.discovery.discover import discover, only_in_tree
 from exrbatch.batch.discovery.finished import FinishedFiles
 from exrbatch.batch.discovery.folder_watch import FolderWatch
 from exrbatch.batch.discovery.output_tree import OutputTree, absolute, folder_of
+from exrbatch.batch.discovery.roots import Roots, RootWatch, find_roots
+from exrbatch.batch.discovery.selection import Selection
 from exrbatch.batch.discovery.undoing import with_restores
 from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.options import Options
@@ -46,7 +48,8 @@ class Run:
         stop: the part of `control` that holds the reason if the run stopped early.
         is_remote: whether any source or output is on storage that is not local.
         backlog: the files that are waiting.
-        selection: which files of folders are taken; it counts those that are not.
+        roots: the paths, as far as they exist.
+        selection: which files are taken; it counts those that are not.
         about: the record of the run, for reports and the journal.
         journal: the journal of the run; None if it has none, or before the run has begun.
     """
@@ -56,6 +59,8 @@ class Run:
         paths: Iterable[str],
         options: Options,
         about: Record | None = None,
+        *,
+        listed: Iterable[str] | None = None,
         restore: Mapping[str, Restore] | None = None,
     ) -> None:
         """Check everything that can be checked before anything starts.
@@ -66,9 +71,11 @@ class Run:
             about: who asks for the run: fields for its record, see `about_run`; None for a program
                 that uses the library.
             restore: what each file was before an earlier run, if that run is to be undone.
+            listed: more files and folders, whose names are taken literally; None if there must be
+                a path.
 
         Raises:
-            OptionsError: a path does not exist, or the options can't be used with these paths.
+            OptionsError: none of the paths exists, or the options can't be used with them.
         """
         self.notes: list[str] = []
         wanted = options.jobs or automatic_jobs()
@@ -85,16 +92,26 @@ class Run:
         self.options = replace(options, jobs=self.jobs)
         self.control = Control()
         self.stop = self.control.stop
-        checked = check_paths(paths)
+        self.roots = find_roots(paths, listed, base=options.base, allow_empty=options.allow_empty)
+        checked = self.roots.paths
+        if not checked:
+            self.notes.append("the list of files is empty: nothing to do")
+        elif listed is not None and options.tree_root is not None and options.base is None:
+            self.notes.append(
+                f"below {safe_text(options.tree_root)}, paths begin at {safe_text(self.roots.base)}, which the listed"
+                " files have in common; another list may have another such folder, so name it with --base"
+            )
         if options.replaces_files:
             _check_storage(checked, may_write=options.rules.writes)
-        self.is_remote = _is_remote([*map(folder_of, checked), *filter(None, [options.tree_root])])
-        self.selection = Selection(options.include, options.exclude)
+        folders = [*dict.fromkeys([*map(folder_of, checked), *filter(None, [options.tree_root])])]
+        self.is_remote = _is_remote(folders)
+        self.selection = Selection(options.include, options.exclude, options.min_size, options.max_size)
         self._watch = FolderWatch(removes=options.rules.writes, replaces=options.replaces_files)
         self._watch.look_above(checked)
+        self._root_watch = RootWatch(folders)
         self.journal: Journal | None = None
-        self.about = _about(self.options, checked, about)
-        found = _found(checked, options, self.selection, self._watch)
+        self.about = _about(self.options, self.roots, about)
+        found = _found(self.roots, options, self.selection, self._watch)
         if restore is not None:
             found = with_restores(found, restore)
         elif isinstance(options.rules, RecompressRules) and options.journal and not options.rules.force:
@@ -109,7 +126,7 @@ class Run:
 
     def new_totals(self) -> BatchReport:
         """Return empty totals for this run."""
-        return BatchReport(rules=self.options.rules, mirror=self.options.output)
+        return BatchReport(rules=self.options.rules, mirror=self.options.output, needs_files=bool(self.roots.paths))
 
     def complete(self, totals: BatchReport) -> None:
         """Add to the totals how the run ended. Call this after the last event."""
@@ -146,6 +163,7 @@ class Run:
         logger.info("%s, %d workers", safe_text(self.options.rules.title), self.jobs)
         self._begin_journal()
         self.backlog.start()
+        self._root_watch.start()
         try:
             self._pool = Pool(self.jobs, self.options.time_limit)
             events = Scheduler(self.backlog, self._pool, self.options, self.control, available_memory()).run()
@@ -154,7 +172,9 @@ class Run:
                     self._note(event)
                 if self.journal is not None and self.journal.is_status_due:
                     self.journal.add_status(self._status())
+                self._stop_if(self._root_watch.lost(event))
                 yield event
+            self._stop_if(self._root_watch.look())
         except RunStopped as error:
             self.stop.reason = str(error)
             self.kill()
@@ -165,6 +185,8 @@ class Run:
         except BaseException:
             self.kill()
             raise
+        finally:
+            self._root_watch.end()
         if self._pool is not None:
             self._pool.close()
         self._log_end()
@@ -185,6 +207,11 @@ class Run:
             "is_scanned": self.backlog.is_complete,
             **list_fields("in_progress", [row.candidate.path for row in self.running()]),
         }
+
+    def _stop_if(self, reason: str | None) -> None:
+        """Stop early if there is a reason for it."""
+        if reason is not None and self.stop.reason is None:
+            self.stop.reason = reason
 
     def _note(self, report: FileReport) -> None:
         """Log a report, and notice another run if that has finished the file."""
@@ -218,11 +245,11 @@ class Run:
             raise RunStopped(self.stop.reason)
 
 
-def _about(options: Options, paths: Sequence[str], about: Record | None) -> dict[str, object]:
+def _about(options: Options, roots: Roots, about: Record | None) -> dict[str, object]:
     """Return the fields of the record of a run."""
-    roots = [absolute(path) for path in paths]
-    record = {**(about_run("library", []) if about is None else about), **list_fields("roots", roots)}
-    record |= path_fields("base", os.path.commonpath([absolute(folder_of(path)) for path in paths]))
+    record = {**(about_run("library", []) if about is None else about)}
+    record |= list_fields("roots", [absolute(path) for path in roots.paths])
+    record |= path_fields("base", roots.base)
     for key, path in (("output", options.output), ("backup_dir", options.backup_dir)):
         if path is not None:
             record |= path_fields(key, absolute(path))
@@ -256,7 +283,7 @@ def _is_remote(folders: Sequence[str]) -> bool:
 
 
 def _found(
-    paths: Sequence[str], options: Options, selection: Selection, watch: FolderWatch
+    roots: Roots, options: Options, selection: Selection, watch: FolderWatch
 ) -> Iterator[Candidate | FileReport]:
     """Set up the scan.
 
@@ -264,15 +291,16 @@ def _found(
         OptionsError: the output or backup folder can't be used; raised at once, not during the
             scan.
     """
-    tree, compares = None, options.other is not None
-    if options.tree_root is not None:
+    paths, tree, compares = roots.paths, None, options.other is not None
+    if options.tree_root is not None and paths:
         name = "backup" if options.backup_dir is not None else "output"
-        tree = OutputTree(options.tree_root, paths, written_as=None if compares else name)
+        tree = OutputTree(options.tree_root, paths, written_as=None if compares else name, base=roots.base)
         if not compares:
             tree.check_writable(paths)
     found = discover(paths, tree, selection, watch=watch, relink=options.rules.relinks)
     if compares and tree is not None:
         found = itertools.chain(found, only_in_tree(paths, tree, selection))
+    found = itertools.chain(roots.missing, found)
     return map(_as_failed, found) if options.rules.must_do_all else found
 
 

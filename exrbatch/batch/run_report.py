@@ -16,7 +16,7 @@ KEPT_REPORTS = 10_000
 The record file (`--report`) has all of them.
 """
 
-EXPECTED_REASONS = (ReasonCode.TOO_YOUNG, ReasonCode.LINK)
+EXPECTED_REASONS = (ReasonCode.TOO_YOUNG, ReasonCode.LINK, ReasonCode.NOT_SELECTED)
 """Reasons that are no surprise, even if all files of a run are skipped for them."""
 EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED = 0, 1, 3
 
@@ -48,7 +48,7 @@ class BatchReport:
         stop_reason: why the run was stopped early, or None.
         remaining: number of files that were found but not processed.
         may_remain: whether the scan was stopped, so that there may be more files.
-        left_out: number of files that `--include` and `--exclude` left out.
+        left_out: number of files that patterns and limits of size left out.
         was_begun: whether a file was handed to a worker.
     """
 
@@ -58,6 +58,7 @@ class BatchReport:
         *,
         rules: Rules | None = None,
         mirror: str | None = None,
+        needs_files: bool = True,
     ) -> None:
         """Start with empty totals.
 
@@ -66,11 +67,13 @@ class BatchReport:
             rules: what the run does; None for a recompression.
             mirror: the output folder, which is incomplete if files are skipped; None if there is
                 none.
+            needs_files: whether there is anything to look for. If not, a comparison or check that
+                finds no file is done.
         """
         rules = rules or RecompressRules()
         self.statuses = rules.statuses
         self.saves_bytes = rules.saves_bytes
-        self._needs_files, self._needs_all = rules.needs_files, rules.needs_all
+        self._needs_files, self._needs_all = rules.needs_files and needs_files, rules.needs_all
         self.mirror = mirror
         self._clock = clock
         self._started = clock()
@@ -141,10 +144,14 @@ class BatchReport:
 
     @property
     def not_in_mirror(self) -> int:
-        """Number of files that the mirror lacks; 0 if the run writes none."""
+        """Number of files that the mirror lacks; 0 if the run writes none.
+
+        Files that have none of the compressions that were asked for are not meant to be there.
+        """
         if self.mirror is None:
             return 0
-        return self.counts[Status.SKIPPED] + self.counts[Status.FAILED] - self.copied[Status.SKIPPED]
+        lacking = self.counts[Status.SKIPPED] + self.counts[Status.FAILED] - self.copied[Status.SKIPPED]
+        return lacking - self.skip_codes[ReasonCode.NOT_SELECTED]
 
     @property
     def skipped_all_for(self) -> str | None:

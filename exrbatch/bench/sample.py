@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.discovery.discover import Selection, discover
+from exrbatch.batch.discovery.discover import discover
+from exrbatch.batch.discovery.selection import Selection
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.bench.content import describe

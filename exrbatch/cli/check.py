@@ -2,10 +2,11 @@
 
 import argparse
 
-from exrbatch.batch.options import Options
+from exrbatch.batch.options import Options, parse_compressions
 from exrbatch.batch.run import Run
 from exrbatch.cli.check_summary import summary_lines
 from exrbatch.cli.recompress import about, show_run
+from exrbatch.cli.selection_arguments import listed_paths
 from exrbatch.jobs.check_job import CheckRules
 from exrbatch.recompression.choices import Verify
 
@@ -13,10 +14,18 @@ from exrbatch.recompression.choices import Verify
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch check`; return the exit code."""
     options = Options(
-        rules=CheckRules(decoder=Verify(arguments.decoder)),
+        rules=CheckRules(
+            decoder=Verify(arguments.decoder),
+            min_age=arguments.min_age or 0.0,
+            from_compressions=parse_compressions(arguments.from_compression),
+        ),
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
+        min_size=arguments.min_size,
+        max_size=arguments.max_size,
+        allow_empty=arguments.allow_empty,
     )
-    return show_run(Run(arguments.paths, options, about(arguments)), arguments, summary_lines)
+    run = Run(arguments.paths, options, about(arguments), listed=listed_paths(arguments))
+    return show_run(run, arguments, summary_lines)

@@ -2,7 +2,8 @@
 
 import argparse
 
-from exrbatch.cli.shared_arguments import add_decoder, add_jobs, add_paths, add_reporting, add_selection, add_timeout
+from exrbatch.cli.selection_arguments import add_file_selection
+from exrbatch.cli.shared_arguments import add_decoder, add_jobs, add_paths, add_reporting, add_timeout
 
 SUMMARY = "read and decompress every chunk, and say which files are damaged, and where"
 DESCRIPTION = (
@@ -23,13 +24,13 @@ exit codes:
 
 def add_check_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `check`."""
-    add_paths(command)
+    add_paths(command, is_required=False)
     add_decoder(
         command,
         "what decompresses the files: library (our own code for NONE, RLE, ZIP, ZIPS, ZSTD and deep data, and OpenEXR"
         " itself for all flat data that it can process) or native (OpenEXR only for what we have no code for)",
     )
-    add_selection(command)
+    add_file_selection(command.add_argument_group("which files"))
     add_jobs(command)
     add_timeout(command)
     add_reporting(command)

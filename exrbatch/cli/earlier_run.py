@@ -47,9 +47,11 @@ def arguments_of(past: PastRun) -> argparse.Namespace:
         raise OptionsError(f"{safe_text(past.name)} has options of another version: {', '.join(sorted(unknown))}")
     for name, value in options.items():
         setattr(arguments, name, value)
+    arguments.files_from = None  # its entries are among the roots
     for name in ("output", "backup_dir"):
         if (path := read_path(past.about, name)) is not None:
             setattr(arguments, name, path)
+            arguments.base = read_path(past.about, "base")
     try:
         os.chdir(past.folder)
     except OSError as error:

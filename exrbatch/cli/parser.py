@@ -18,6 +18,7 @@ from exrbatch.cli import history_arguments as history
 from exrbatch.cli.bench_arguments import add_bench_arguments
 from exrbatch.cli.check_arguments import add_check_arguments
 from exrbatch.cli.recompress_arguments import add_recompress_arguments
+from exrbatch.cli.selection_arguments import add_allow_empty, add_size_limits
 from exrbatch.cli.shared_arguments import (
     add_decoder,
     add_jobs,
@@ -200,6 +201,8 @@ def _add_verify(commands: _Commands) -> None:
         "--native", action="store_const", const=Verify.NATIVE, dest="decoder", help=argparse.SUPPRESS
     )  # the name that --decoder native had at first
     add_selection(command)
+    add_size_limits(command)
+    add_allow_empty(command)
     add_jobs(command)
     add_timeout(command)
     add_reporting(command)

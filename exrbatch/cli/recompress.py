@@ -15,6 +15,7 @@ from exrbatch.cli.console import Output
 from exrbatch.cli.driving import drive
 from exrbatch.cli.outputs import open_output, settle_stdout
 from exrbatch.cli.records import GuardedSink, JsonDocument, RecordFile, Sink
+from exrbatch.cli.selection_arguments import listed_paths
 from exrbatch.cli.summary import failure_lines, file_line, release_note, summary_lines, waiting_line
 from exrbatch.journal.records import BEGINNINGS, Record
 from exrbatch.journal.writer import about_run
@@ -23,7 +24,8 @@ from exrbatch.signals import STOP_SIGNALS, handled
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch recompress`; return the exit code."""
-    return show_run(Run(arguments.paths, options_of(arguments), about(arguments)), arguments)
+    listed = listed_paths(arguments)
+    return show_run(Run(arguments.paths, options_of(arguments), about(arguments), listed=listed), arguments)
 
 
 def options_of(arguments: argparse.Namespace) -> Options:
@@ -49,6 +51,12 @@ def options_of(arguments: argparse.Namespace) -> Options:
         copy_skipped=arguments.copy_skipped,
         min_savings=arguments.min_savings,
         file_timeout=arguments.file_timeout,
+        min_age=arguments.min_age,
+        from_compression=arguments.from_compression,
+        min_size=arguments.min_size,
+        max_size=arguments.max_size,
+        base=arguments.base,
+        allow_empty=arguments.allow_empty,
         journal=not arguments.no_journal,
     )
 

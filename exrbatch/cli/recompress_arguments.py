@@ -2,6 +2,7 @@
 
 import argparse
 
+from exrbatch.cli.selection_arguments import add_file_selection
 from exrbatch.cli.shared_arguments import (
     DEFAULTS,
     Group,
@@ -11,7 +12,6 @@ from exrbatch.cli.shared_arguments import (
     add_paths,
     add_reporting,
     add_run_options,
-    add_selection,
     add_timeout,
     one_of,
     percentage,
@@ -21,7 +21,7 @@ from exrbatch.recompression.choices import READERS, Hardlinks, Verify
 
 def add_recompress_arguments(command: argparse.ArgumentParser) -> None:
     """Add all arguments of the command."""
-    add_paths(command)
+    add_paths(command, is_required=False)
     how = command.add_argument_group("how to compress")
     add_run_options(how)
     add_min_openexr(how)
@@ -36,7 +36,7 @@ def add_recompress_arguments(command: argparse.ArgumentParser) -> None:
         help="keep the old file unless the new one is smaller by at least PERCENT, such as 2%% (default: by a byte)",
     )
     add_jobs(how)
-    add_selection(command.add_argument_group("which files of a folder"))
+    add_file_selection(command.add_argument_group("which files"))
     _add_output(command.add_argument_group("output"))
     _add_permissions(command.add_argument_group("what is allowed"))
     _add_safety(command.add_argument_group("safety"))
@@ -69,6 +69,12 @@ def _add_output(command: Group) -> None:
         metavar="DIR",
         help="keep each original below DIR, at the same relative path, as a hard link or a copy, until its new file is"
         " in place",
+    )
+    command.add_argument(
+        "--base",
+        metavar="DIR",
+        help="with -o or --backup-dir: keep the part of each path that is below DIR (default: below the deepest folder"
+        " that all paths have in common)",
     )
     command.add_argument("--keep-backups", action="store_true", help="keep the backups for good")
 

@@ -16,12 +16,12 @@ DEFAULTS = RecompressRules()
 """The source of all defaults for options of a recompression."""
 
 
-def add_paths(command: Group) -> None:
+def add_paths(command: Group, *, is_required: bool = True) -> None:
     """Add the files to process."""
     command.add_argument(
         "paths",
         metavar="PATH",
-        nargs="+",
+        nargs="+" if is_required else "*",
         help="a file, a folder (searched recursively) or a frame sequence: beauty.####.exr, beauty.%%04d.exr,"
         " beauty.1001-1100x2#.exr",
     )

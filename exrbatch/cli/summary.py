@@ -145,7 +145,7 @@ def count_line(report: BatchReport, words: Sequence[tuple[str, str]]) -> Text:
         is_stopped = report.stop_reason is not None or report.signal_number is not None
         found = "no file was processed" if is_stopped else "no OpenEXR files found"
         left_out = format_count(report.left_out, "file")
-        return Text(f"{found}; {left_out} left out by --include or --exclude" if report.left_out else found)
+        return Text(f"{found}; {left_out} left out by --include, --exclude or size" if report.left_out else found)
     line = Text(f"{format_count(report.files, 'file')}: ", style="bold")
     for index, (word, style) in enumerate(words):
         line.append(", " if index else "", "default not bold").append(word, style)

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
     )
-    return show_run(Run(list(restore), options, about(arguments), restore=restore), arguments)
+    return show_run(Run((), options, about(arguments), listed=list(restore), restore=restore), arguments)
 
 
 def _hint() -> str:

@@ -18,5 +18,8 @@ def run(arguments: argparse.Namespace) -> int:
         exclude=tuple(arguments.exclude),
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
+        min_size=arguments.min_size,
+        max_size=arguments.max_size,
+        allow_empty=arguments.allow_empty,
     )
     return show_run(Run([arguments.a], options, about(arguments)), arguments)

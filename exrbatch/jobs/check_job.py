@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from exrbatch.errors import InvalidFile, ReasonCode, SourceChanged
+from exrbatch.exr.compression import Compression
 from exrbatch.exr.damage import Damage, Findings
 from exrbatch.jobs.file_report import FileReport, Status, size_of
 from exrbatch.jobs.job import Job, Place, Rules, Share
@@ -21,11 +22,16 @@ class CheckRules(Rules):
 
     Attributes:
         decoder: what decompresses the files besides our own codecs.
+        min_age: seconds that must have passed since a file was written.
+        from_compressions: the compressions of which a file must have one, in any part; empty for
+            any compression.
     """
 
     needs_files: ClassVar[bool] = True
     needs_all: ClassVar[bool] = True
     decoder: Verify = Verify.LIBRARY
+    min_age: float = 0.0
+    from_compressions: tuple[Compression, ...] = ()
 
     @property
     def statuses(self) -> tuple[Status, ...]:
@@ -39,7 +45,7 @@ class CheckRules(Rules):
 
     def job(self, place: Place, share: Share) -> "CheckJob":
         """Return the job for one file."""
-        return CheckJob(source=place.source, decoder=self.decoder, memory=share.memory, threads=share.threads)
+        return CheckJob(source=place.source, rules=self, memory=share.memory, threads=share.threads)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,25 +54,28 @@ class CheckJob(Job):
 
     Attributes:
         source: path of the file.
-        decoder: what decompresses the file besides our own codecs.
+        rules: how to check it.
         memory: bytes of memory that the job may use; 0 for the minimum that every file may use.
         threads: number of threads that may work on the file.
     """
 
     source: str
-    decoder: Verify = Verify.LIBRARY
+    rules: CheckRules = CheckRules()
     memory: int = 0
     threads: int = 1
 
     def do(self, progress: Progress) -> FileReport:
         """Check the file, and return the report."""
         from exrbatch.exr.reader import open_exr  # imported late: the parent process starts sooner without it
+        from exrbatch.jobs.preconditions import check_age, check_selected
         from exrbatch.recompression.lanes import Walk
         from exrbatch.recompression.raw_reader import raw_limit
         from exrbatch.recompression.soundness import find_damage
 
         with open_exr(self.source, raw_limit(self.memory)) as file:
-            findings = find_damage(Walk(file, progress, self.threads), self.decoder)
+            check_age(self.source, file.stat, self.rules.min_age)
+            check_selected(file.header, self.rules.from_compressions)
+            findings = find_damage(Walk(file, progress, self.threads), self.rules.decoder)
             if findings.total:
                 self._check_unchanged(file)
             report = self._report(findings, file.stat.st_size)
@@ -75,26 +84,18 @@ class CheckJob(Job):
     def outcome(self, error: Exception) -> FileReport:
         """Return the report of a job that ended with an error.
 
-        An invalid file is damaged, unless another program has it open for writing: then it may just
-        be incomplete.
+        An invalid file is damaged, unless it is being written, or was written just now: then it may
+        just be incomplete.
         """
-        from exrbatch.jobs.preconditions import BEING_WRITTEN, is_being_written
+        from exrbatch.jobs.preconditions import unfinished
 
         if not isinstance(error, InvalidFile):
             return Job.outcome(self, error)
-        size = size_of(self.source)
-        if is_being_written(self.source):
-            return FileReport(
-                path=self.source,
-                status=Status.SKIPPED,
-                reason=BEING_WRITTEN,
-                reason_code=ReasonCode.OPEN_FOR_WRITING,
-                size_before=size,
-                size_after=size,
-            )
+        if (cause := unfinished(self.source, self.rules.min_age)) is not None:
+            return Job.outcome(self, cause)
         findings = Findings()
         findings.add(Damage.of_message(str(error)))
-        return self._report(findings, size)
+        return self._report(findings, size_of(self.source))
 
     def _check_unchanged(self, file: "ExrFile") -> None:
         """Check that the damage is not that of a file that was being written.

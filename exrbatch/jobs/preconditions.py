@@ -9,9 +9,12 @@ import os
 import shutil
 import stat
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from exrbatch.errors import NoSpace, ReasonCode, ReplaceFailed, UnsupportedFile
+from exrbatch.exr.compression import Compression
+from exrbatch.exr.header import Header
 from exrbatch.exr.reader import ExrFile
 from exrbatch.jobs.made_from import Made
 from exrbatch.recompression.choices import Hardlinks
@@ -32,9 +35,13 @@ if TYPE_CHECKING:
     from exrbatch.jobs.recompress_job import RecompressJob
 
 BEING_WRITTEN = "another program has it open for writing"
-TOO_YOUNG = (
+TOO_YOUNG = "written less than {:.0f} s ago (--min-age); run again later"
+TOO_YOUNG_TO_TELL = (
     "written less than {:.0f} s ago, and its storage can't show whether it is still being written; run again later"
 )
+MIN_AGE = 60.0
+"""Seconds that must have passed since a file was written, on storage that can't show whether it is
+still being written."""
 MAX_RESERVE = 64 * 1000 * 1000
 """Bytes that a run leaves free on a disk for other programs; 1 % of the disk if that is less."""
 
@@ -93,9 +100,62 @@ def check_complete(job: "RecompressJob", fd: int, status: os.stat_result) -> Non
     storage = _storage_of(job, status)
     if is_open_for_writing(fd, job.source, status.st_dev):
         raise UnsupportedFile(BEING_WRITTEN, code=ReasonCode.OPEN_FOR_WRITING)
-    age = time.time() + storage.clock_offset - status.st_mtime
-    if not storage.is_local and age < job.rules.min_age:
-        raise UnsupportedFile(TOO_YOUNG.format(job.rules.min_age), code=ReasonCode.TOO_YOUNG)
+    _check_age(storage, status, job.rules.min_age)
+
+
+def check_age(path: str, status: os.stat_result, min_age: float | None) -> None:
+    """Check that a file that is only read was not written just now.
+
+    Args:
+        path: the file.
+        status: its state.
+        min_age: seconds that must have passed since then; None for the default.
+
+    Raises:
+        UnsupportedFile: It was written more recently.
+    """
+    _check_age(file_system_at(os.path.dirname(path) or ".", status.st_dev, may_write=False), status, min_age)
+
+
+def unfinished(path: str, min_age: float | None) -> UnsupportedFile | None:
+    """Return why an invalid file may just be incomplete; None if it is complete, so damaged.
+
+    Args:
+        path: the file.
+        min_age: seconds that must have passed since it was written; None for the default.
+    """
+    if is_being_written(path):
+        return UnsupportedFile(BEING_WRITTEN, code=ReasonCode.OPEN_FOR_WRITING)
+    try:
+        check_age(path, os.stat(path), min_age)
+    except UnsupportedFile as error:
+        return error
+    except (OSError, ReplaceFailed):  # nothing is known about its age
+        pass
+    return None
+
+
+def _check_age(storage: FileSystem, status: os.stat_result, min_age: float | None) -> None:
+    limit = (0.0 if storage.is_local else MIN_AGE) if min_age is None else min_age
+    if limit and time.time() + storage.clock_offset - status.st_mtime < limit:
+        reason = (TOO_YOUNG_TO_TELL if min_age is None else TOO_YOUNG).format(limit)
+        raise UnsupportedFile(reason, code=ReasonCode.TOO_YOUNG)
+
+
+def check_selected(header: Header, wanted: Collection[Compression]) -> None:
+    """Check that any part of a file has one of the compressions that were asked for.
+
+    Args:
+        header: the header of the file.
+        wanted: the compressions; empty for any.
+
+    Raises:
+        UnsupportedFile: No part has one of them.
+    """
+    present = dict.fromkeys(part.compression for part in header.parts)
+    if wanted and not any(compression in wanted for compression in present):
+        reason = f"its compression is {'+'.join(each.name for each in present)}, which was not asked for"
+        raise UnsupportedFile(reason, code=ReasonCode.NOT_SELECTED)
 
 
 def check_chunks(source: ExrFile) -> None:

@@ -4,11 +4,11 @@ The work itself is in `recompress_steps`.
 """
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from exrbatch.codecs.effort import Effort
-from exrbatch.errors import InvalidFile, ReasonCode, UnsupportedFile
+from exrbatch.errors import InvalidFile, UnsupportedFile
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.job import Job, Place, Rules, Share
@@ -35,12 +35,14 @@ class RecompressRules(Rules):
         keep_backups: keep backups permanently.
         min_savings: keep the new file only if it is smaller by at least this fraction, 0 to 1.
         copy_skipped: copy files to the output that are skipped because of what they are.
-        min_age: seconds that must have passed since a file was written, on storage that can't show
-            whether it is still being written.
         journal: path of the journal of the run, to which the job adds what it is going to replace;
             None for no journal.
         undoes: ID of the earlier run that this one undoes; None for an ordinary run. Each file then
             gets the compressions of its `Place.restore`.
+        min_age: seconds that must have passed since a file was written; None for the default of
+            `preconditions`, which depends on the storage.
+        from_compressions: the compressions of which a file must have one, in any part; empty for
+            any compression.
     """
 
     replaces_files: ClassVar[bool] = True
@@ -58,9 +60,10 @@ class RecompressRules(Rules):
     keep_backups: bool = False
     min_savings: float = 0.0
     copy_skipped: bool = False
-    min_age: float = 60.0
     journal: str | None = None
     undoes: str | None = None
+    min_age: float | None = None
+    from_compressions: tuple[Compression, ...] = ()
 
     @property
     def statuses(self) -> tuple[Status, ...]:
@@ -85,6 +88,7 @@ class RecompressRules(Rules):
             "include_lossy_sources": self.permissions.include_lossy_sources,
             "allow_aces": self.permissions.allow_aces,
             "copy_skipped": self.copy_skipped,
+            "from_compressions": [each.name for each in self.from_compressions],
             "undoes": self.undoes,
         }
 
@@ -156,15 +160,14 @@ class RecompressJob(Job):
     def outcome(self, error: Exception) -> FileReport:
         """Return the report of a job that ended with an error.
 
-        An invalid file that another program has open for writing is SKIPPED, because it may just
-        be incomplete.
+        An invalid file that is being written, or was written just now, is SKIPPED, because it may
+        just be incomplete.
         """
-        from exrbatch.jobs.preconditions import BEING_WRITTEN, is_being_written
+        from exrbatch.jobs.preconditions import unfinished
 
-        report = Job.outcome(self, error)
-        if isinstance(error, InvalidFile) and is_being_written(self.source):
-            return replace(report, status=Status.SKIPPED, reason=BEING_WRITTEN, reason_code=ReasonCode.OPEN_FOR_WRITING)
-        return report
+        if isinstance(error, InvalidFile) and (cause := unfinished(self.source, self.rules.min_age)) is not None:
+            error = cause
+        return Job.outcome(self, error)
 
     def folders(self) -> dict[str, str | None]:
         """Return the folders in which the job may leave temp files.

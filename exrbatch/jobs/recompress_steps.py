@@ -20,7 +20,7 @@ from exrbatch.exr.reader import SMALL, ExrFile, open_exr
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.journaling import StepTimes, facts_in_place, note_replacement
 from exrbatch.jobs.made_from import Found, Made, check_is_no_link, find_output, wish
-from exrbatch.jobs.preconditions import check_chunks, check_replaceable, check_room, check_writable
+from exrbatch.jobs.preconditions import check_chunks, check_replaceable, check_room, check_selected, check_writable
 from exrbatch.jobs.restoring import outcome_note, restore_targets
 from exrbatch.journal.facts import FileFacts
 from exrbatch.recompression.auto_choice import choose_by_sample
@@ -65,6 +65,7 @@ def recompress_file(job: "RecompressJob", progress: Progress) -> FileReport:
     with open_exr(job.source, raw_limit(job.share.memory)) as source:
         if (known := job.place.known) is not None and known.describes(source):
             return known.report(job.source, FileFacts.of(source.stat))
+        check_selected(source.header, job.rules.from_compressions)
         targets = _targets(source, job)
         before = tuple(part.compression.name for part in source.header.parts)
         after = tuple(target.name for target in targets.compressions)

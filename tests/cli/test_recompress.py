@@ -95,7 +95,7 @@ def test_json_prints_one_document_to_stdout(shot: Path) -> None:
     assert document["summary"]["bytes_saved"] == sum(record["saved"] for record in document["files"])
     assert "5 recompressed" in done.stderr
     (shot / "empty").mkdir()
-    assert json.loads(exrbatch("recompress", shot / "empty", "--json").stdout)["files"] == []
+    assert json.loads(exrbatch("recompress", shot / "empty", "--json", "--allow-empty").stdout)["files"] == []
 
 
 def test_dry_run_changes_nothing(shot: Path) -> None:
@@ -127,6 +127,7 @@ def test_verbose_prints_a_line_for_each_file_and_note(shot: Path) -> None:
 
 def test_refuses_wrong_usage_in_one_line(shot: Path, tmp_path: Path) -> None:
     """The exit code is 2, and nothing is touched."""
+    (tmp_path / "empty").mkdir()
     for arguments, message in (
         ([tmp_path / "nothing"], "no such file or folder"),
         ([shot, "-c", "zap"], "unknown compression 'zap'; choose from none, rle, zips, zip, piz, "),
@@ -139,15 +140,18 @@ def test_refuses_wrong_usage_in_one_line(shot: Path, tmp_path: Path) -> None:
             "exists and is not an exrbatch report",
         ),
         ([shot, "--effort", "heroic"], "unknown effort 'heroic'; choose from fast, balanced, high, max"),
-        ([], "the following arguments are required: PATH"),
+        ([], "no PATH given"),
+        ([shot / "beauty", tmp_path / "empty"], "is empty: is a file system not mounted there?"),
     ):
         (line,) = exrbatch("recompress", *arguments, code=2).stderr.splitlines()
         assert message in line
     assert sizes(shot) == {len(DATA)}
 
 
-def test_empty_folder_is_no_failure(tmp_path: Path) -> None:
-    """The exit code is 0."""
+def test_empty_folder_is_no_failure_if_it_is_meant(tmp_path: Path) -> None:
+    """The exit code is 0. A folder with anything else in it does not look like a missing mount."""
+    assert "no OpenEXR files found" in exrbatch("recompress", tmp_path, "--allow-empty").stdout
+    (tmp_path / "notes").write_text("x")
     assert "no OpenEXR files found" in exrbatch("recompress", tmp_path).stdout
 
 

@@ -177,7 +177,7 @@ def test_warns_of_checksums_that_will_no_longer_match(shot: Path, tmp_path: Path
 def test_a_filter_that_matches_nothing_says_so(shot: Path) -> None:
     """A typing error in --include looked like an empty folder (issue 17)."""
     done = exrbatch("recompress", shot, "--include", "beauty")
-    assert "no OpenEXR files found; 9 files left out by --include or --exclude" in done.stdout
+    assert "no OpenEXR files found; 9 files left out by --include, --exclude or size" in done.stdout
 
 
 def test_characters_that_a_terminal_lacks_are_replaced(shot: Path) -> None:

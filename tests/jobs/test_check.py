@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from exrbatch.exr.damage import MAX_LISTED
 from exrbatch.jobs import job
-from exrbatch.jobs.check_job import CheckJob
+from exrbatch.jobs.check_job import CheckJob, CheckRules
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.recompression.choices import Verify
 from tests.exr.test_offset_tables import table_of
@@ -39,7 +39,7 @@ FILES = {
 
 def check(path: Path, data: bytes, decoder: Verify = Verify.LIBRARY, memory: int = 0) -> FileReport:
     path.write_bytes(data)
-    return job.run(CheckJob(source=str(path), decoder=decoder, memory=memory))
+    return job.run(CheckJob(source=str(path), rules=CheckRules(decoder=decoder), memory=memory))
 
 
 def places(report: FileReport) -> list[tuple[int | None, int | None, int | None]]:

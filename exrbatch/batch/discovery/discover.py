@@ -4,7 +4,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.discovery.folder_watch import FolderWatch
@@ -17,50 +16,13 @@ from exrbatch.batch.discovery.output_tree import (
     folder_identity,
     lineage,
 )
+from exrbatch.batch.discovery.selection import Selection
 from exrbatch.errors import OptionsError, ReasonCode
 from exrbatch.jobs.file_report import FileReport, Status
-
-if TYPE_CHECKING:
-    import pathspec
 
 MISSING_FRAME = "this frame of the sequence is missing"
 BENCH_FOLDER = ".exrbatch-bench-"
 """Prefix of folders with copies made by a benchmark, which may have been killed and left them."""
-
-
-class Selection:
-    """Selects the files of a walk by `--include` and `--exclude`, which are gitignore patterns.
-
-    Attributes:
-        left_out: number of files that were not taken.
-    """
-
-    def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
-        self._include, self._exclude = _spec(include), _spec(exclude)
-        self.left_out = 0
-
-    def takes_file(self, relative: str) -> bool:
-        """Return whether to take a file, given its path relative to the walked folder."""
-        is_taken = (self._include is None or self._include.match_file(relative)) and (
-            self._exclude is None or not self._exclude.match_file(relative)
-        )
-        self.left_out += not is_taken
-        return is_taken
-
-    def takes_folder(self, relative: str) -> bool:
-        """Return whether to walk a folder, given its path relative to the walked folder."""
-        return self._exclude is None or not self._exclude.match_file(relative + "/")
-
-
-def _spec(patterns: Sequence[str]) -> "pathspec.GitIgnoreSpec | None":
-    if not patterns:
-        return None
-    import pathspec  # imported late, so that runs without patterns start sooner
-
-    try:
-        return pathspec.GitIgnoreSpec.from_lines(patterns)
-    except ValueError as error:
-        raise OptionsError(f"invalid pattern: {error}") from None
 
 
 _EVERYTHING = Selection()
@@ -78,10 +40,10 @@ def check_paths(paths: Iterable[str]) -> list[str]:
     kept = expand(paths)
     if not kept:
         raise OptionsError("no path given")
-    return _without_covered(kept)
+    return without_covered(kept)
 
 
-def _without_covered(paths: list[str]) -> list[str]:
+def without_covered(paths: Sequence[str]) -> list[str]:
     """Leave out folders that were named twice, or that are inside another named folder.
 
     The order of the paths does not matter. Files come first, because a file that the user names
@@ -109,7 +71,8 @@ def discover(
     Args:
         paths: files, folders and frame sequences.
         tree: gives each file its place in an output tree; None if there is no such tree.
-        selection: selects files of walks. Files that the user names are always taken.
+        selection: selects files. Its patterns apply to walks only: files that the user names are
+            taken, whatever their names.
         watch: looks after each folder before its files are yielded; None to leave it alone.
         relink: for a file with several names, yield one candidate with the other names as its
             `hard_links`, once all names are found.
@@ -144,7 +107,8 @@ def _found(
                     continue
                 if not is_folder:
                     named.add(real)
-            yield found, path
+            if isinstance(found, FileReport) or selection.takes_size(found.size):
+                yield found, path
 
 
 def _grouped(

@@ -20,15 +20,19 @@ def is_sequence(path: str) -> bool:
     return _SEQUENCE.search(os.path.basename(path)) is not None
 
 
-def expand(paths: Iterable[str]) -> list[str]:
+def expand(paths: Iterable[str], missing: dict[str, str] | None = None) -> list[str]:
     """Replace quoted patterns by the paths that they match, and join sequences with their ranges.
 
     Nuke writes a sequence with its range behind it: `beauty.%04d.exr 1025-1040`, as one argument or
     as two. What exists under its literal name is never taken for anything else.
 
+    Args:
+        paths: what the user named.
+        missing: gets each path that does not exist, and is neither a sequence nor a pattern that
+            matches something, with the reason. If it is None, such a path is an error.
+
     Raises:
-        OptionsError: a path does not exist, and is neither a sequence nor a pattern that matches
-            something; or a frame range is ambiguous.
+        OptionsError: a path is missing, or a frame range is ambiguous.
     """
     expanded: list[str] = []
     for path in paths:
@@ -43,7 +47,12 @@ def expand(paths: Iterable[str]) -> list[str]:
                 raise OptionsError(f"a frame range with ':' is read differently by different tools: {path}")
             expanded.append(path)
         else:
-            expanded += _matches(path)
+            found, reason = _matches(path)
+            if reason is not None and missing is None:
+                raise OptionsError(f"{reason}: {path}")
+            if reason is not None and missing is not None:
+                missing[path] = reason
+            expanded += found
     return expanded
 
 
@@ -63,9 +72,9 @@ def _with_range(path: str, frames: str) -> str:
     return os.path.join(folder, name[: found.start()] + frames + name[found.start() :])
 
 
-def _matches(pattern: str) -> list[str]:
+def _matches(pattern: str) -> tuple[list[str], str | None]:
+    """Return what a pattern matches, and why if that is nothing."""
     if not glob.has_magic(pattern):
-        raise OptionsError(f"no such file or folder: {pattern}")
-    if not (found := sorted(glob.glob(pattern, recursive=True))):
-        raise OptionsError(f"no file or folder matches {pattern}")
-    return found
+        return [], "no such file or folder"
+    found = sorted(glob.glob(pattern, recursive=True))
+    return found, None if found else "no file or folder matches"

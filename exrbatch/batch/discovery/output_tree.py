@@ -23,20 +23,21 @@ class OutputTree:
         root: path of the top folder of the tree.
     """
 
-    def __init__(self, root: str, paths: Sequence[str], *, written_as: str | None) -> None:
+    def __init__(self, root: str, paths: Sequence[str], *, written_as: str | None, base: str | None = None) -> None:
         """Make a tree.
 
         Args:
-            root: path of its top folder, which corresponds to the deepest folder that all sources
-                have in common. If the tree is only read, it may also be a single file.
+            root: path of its top folder. If the tree is only read, it may also be a single file.
             paths: files and folders of the sources.
             written_as: "output" or "backup", which is used in messages; None if the tree is only
                 read.
+            base: the folder that corresponds to the root; None for the deepest folder that all
+                sources have in common.
         """
         self.root = root
         self._name = written_as
         self._last = "", False
-        self._base = os.path.commonpath([absolute(folder_of(path)) for path in paths])
+        self._base = base or os.path.commonpath([absolute(folder_of(path)) for path in paths])
         self._is_file = written_as == "output" and is_output_file(root, paths)
 
     @property

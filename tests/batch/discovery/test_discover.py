@@ -3,14 +3,16 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from exrbatch import FileReport, OptionsError, Status
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_tree
+from exrbatch.batch.discovery.discover import check_paths, discover, only_in_tree
 from exrbatch.batch.discovery.folder_watch import FolderWatch
 from exrbatch.batch.discovery.output_tree import OutputTree
+from exrbatch.batch.discovery.selection import Selection
 from exrbatch.errors import ReasonCode
 from exrbatch.replacing import temp_files
 
@@ -22,7 +24,7 @@ def make(folder: Path, *names: str) -> None:
         path.write_bytes(b"x" * len(name))
 
 
-def found(paths: list[Path | str], **selection: list[str]) -> list[str]:
+def found(paths: list[Path | str], **selection: Any) -> list[str]:
     """Return candidates as paths, and reports as status and path, in the order of discovery."""
     result = []
     for item in discover(check_paths(map(str, paths)), None, Selection(**selection)):

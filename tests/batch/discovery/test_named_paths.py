@@ -50,7 +50,7 @@ def test_understands_ranges_and_patterns(shot: Path, arguments: list[str], expec
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["t9/*.exr"], "no file or folder matches t9/"),
+        (["t9/*.exr"], "no file or folder matches: t9/"),
         (["1025-1026"], "no such file or folder: 1025-1026"),
         (["b.1001:1004#.exr"], "read differently by different tools"),
         (["b-%04d.exr 5-6"], "would be read as a part of 5-6"),
