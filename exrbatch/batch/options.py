@@ -131,6 +131,7 @@ class Options:
         copy_skipped: bool = False,
         min_savings: float = 0.0,
         min_age: float = _DEFAULTS.min_age,
+        digests: bool = False,
         **run: Any,
     ) -> "Options":
         """Make the options of a recompression from plain values.
@@ -163,6 +164,7 @@ class Options:
             copy_skipped=copy_skipped,
             min_savings=min_savings,
             min_age=min_age,
+            digests=digests,
         )
         return cls(rules=rules, **run)
 

@@ -11,6 +11,7 @@ from exrbatch.batch.control import Control
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.discovery.discover import Selection, check_paths, discover, only_in_tree
 from exrbatch.batch.discovery.folder_watch import FolderWatch
+from exrbatch.batch.discovery.listed import with_listed
 from exrbatch.batch.discovery.output_tree import OutputTree, folder_of
 from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.options import Options
@@ -213,6 +214,8 @@ def _found(
     found = discover(paths, tree, selection, watch=watch, relink=options.rules.relinks)
     if compares and tree is not None:
         found = itertools.chain(found, only_in_tree(paths, tree, selection))
+    if options.rules.listed is not None:
+        found = with_listed(found, options.rules.listed, paths[0], Selection(options.include, options.exclude))
     return map(_as_failed, found) if options.rules.must_do_all else found
 
 

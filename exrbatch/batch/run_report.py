@@ -166,7 +166,7 @@ class BatchReport:
         self.worker_cpu_seconds += report.cpu_seconds
         self.damaged += bool(report.damage)
         self.copied[report.status] += report.copied
-        if report.status in (Status.EQUAL, Status.DIFFERENT, Status.SOUND) or report.damage:
+        if report.status in (Status.EQUAL, Status.DIFFERENT, Status.SOUND, Status.DIGESTED) or report.damage:
             self.read_size += report.size_before
         if report.status in (Status.RECOMPRESSED, Status.NO_GAIN):
             self.read_size += report.size_before

@@ -13,7 +13,7 @@ from exrbatch.recompression.choices import Verify
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch check`; return the exit code."""
     options = Options(
-        rules=CheckRules(decoder=Verify(arguments.decoder)),
+        rules=CheckRules(decoder=Verify(arguments.decoder), digests=arguments.digests),
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),
         jobs=arguments.jobs,

@@ -2,7 +2,15 @@
 
 import argparse
 
-from exrbatch.cli.shared_arguments import add_decoder, add_jobs, add_paths, add_reporting, add_selection, add_timeout
+from exrbatch.cli.shared_arguments import (
+    add_decoder,
+    add_digests,
+    add_jobs,
+    add_paths,
+    add_reporting,
+    add_selection,
+    add_timeout,
+)
 
 SUMMARY = "read and decompress every chunk, and say which files are damaged, and where"
 DESCRIPTION = (
@@ -32,4 +40,5 @@ def add_check_arguments(command: argparse.ArgumentParser) -> None:
     add_selection(command)
     add_jobs(command)
     add_timeout(command)
+    add_digests(command)
     add_reporting(command)

@@ -21,11 +21,13 @@ class CheckRules(Rules):
 
     Attributes:
         decoder: what decompresses the files besides our own codecs.
+        digests: add the content digest of each sound file to its report.
     """
 
     needs_files: ClassVar[bool] = True
     needs_all: ClassVar[bool] = True
     decoder: Verify = Verify.LIBRARY
+    digests: bool = False
 
     @property
     def statuses(self) -> tuple[Status, ...]:
@@ -39,7 +41,13 @@ class CheckRules(Rules):
 
     def job(self, place: Place, share: Share) -> "CheckJob":
         """Return the job for one file."""
-        return CheckJob(source=place.source, decoder=self.decoder, memory=share.memory, threads=share.threads)
+        return CheckJob(
+            source=place.source,
+            decoder=self.decoder,
+            digests=self.digests,
+            memory=share.memory,
+            threads=share.threads,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +57,14 @@ class CheckJob(Job):
     Attributes:
         source: path of the file.
         decoder: what decompresses the file besides our own codecs.
+        digests: add the content digest to the report if the file is sound.
         memory: bytes of memory that the job may use; 0 for the minimum that every file may use.
         threads: number of threads that may work on the file.
     """
 
     source: str
     decoder: Verify = Verify.LIBRARY
+    digests: bool = False
     memory: int = 0
     threads: int = 1
 
@@ -66,8 +76,9 @@ class CheckJob(Job):
         from exrbatch.recompression.soundness import find_damage
 
         with open_exr(self.source, raw_limit(self.memory)) as file:
-            findings = find_damage(Walk(file, progress, self.threads), self.decoder)
-            if findings.total:
+            walk = Walk(file, progress, self.threads)
+            findings = find_damage(walk, self.decoder, wants_digest=self.digests)
+            if findings.total or self.digests:
                 self._check_unchanged(file)
             report = self._report(findings, file.stat.st_size)
             return replace(report, compressions_before=tuple(part.compression.name for part in file.header.parts))
@@ -97,7 +108,7 @@ class CheckJob(Job):
         return self._report(findings, size)
 
     def _check_unchanged(self, file: "ExrFile") -> None:
-        """Check that the damage is not that of a file that was being written.
+        """Check that the damage or the digest is not that of a file that was being written.
 
         Raises:
             SourceChanged: the file was written to since it was opened, or is open for writing.
@@ -119,7 +130,7 @@ class CheckJob(Job):
             size_after=size,
         )
         if not findings.total:
-            return report
+            return replace(report, content_sha256=findings.content_sha256)
         more = f" (and {findings.total - 1} more damaged places)" if findings.total > 1 else ""
         return replace(
             report,

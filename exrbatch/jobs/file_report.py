@@ -31,6 +31,7 @@ class Status(enum.StrEnum):
         DIFFERENT: the files differ; the report says where. In a comparison only.
         MEASURED: the file was measured; in a benchmark only.
         SOUND: all of the file was read and decompressed; in a check only.
+        DIGESTED: the content digest was computed; in a run of `digest` only.
     """
 
     RECOMPRESSED = "recompressed"
@@ -43,6 +44,7 @@ class Status(enum.StrEnum):
     DIFFERENT = "different"
     MEASURED = "measured"
     SOUND = "sound"
+    DIGESTED = "digested"
 
 
 BAD = (Status.FAILED, Status.DIFFERENT)
@@ -82,6 +84,7 @@ class FileReport:
         damage: the damaged places, at most `exr.damage.MAX_LISTED`; in a check only. Empty if the
             file could not be checked.
         damage_count: number of damaged places, including those that are not in `damage`.
+        content_sha256: the content digest (docs/digests.md) in hexadecimal, if it was computed.
     """
 
     path: str
@@ -106,6 +109,7 @@ class FileReport:
     measurement: Measurement | None = None
     damage: tuple[Damage, ...] = ()
     damage_count: int = 0
+    content_sha256: str | None = None
 
     def __post_init__(self) -> None:
         """Make all texts safe to print, because parts of them may come from the file."""
@@ -137,7 +141,7 @@ class FileReport:
             record[key] = printable(path)
             if printable(path) != path:
                 record[f"{key}_b64"] = base64.b64encode(path_bytes(path)).decode("ascii")
-        for key in ("reason", "reason_code", "tried_size"):
+        for key in ("reason", "reason_code", "tried_size", "content_sha256"):
             if (value := getattr(self, key)) is not None:
                 record[key] = value
         if self.copied:

@@ -37,6 +37,7 @@ class RecompressRules(Rules):
         copy_skipped: copy files to the output that are skipped because of what they are.
         min_age: seconds that must have passed since a file was written, on storage that can't show
             whether it is still being written.
+        digests: add the content digest of each file to its report.
     """
 
     replaces_files: ClassVar[bool] = True
@@ -55,6 +56,7 @@ class RecompressRules(Rules):
     min_savings: float = 0.0
     copy_skipped: bool = False
     min_age: float = 60.0
+    digests: bool = False
 
     @property
     def statuses(self) -> tuple[Status, ...]:
@@ -124,11 +126,21 @@ class RecompressJob(Job):
         from exrbatch.jobs.recompress_steps import recompress_file
 
         try:
-            return recompress_file(self, progress)
+            report = recompress_file(self, progress)
+            if report.status is Status.ALREADY and self.rules.digests and not self.rules.dry_run:
+                return replace(report, content_sha256=self._digest_of_finished(progress))
+            return report
         except UnsupportedFile as error:
             if not self.rules.copy_skipped or self.destination is None or self.rules.dry_run:
                 raise
             return copy_skipped(self, error)
+
+    def _digest_of_finished(self, progress: Progress) -> str | None:
+        """Return the content digest of a file, or of its output, that is finished already."""
+        from exrbatch.jobs.digest_job import DigestJob
+
+        path = self.source if self.destination is None else self.destination
+        return DigestJob(source=path, memory=self.share.memory, threads=self.share.threads).do(progress).content_sha256
 
     def outcome(self, error: Exception) -> FileReport:
         """Return the report of a job that ended with an error.
