@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from exrbatch.batch.batch_run import BatchRun, RunProgress
     from exrbatch.batch.run_report import BatchReport
     from exrbatch.codecs.effort import Effort
+    from exrbatch.digests import digest, digest_many
     from exrbatch.errors import (
         CorruptChunk,
         ExrbatchError,
@@ -53,6 +54,8 @@ __all__ = [
     "__version__",
     "check",
     "check_many",
+    "digest",
+    "digest_many",
     "recompress",
     "recompress_many",
     "verify",
@@ -68,6 +71,7 @@ _HOMES = {
     "FileReport": "exrbatch.jobs.file_report",
     "Status": "exrbatch.jobs.file_report",
     "RunProgress": "exrbatch.batch.batch_run",
+    **dict.fromkeys(("digest", "digest_many"), "exrbatch.digests"),
     **dict.fromkeys(("check", "check_many", "recompress", "recompress_many", "verify", "verify_many"), "exrbatch.api"),
 }
 

@@ -47,6 +47,7 @@ class RuleArguments(TypedDict, total=False):
         verify: decoder used to verify the new file: "library" (default; OpenEXR itself, but our own
             code for deep data), "native" (our own code for NONE, ZIP, ZIPS and ZSTD) or
             "none".
+        digests: add the content digest to the report, as `content_sha256`.
         min_savings: keep the new file only if it is smaller by at least this fraction, 0 to 1.
         copy_skipped: with an output, also copy files that are skipped because of what they are.
         verify_cold: verify from disk, not from the page cache (Linux).
@@ -67,6 +68,7 @@ class RuleArguments(TypedDict, total=False):
     include_lossy_sources: bool
     allow_aces: bool
     verify: Verify | str
+    digests: bool
     min_savings: float
     copy_skipped: bool
     verify_cold: bool
@@ -155,7 +157,7 @@ def recompress(
     )
     if options.output is not None and isdir(options.output):
         raise OptionsError(f"the output {options.output} is a folder; recompress_many() writes to folders")
-    return _logged(options.job(Candidate(_one_file(path), 0, options.tree_root)))
+    return logged(options.job(Candidate(one_file(path), 0, options.tree_root)))
 
 
 @names_checked
@@ -207,9 +209,9 @@ def recompress_many(
         backup_dir=_decoded(backup_dir),
         keep_backups=keep_backups,
         base=_decoded(base),
-        **_with_patterns(rules),
+        **with_patterns(rules),
     )
-    return BatchRun(Run(_all(paths), options), progress)
+    return BatchRun(Run(all_paths(paths), options), progress)
 
 
 @names_checked
@@ -233,7 +235,7 @@ def verify(a: Path, b: Path, *, decoder: Verify | str = Verify.LIBRARY) -> FileR
         OptionsError: an argument is invalid, or a file does not exist.
     """
     parsed = parse_decoder(decoder)
-    return _logged(CompareJob(source=_one_file(a, "verify_many"), other=_one_file(b, "verify_many"), verify=parsed))
+    return logged(CompareJob(source=one_file(a, "verify_many"), other=one_file(b, "verify_many"), verify=parsed))
 
 
 @names_checked
@@ -260,7 +262,7 @@ def verify_many(a: Path, b: Path, *, decoder: Verify | str = Verify.LIBRARY, **r
 
     progress = run.pop("progress", None)
     first = fsdecode(a)
-    options = comparison_options(first, fsdecode(b), parse_decoder(decoder), **_with_patterns(run))
+    options = comparison_options(first, fsdecode(b), parse_decoder(decoder), **with_patterns(run))
     return BatchRun(Run([first], options), progress)
 
 
@@ -283,7 +285,8 @@ def check(path: Path, *, decoder: Verify | str = Verify.LIBRARY) -> FileReport:
     Raises:
         OptionsError: an argument is invalid, or the file does not exist.
     """
-    return _logged(CheckJob(source=_one_file(path, "check_many"), rules=CheckRules(decoder=parse_decoder(decoder))))
+    rules = CheckRules(decoder=parse_decoder(decoder))
+    return logged(CheckJob(source=one_file(path, "check_many"), rules=rules))
 
 
 @names_checked
@@ -309,18 +312,18 @@ def check_many(
     from exrbatch.batch.run import Run
 
     progress = run.pop("progress", None)
-    options = Options(rules=CheckRules(decoder=parse_decoder(decoder)), **_with_patterns(run))
-    return BatchRun(Run(_all(paths), options), progress)
+    options = Options(rules=CheckRules(decoder=parse_decoder(decoder)), **with_patterns(run))
+    return BatchRun(Run(all_paths(paths), options), progress)
 
 
-def _logged(task: Job) -> FileReport:
+def logged(task: Job) -> FileReport:
     """Run a job in this process, and log its report."""
     report = job.run(task)
     log_report(report)
     return report
 
 
-def _one_file(path: Path, for_folders: str | None = None) -> str:
+def one_file(path: Path, for_folders: str | None = None) -> str:
     """Return the path of an existing file; of a symbolic link, that of its target.
 
     Args:
@@ -335,11 +338,12 @@ def _one_file(path: Path, for_folders: str | None = None) -> str:
     return realpath(source) if islink(source) else source
 
 
-def _all(paths: Path | Iterable[Path]) -> list[str]:
+def all_paths(paths: Path | Iterable[Path]) -> list[str]:
+    """Return one path or several paths as a list of strings."""
     return [fsdecode(path) for path in ([paths] if isinstance(paths, str | bytes | PathLike) else paths)]
 
 
-def _with_patterns(arguments: RunArguments) -> dict[str, Any]:
+def with_patterns(arguments: RunArguments) -> dict[str, Any]:
     """Return arguments with `include` and `exclude` as tuples; a single string is one pattern."""
     found: dict[str, Any] = dict(arguments)
     for name in ("include", "exclude"):

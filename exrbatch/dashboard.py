@@ -39,6 +39,7 @@ STYLES = {
     Status.DIFFERENT: "bold red",
     Status.MEASURED: "green",
     Status.SOUND: "green",
+    Status.DIGESTED: "green",
 }
 
 

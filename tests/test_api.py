@@ -201,6 +201,15 @@ def test_signatures_are_those_of_the_functions() -> None:
     assert "The report. Its status is SOUND" in (inspect.getdoc(exrbatch.check) or "")
 
 
+def test_digests_are_those_of_reports(shot: Path) -> None:
+    """Of one file, of many, and of a recompression, which does not change them."""
+    one = exrbatch.digest(shot / "beauty/1.exr")
+    many = {report.path: report for report in exrbatch.digest_many(shot, jobs=1)}
+    assert one.status is Status.DIGESTED
+    assert many[one.path].content_sha256 == one.content_sha256
+    assert exrbatch.recompress(one.path, "zips", digests=True).content_sha256 == one.content_sha256
+
+
 def test_logger_tells_what_happened(shot: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Runs are INFO, files DEBUG, failures WARNING; names are safe to print."""
     bad = shot / os.fsdecode(b"\x1b\xff.exr")

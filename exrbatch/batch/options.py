@@ -149,6 +149,7 @@ class Options:
         min_savings: float = 0.0,
         min_age: float | None = _DEFAULTS.min_age,
         from_compression: CompressionLike | Iterable[CompressionLike] = (),
+        digests: bool = False,
         **run: Any,
     ) -> "Options":
         """Make the options of a recompression from plain values.
@@ -183,6 +184,7 @@ class Options:
             min_savings=min_savings,
             min_age=min_age,
             from_compressions=parse_compressions(from_compression),
+            digests=digests,
         )
         return cls(rules=rules, **run)
 

@@ -12,6 +12,7 @@ from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.discovery.discover import discover, only_in_tree
 from exrbatch.batch.discovery.finished import FinishedFiles
 from exrbatch.batch.discovery.folder_watch import FolderWatch
+from exrbatch.batch.discovery.listed import with_listed
 from exrbatch.batch.discovery.output_tree import OutputTree, absolute, folder_of
 from exrbatch.batch.discovery.roots import Roots, RootWatch, find_roots
 from exrbatch.batch.discovery.selection import Selection
@@ -114,7 +115,7 @@ class Run:
         found = _found(self.roots, options, self.selection, self._watch)
         if restore is not None:
             found = with_restores(found, restore)
-        elif isinstance(options.rules, RecompressRules) and options.journal and not options.rules.force:
+        elif isinstance(options.rules, RecompressRules) and options.journal and options.rules.believes_records:
             found = FinishedFiles(self.about).answered(found)
         self.backlog = Backlog(found)
         self._pool: Pool | None = None
@@ -300,6 +301,8 @@ def _found(
     found = discover(paths, tree, selection, watch=watch, relink=options.rules.relinks)
     if compares and tree is not None:
         found = itertools.chain(found, only_in_tree(paths, tree, selection))
+    if options.rules.listed is not None:
+        found = with_listed(found, options.rules.listed, paths[0], Selection(options.include, options.exclude))
     found = itertools.chain(roots.missing, found)
     return map(_as_failed, found) if options.rules.must_do_all else found
 

@@ -174,7 +174,7 @@ class BatchReport:
         self.worker_cpu_seconds += report.cpu_seconds
         self.damaged += bool(report.damage)
         self.copied[report.status] += report.copied
-        if report.status in (Status.EQUAL, Status.DIFFERENT, Status.SOUND) or report.damage:
+        if report.status in (Status.EQUAL, Status.DIFFERENT, Status.SOUND, Status.DIGESTED) or report.damage:
             self.read_size += report.size_before
         is_known = report.reason_code is ReasonCode.RECORDED  # nothing was read
         if report.status in (Status.RECOMPRESSED, Status.NO_GAIN) and not is_known:

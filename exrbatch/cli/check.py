@@ -16,6 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = Options(
         rules=CheckRules(
             decoder=Verify(arguments.decoder),
+            digests=arguments.digests,
             min_age=arguments.min_age or 0.0,
             from_compressions=parse_compressions(arguments.from_compression),
         ),

@@ -3,7 +3,7 @@
 import argparse
 
 from exrbatch.cli.selection_arguments import add_file_selection
-from exrbatch.cli.shared_arguments import add_decoder, add_jobs, add_paths, add_reporting, add_timeout
+from exrbatch.cli.shared_arguments import add_decoder, add_digests, add_jobs, add_paths, add_reporting, add_timeout
 
 SUMMARY = "read and decompress every chunk, and say which files are damaged, and where"
 DESCRIPTION = (
@@ -33,4 +33,5 @@ def add_check_arguments(command: argparse.ArgumentParser) -> None:
     add_file_selection(command.add_argument_group("which files"))
     add_jobs(command)
     add_timeout(command)
+    add_digests(command)
     add_reporting(command)

@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NoReturn
 
-from exrbatch.cli import bench_arguments, check_arguments
+from exrbatch.cli import bench_arguments, check_arguments, digest_arguments
 from exrbatch.cli import history_arguments as history
 from exrbatch.cli.bench_arguments import add_bench_arguments
 from exrbatch.cli.check_arguments import add_check_arguments
+from exrbatch.cli.digest_arguments import add_digest_arguments
 from exrbatch.cli.recompress_arguments import add_recompress_arguments
 from exrbatch.cli.selection_arguments import add_allow_empty, add_size_limits
 from exrbatch.cli.shared_arguments import (
@@ -146,6 +147,14 @@ def build_parser() -> "_Parser":
             "check", check_arguments.SUMMARY, check_arguments.DESCRIPTION, epilog=f"{check_arguments.EPILOG}\n\n{DOCS}"
         )
     )
+    add_digest_arguments(
+        commands.add(
+            "digest",
+            digest_arguments.SUMMARY,
+            digest_arguments.DESCRIPTION,
+            epilog=f"{digest_arguments.EPILOG}\n\n{DOCS}",
+        )
+    )
     _add_bench(commands)
     _add_demo(commands)
     _add_doctor(commands)
@@ -185,13 +194,20 @@ def _add_recompress(commands: _Commands) -> None:
 def _add_verify(commands: _Commands) -> None:
     command = commands.add(
         "verify",
-        "compare two files or two trees, and say where they differ",
+        "compare two files or two trees, and say where they differ; or a tree with a list of digests",
         "Compare two files, or two folders file by file: every attribute except the compression, and every bit of"
         " every sample. Say where they first differ: part, level, chunk, channel, pixel. Nothing is changed.",
-        epilog=f"example:\n  exrbatch verify shots/ab010 /archive/ab010\n\n{EXIT_CODES}\n\n{DOCS}",
+        epilog="examples:\n  exrbatch verify shots/ab010 /archive/ab010\n"
+        f"  exrbatch verify --digests ab010.sha256 /archive/ab010\n\n{EXIT_CODES}\n\n{DOCS}",
     )
     command.add_argument("a", metavar="A", help="a file, or a folder (searched recursively)")
-    command.add_argument("b", metavar="B", help="a file, or a folder with the same files in the same places")
+    command.add_argument("b", metavar="B", nargs="?", help="a file, or a folder with the same files in the same places")
+    command.add_argument(
+        "--digests",
+        metavar="LIST",
+        help="instead of B: compare A with the content digests in LIST, which exrbatch digest has printed, or with"
+        " those in the records of --report or --json; - reads stdin",
+    )
     add_decoder(
         command,
         "decoder used to read B: library (OpenEXR itself, but our own code for deep data) or native (our own code for"

@@ -3,7 +3,7 @@
 import argparse
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
@@ -58,6 +58,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         base=arguments.base,
         allow_empty=arguments.allow_empty,
         journal=not arguments.no_journal,
+        digests=arguments.digests,
     )
 
 
@@ -71,7 +72,12 @@ def about(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def show_run(
-    run: Run, arguments: argparse.Namespace, summarize: Callable[[BatchReport], list[Text]] = summary_lines
+    run: Run,
+    arguments: argparse.Namespace,
+    summarize: Callable[[BatchReport], list[Text]] = summary_lines,
+    *,
+    sinks: Sequence[Sink] = (),
+    is_stdout_taken: bool = False,
 ) -> int:
     """Drive a run, write its records, print its summary, and return the exit code.
 
@@ -79,15 +85,17 @@ def show_run(
         run: the run; it has not started yet.
         arguments: the options added by `add_reporting`.
         summarize: returns the lines of the summary, without those of `failure_lines`.
+        sinks: functions that get each file's report when the file ends.
+        is_stdout_taken: whether the caller prints the results, so that the summary goes to stderr.
     """
-    output = Output(is_json=arguments.json)
+    output = Output(is_json=arguments.json or is_stdout_taken)
     if (needs := release_note(run.options.rules)) is not None:
         output.progress.print(needs)
     for note in map(Text, run.notes):
         output.progress.print(note, style="yellow")
     guarded = _records(arguments, run.about)
     shown: list[Sink] = [lambda report: output.print_file(file_line(report))] if arguments.verbose else []
-    sinks = [*(sink.add for sink in guarded), *shown]
+    sinks = [*(sink.add for sink in guarded), *sinks, *shown]
     report = drive(run, output.progress, quiet=arguments.quiet, sinks=sinks)
     with handled(STOP_SIGNALS, signal.SIG_IGN, keep_ignored=True):  # another Ctrl-C must not cut the records off
         for sink in guarded:

@@ -6,6 +6,7 @@ from exrbatch.cli.selection_arguments import add_file_selection
 from exrbatch.cli.shared_arguments import (
     DEFAULTS,
     Group,
+    add_digests,
     add_jobs,
     add_lossy_sources,
     add_min_openexr,
@@ -42,6 +43,7 @@ def add_recompress_arguments(command: argparse.ArgumentParser) -> None:
     _add_safety(command.add_argument_group("safety"))
     shown = command.add_argument_group("reports")
     shown.add_argument("-n", "--dry-run", action="store_true", help="only say what would be done")
+    add_digests(shown)
     add_reporting(shown)
     shown.add_argument(
         "--no-journal",

@@ -115,6 +115,16 @@ def add_selection(command: Group) -> None:
     )
 
 
+def add_digests(command: Group) -> None:
+    """Add the content digests in the records."""
+    command.add_argument(
+        "--digests",
+        action="store_true",
+        help="add the content digest of each file to its record (docs/digests.md); files that are finished already are"
+        " read for it",
+    )
+
+
 def add_timeout(command: Group) -> None:
     """Add the time limit of a file."""
     command.add_argument(

@@ -72,7 +72,7 @@ def summary_lines(report: BatchReport) -> list[Text]:
     lines += listed("different", different, report.counts[Status.DIFFERENT], "bold red")
     lines += listed("skipped", report.skipped, report.counts[Status.SKIPPED], "yellow")
     lines += _plan(report)
-    lines.append(_counts(report))
+    lines.append(counts_line(report))
     lines.append(_sizes(report))
     if report.mirror is not None and report.not_in_mirror:
         lines.append(_missing(report, report.mirror))
@@ -114,7 +114,7 @@ def failure_lines(report: BatchReport) -> list[Text]:
     return lines + listed("failed", rest, report.counts[Status.FAILED] - report.damaged - len(missing), "bold red")
 
 
-def _counts(report: BatchReport) -> Text:
+def counts_line(report: BatchReport) -> Text:
     """Return how many files ended in each way.
 
     Files that were copied to the output because they need no change are called that.
@@ -245,6 +245,7 @@ _WORDS = {
     Status.DIFFERENT: "different",
     Status.MEASURED: "measured",
     Status.SOUND: "sound",
+    Status.DIGESTED: "digested",
 }
 
 

@@ -66,11 +66,14 @@ class Findings:
         listed: the first `MAX_LISTED` damaged places.
         total: number of damaged places, including those that are not listed.
         notes: facts that no reader minds, one line each.
+        content_sha256: the content digest in hexadecimal, if it was asked for and the chunks are
+            sound.
     """
 
     listed: list[Damage] = field(default_factory=list)
     total: int = 0
     notes: list[str] = field(default_factory=list)
+    content_sha256: str | None = None
 
     def add(self, damage: Damage) -> None:
         """Add a damaged place."""

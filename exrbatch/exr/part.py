@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from exrbatch.exr.channel import Channel
 from exrbatch.exr.compression import Compression
 
+CHANGED_ATTRIBUTES = ("compression", "chunkCount")
+"""Attributes that a recompression may change."""
+
 
 class LineOrder(enum.IntEnum):
     """The order of a part's chunks in the file."""

@@ -25,6 +25,7 @@ class CheckRules(Rules):
         min_age: seconds that must have passed since a file was written.
         from_compressions: the compressions of which a file must have one, in any part; empty for
             any compression.
+        digests: add the content digest of each sound file to its report.
     """
 
     needs_files: ClassVar[bool] = True
@@ -32,6 +33,7 @@ class CheckRules(Rules):
     decoder: Verify = Verify.LIBRARY
     min_age: float = 0.0
     from_compressions: tuple[Compression, ...] = ()
+    digests: bool = False
 
     @property
     def statuses(self) -> tuple[Status, ...]:
@@ -75,8 +77,9 @@ class CheckJob(Job):
         with open_exr(self.source, raw_limit(self.memory)) as file:
             check_age(self.source, file.stat, self.rules.min_age)
             check_selected(file.header, self.rules.from_compressions)
-            findings = find_damage(Walk(file, progress, self.threads), self.rules.decoder)
-            if findings.total:
+            walk = Walk(file, progress, self.threads)
+            findings = find_damage(walk, self.rules.decoder, wants_digest=self.rules.digests)
+            if findings.total or self.rules.digests:
                 self._check_unchanged(file)
             report = self._report(findings, file.stat.st_size)
             return replace(report, compressions_before=tuple(part.compression.name for part in file.header.parts))
@@ -98,7 +101,7 @@ class CheckJob(Job):
         return self._report(findings, size_of(self.source))
 
     def _check_unchanged(self, file: "ExrFile") -> None:
-        """Check that the damage is not that of a file that was being written.
+        """Check that the damage or the digest is not that of a file that was being written.
 
         Raises:
             SourceChanged: the file was written to since it was opened, or is open for writing.
@@ -120,7 +123,7 @@ class CheckJob(Job):
             size_after=size,
         )
         if not findings.total:
-            return report
+            return replace(report, content_sha256=findings.content_sha256)
         more = f" (and {findings.total - 1} more damaged places)" if findings.total > 1 else ""
         return replace(
             report,

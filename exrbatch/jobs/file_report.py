@@ -32,6 +32,7 @@ class Status(enum.StrEnum):
         DIFFERENT: the files differ; the report says where. In a comparison only.
         MEASURED: the file was measured; in a benchmark only.
         SOUND: all of the file was read and decompressed; in a check only.
+        DIGESTED: the content digest was computed; in a run of `digest` only.
     """
 
     RECOMPRESSED = "recompressed"
@@ -44,6 +45,7 @@ class Status(enum.StrEnum):
     DIFFERENT = "different"
     MEASURED = "measured"
     SOUND = "sound"
+    DIGESTED = "digested"
 
 
 BAD = (Status.FAILED, Status.DIFFERENT)
@@ -86,6 +88,7 @@ class FileReport:
         before: what is known about the source as it was opened; None if it was not opened.
         after: the same for the new file, or for the output that was there already.
         steps: wall time in seconds of each step of a recompression.
+        content_sha256: the content digest (docs/digests.md) in hexadecimal, if it was computed.
     """
 
     path: str
@@ -113,6 +116,7 @@ class FileReport:
     before: FileFacts | None = None
     after: FileFacts | None = None
     steps: Mapping[str, float] = field(default_factory=dict)
+    content_sha256: str | None = None
 
     def __post_init__(self) -> None:
         """Make all texts safe to print, because parts of them may come from the file."""
@@ -154,7 +158,7 @@ class FileReport:
         return record | {"ended_at": timestamp(self.ended_at)}
 
 
-_OPTIONAL = ("reason", "reason_code", "tried_size")
+_OPTIONAL = ("reason", "reason_code", "tried_size", "content_sha256")
 _LISTS = ("notes", "compressions_before", "compressions_after", "lossy_channels", "trials")
 _FACTS = ("before", "after")
 

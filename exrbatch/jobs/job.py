@@ -1,15 +1,16 @@
 """Jobs: what to do with one file. A job is made in the parent process and can run in any process.
 
 Each kind of job has a module of its own (`recompress_job`, `compare_job`, `check_job`,
-`measure_job`) with two frozen dataclasses: the rules, which apply to all files of a run, and the
-job, which is about one file. A run asks the rules about the kind of job, and the job about its
-file. So a new kind of job needs no change elsewhere.
+`digest_job`, `measure_job`) with two frozen dataclasses: the rules, which apply to all files of a
+run, and the job, which is about one file. A run asks the rules about the kind of job, and the job
+about its file. So a new kind of job needs no change elsewhere.
 
 This module is light to import.
 """
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -160,6 +161,14 @@ class Rules(ABC):
     def relinks(self) -> bool:
         """Whether all hard links of a file must be found before the file is processed."""
         return False
+
+    @property
+    def listed(self) -> Collection[str] | None:
+        """Paths of the files that a list names, as the scan spells them; None without a list.
+
+        Those that the scan does not find have failed.
+        """
+        return None
 
     @property
     def is_one_name_at_a_time(self) -> bool:

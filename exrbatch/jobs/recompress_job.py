@@ -4,7 +4,7 @@ The work itself is in `recompress_steps`.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from exrbatch.codecs.effort import Effort
@@ -43,6 +43,7 @@ class RecompressRules(Rules):
             `preconditions`, which depends on the storage.
         from_compressions: the compressions of which a file must have one, in any part; empty for
             any compression.
+        digests: add the content digest of each file to its report.
     """
 
     replaces_files: ClassVar[bool] = True
@@ -64,6 +65,7 @@ class RecompressRules(Rules):
     undoes: str | None = None
     min_age: float | None = None
     from_compressions: tuple[Compression, ...] = ()
+    digests: bool = False
 
     @property
     def statuses(self) -> tuple[Status, ...]:
@@ -91,6 +93,11 @@ class RecompressRules(Rules):
             "from_compressions": [each.name for each in self.from_compressions],
             "undoes": self.undoes,
         }
+
+    @property
+    def believes_records(self) -> bool:
+        """Whether nothing needs to be done for a file that an earlier run has finished."""
+        return not self.force and not self.digests
 
     @property
     def relinks(self) -> bool:
@@ -151,11 +158,21 @@ class RecompressJob(Job):
         from exrbatch.jobs.recompress_steps import recompress_file
 
         try:
-            return recompress_file(self, progress)
+            report = recompress_file(self, progress)
+            if report.status is Status.ALREADY and self.rules.digests and not self.rules.dry_run:
+                return replace(report, content_sha256=self._digest_of_finished(progress))
+            return report
         except UnsupportedFile as error:
             if not self.rules.copy_skipped or self.destination is None or self.rules.dry_run:
                 raise
             return copy_skipped(self, error)
+
+    def _digest_of_finished(self, progress: Progress) -> str | None:
+        """Return the content digest of a file, or of its output, that is finished already."""
+        from exrbatch.jobs.digest_job import DigestJob
+
+        path = self.source if self.destination is None else self.destination
+        return DigestJob(source=path, memory=self.share.memory, threads=self.share.threads).do(progress).content_sha256
 
     def outcome(self, error: Exception) -> FileReport:
         """Return the report of a job that ended with an error.

@@ -25,7 +25,8 @@ from exrbatch.jobs.restoring import outcome_note, restore_targets
 from exrbatch.journal.facts import FileFacts
 from exrbatch.recompression.auto_choice import choose_by_sample
 from exrbatch.recompression.choices import Verify
-from exrbatch.recompression.comparison import choose_decoders, compare, is_same_picture
+from exrbatch.recompression.comparison import blamed_on_the_copy, choose_decoders, compare, is_same_picture
+from exrbatch.recompression.content_digest import ContentDigest, content_digest
 from exrbatch.recompression.digests import Digests
 from exrbatch.recompression.lanes import Walk
 from exrbatch.recompression.progress import Progress
@@ -179,8 +180,10 @@ def _replace(
     with Replacement(original, job.destination, may_lose=job.rules.force) as temp:
         first, second = _part(progress, 0.0, PACK_SHARE), _part(progress, PACK_SHARE, 1.0)
         digests = _digests(source, targets, job.rules.verify)
+        content = ContentDigest(source) if job.rules.digests else None
         with times.step("compress"):
-            recompress(Walk(source, first, threads), targets.compressions, job.rules.effort, temp.write, digests)
+            walk = Walk(source, first, threads)
+            recompress(walk, targets.compressions, job.rules.effort, temp.write, digests, content)
         new_size = temp.size
         is_kept = job.rules.force or job.place.restore is not None
         if is_kept or _is_gain(new_size, source.stat.st_size, job.rules.min_savings):
@@ -192,6 +195,7 @@ def _replace(
             if made is Made.COPY:
                 reason = "the output is a copy of the file with its old compression; --force overwrites it"
                 raise UnsupportedFile(reason, code=ReasonCode.OUTPUT_EXISTS)
+            report = replace(report, content_sha256=_content_sha256(source, content, targets, temp))
             lossy = tuple(name for names in targets.lossy_channels for name in names)
             report = replace(report, status=Status.RECOMPRESSED, size_after=new_size, lossy_channels=lossy)
             with times.step("record"):
@@ -208,8 +212,11 @@ def _replace(
                 after=facts_in_place(job.destination or job.source, temp.file, after),
                 steps=times.seconds,
             )
+    if content is not None:
+        original.check_in_place()
     report = replace(
         report,
+        content_sha256=_content_sha256(source, content),
         status=Status.NO_GAIN,
         tried_size=new_size,
         compressions_after=report.compressions_before,
@@ -236,6 +243,28 @@ def _digests(source: ExrFile, targets: Targets, mode: Verify) -> Digests | None:
         return None
     decoders = choose_decoders(source.header.parts, targets.compressions, mode, targets.lossy_channels)
     return Digests(decoders, contents_suffice=mode is Verify.NATIVE)
+
+
+def _content_sha256(
+    source: ExrFile, content: ContentDigest | None, targets: Targets | None = None, temp: Replacement | None = None
+) -> str | None:
+    """Return the content digest of the file that stays, or None if none is wanted.
+
+    If the chunks of the source have passed in another order than that of the digest, they are read
+    again. If the new file has other samples, it is read.
+
+    Args:
+        source: the source.
+        content: the digest of what has passed; None if none is wanted.
+        targets: compressions of the new file; None if it is not kept.
+        temp: the new file; None if it is not kept.
+    """
+    if content is None:
+        return None
+    if targets is not None and temp is not None and any(targets.lossy_channels):
+        with blamed_on_the_copy(), open_exr(temp.path, source.raw_limit, temp.fd) as copy:
+            return content_digest(Walk(copy))
+    return content.result() or content_digest(Walk(source))
 
 
 def _threads(source: ExrFile, job: "RecompressJob") -> int:

@@ -11,7 +11,7 @@ from exrbatch.codecs.library import LibraryCodec
 from exrbatch.codecs.registry import codecs_for
 from exrbatch.errors import ExrbatchError, InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.compression import Compression
-from exrbatch.exr.part import Attribute, Part
+from exrbatch.exr.part import CHANGED_ATTRIBUTES, Attribute, Part
 from exrbatch.exr.payloads import PayloadReader
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.recompression.choices import Verify
@@ -25,8 +25,6 @@ from exrbatch.recompression.transcode import target_group
 
 NEW, OTHER = "the new file", "the other file"
 """Name of the second file in messages: after a recompression, and if a user compares files."""
-CHANGED_ATTRIBUTES = ("compression", "chunkCount")
-"""Attributes that a recompression may change."""
 
 
 def compare(walk: Walk, path: str, mode: Verify) -> str | None:

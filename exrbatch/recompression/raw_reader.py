@@ -80,7 +80,7 @@ class RawReader:
         group, streams = self._load(part, chunks)
         return self._unpack(table, group, streams)
 
-    def check(self, part: int, chunks: Sequence[int], second: Codec | None = None) -> None:
+    def check(self, part: int, chunks: Sequence[int], second: Codec | None = None) -> Raw:
         """Read and decompress chunks of a part, by a second decoder, too.
 
         Args:
@@ -88,14 +88,16 @@ class RawReader:
             chunks: indices of the chunks in offset table order; exactly one for a deep part.
             second: a decoder that must return the same bytes as the codec of the part, or None.
 
+        Returns:
+            the same as `read`.
+
         Raises:
             CorruptChunk: a chunk does not decompress to what the header states, or the decoders
                 disagree; the message names the chunk.
             NeedsMemory: the chunks have more raw bytes than the file's `raw_limit`.
         """
         if second is None:
-            self.read(part, chunks)
-            return
+            return self.read(part, chunks)
         table = self._file.parts[part]
         self._check_size(part, ChunkGroup.of(table.grid, chunks))
         group, streams = self._load(part, chunks)
@@ -104,6 +106,7 @@ class RawReader:
             different = second.first_difference(group, streams, raw)
             if different is not None:
                 raise CorruptChunk("OpenEXR decompresses it to other bytes than exrbatch does", different)
+        return raw
 
     def _load(self, part: int, chunks: Sequence[int]) -> tuple[ChunkGroup, list[memoryview]]:
         """Read the compressed streams of chunks. They are valid until the next call."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from exrbatch.codecs.codec import Codec, StreamCodec
+from exrbatch.codecs.codec import Codec, Raw, StreamCodec
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.library import LibraryCodec
 from exrbatch.codecs.registry import codecs_for
@@ -22,20 +22,22 @@ from exrbatch.exr.reader import ExrFile
 from exrbatch.exr.survey import check_chunk_counts, check_header, level_of, survey
 from exrbatch.recompression.choices import Verify
 from exrbatch.recompression.comparison import choose_decoders
+from exrbatch.recompression.content_digest import ContentDigest
 from exrbatch.recompression.lanes import Lanes, Walk
 from exrbatch.recompression.raw_reader import RawReader
-from exrbatch.recompression.spans import SPAN_BYTES, SPAN_CHUNKS, Span, cut_spans
+from exrbatch.recompression.spans import SPAN_BYTES, SPAN_CHUNKS, Span, cut_spans, ordered_spans
 
 STOPPED = f"the search stopped after {MAX_LISTED} damaged chunks; there may be more"
 
 
-def find_damage(walk: Walk, mode: Verify) -> Findings:
+def find_damage(walk: Walk, mode: Verify, *, wants_digest: bool = False) -> Findings:
     """Find what is damaged in an open file.
 
     Args:
         walk: the walk over the file.
         mode: which decoders read it. Our own codecs always do; with LIBRARY, the OpenEXR library
             decompresses flat ZIP, ZIPS and ZSTD chunks once more, and must return the same bytes.
+        wants_digest: whether to compute the content digest, too.
 
     Raises:
         InvalidFile: the file is damaged in a way that leaves no chunk to look for.
@@ -45,14 +47,14 @@ def find_damage(walk: Walk, mode: Verify) -> Findings:
     check_header(walk.source.header, findings)
     check_chunk_counts(walk.source, findings)
     try:
-        _decode_all(walk, mode)
+        findings.content_sha256 = _decode_all(walk, mode, wants_digest)
     except InvalidFile:
         _decode_what_is_left(walk, mode, findings)
     return findings
 
 
-def _decode_all(walk: Walk, mode: Verify) -> None:
-    """Decompress every chunk.
+def _decode_all(walk: Walk, mode: Verify, wants_digest: bool) -> str | None:
+    """Decompress every chunk, and return the content digest if it is wanted.
 
     Raises:
         InvalidFile: one of them is damaged, or the offset tables are.
@@ -61,15 +63,19 @@ def _decode_all(walk: Walk, mode: Verify) -> None:
     grids = [table.grid for table in source.parts]
     total, done = sum(grid.count for grid in grids), 0
     second = _second_decoders(source, mode)
+    content = ContentDigest(source) if wants_digest else None
 
-    def check(reader: RawReader, span: Span) -> int:
-        reader.check(span.part, span.source, second[span.part])
-        return len(span.source)
+    def check(reader: RawReader, span: Span) -> tuple[Span, Raw]:
+        return span, reader.check(span.part, span.source, second[span.part])
 
+    spans = cut_spans(source, grids) if content is None else ordered_spans(source)
     # A second decoder has no state, so threads can share it.
-    for count in Lanes(lambda: RawReader(source), walk.threads).map(check, cut_spans(source, grids)):
-        done += count
+    for span, raw in Lanes(lambda: RawReader(source), walk.threads).map(check, spans):
+        if content is not None:
+            content.add(span.part, span.source, raw)
+        done += len(span.source)
         walk.progress(done / total)
+    return None if content is None else content.result()
 
 
 def _second_decoders(source: ExrFile, mode: Verify) -> list[Codec | None]:

@@ -78,7 +78,20 @@ def cut_spans(source: ExrFile, targets: Sequence[ChunkGrid]) -> Iterator[Span]:
         if old.part.storage.is_tiled or old.part.storage.is_deep:
             yield from _one_to_one(index, old, _part_order(source, index))
         else:
-            yield from _line_runs(index, old, new)
+            yield from _line_runs(index, old, new, decreasing=old.part.line_order is LineOrder.DECREASING_Y)
+
+
+def ordered_spans(source: ExrFile) -> Iterator[Span]:
+    """Cut a file into spans in the order of its offset tables, wherever its chunks lie.
+
+    Parts follow one another, scan lines have an increasing y, and tiles are ordered by level, row
+    and column.
+    """
+    for index, table in enumerate(source.parts):
+        if table.grid.part.storage.is_tiled or table.grid.part.storage.is_deep:
+            yield from _one_to_one(index, table.grid, np.arange(table.grid.count))
+        else:
+            yield from _line_runs(index, table.grid, table.grid, decreasing=False)
 
 
 def _is_aligned(grid: ChunkGrid) -> bool:
@@ -135,13 +148,11 @@ def _one_to_one(index: int, grid: ChunkGrid, chunks: NDArray[np.int64]) -> Itera
         yield Span(index, indices, indices)
 
 
-def _line_runs(index: int, old: ChunkGrid, new: ChunkGrid) -> Iterator[Span]:
+def _line_runs(index: int, old: ChunkGrid, new: ChunkGrid, *, decreasing: bool) -> Iterator[Span]:
     """Cut a scan line part into spans of consecutive lines."""
-    part = old.part
-    height = part.data_window.height
+    height = old.part.data_window.height
     unit = _span_lines(old, new)
     starts = range(0, height, unit)
-    decreasing = part.line_order is LineOrder.DECREASING_Y
     for start in reversed(starts) if decreasing else starts:
         end = min(start + unit, height)
         source, target = (_chunks_of_lines(grid, start, end) for grid in (old, new))

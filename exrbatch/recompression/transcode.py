@@ -10,6 +10,7 @@ from exrbatch.exr.chunks import ChunkGrid, chunk_grid
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.reader import ExrFile
 from exrbatch.exr.writer import ExrWriter, Write
+from exrbatch.recompression.content_digest import ContentDigest
 from exrbatch.recompression.digests import Digests, digest, pack_with_digest
 from exrbatch.recompression.lanes import Lanes, Walk
 from exrbatch.recompression.raw_reader import RawReader
@@ -27,6 +28,7 @@ def recompress(
     effort: Effort,
     write: Write,
     digests: Digests | None = None,
+    content: ContentDigest | None = None,
 ) -> None:
     """Write a copy of a file, with other compressions, to an empty file.
 
@@ -40,6 +42,7 @@ def recompress(
         effort: compression effort.
         write: writes bytes at an offset of the new file.
         digests: if given, the digest of each span is appended to it.
+        content: if given, the raw bytes are added to it as they pass.
     """
     source = walk.source
     grids = target_grids(source, compressions)
@@ -56,6 +59,8 @@ def recompress(
         _write_span(writer, ready.span, ready.group, ready.packed)
         if digests is not None:
             digests.append(ready.digest)
+        if content is not None:
+            content.add(ready.span.part, ready.span.source, ready.raw)
         done += len(ready.span.target)
         walk.progress(done / total)
     writer.finish()
@@ -75,12 +80,14 @@ class _PackedSpan:
 
     Attributes:
         span: the span.
+        raw: its raw bytes.
         group: its target chunks.
         packed: the compressed streams of these chunks.
         digest: its digest, as `Digests` says; empty if no digests are wanted.
     """
 
     span: Span
+    raw: Raw
     group: ChunkGroup
     packed: Sequence[Packed]
     digest: bytes
@@ -91,9 +98,9 @@ def _pack(tools: _Tools, span: Span, grid: ChunkGrid, digests: Digests | None) -
     group = target_group(span, grid, raw)
     if digests is not None and digests.is_of_contents(span.part) and isinstance(codec, StreamCodec):
         packed, known = pack_with_digest(codec, group, raw)
-        return _PackedSpan(span, group, packed, known)
+        return _PackedSpan(span, raw, group, packed, known)
     known = b"" if digests is None else digest(raw)
-    return _PackedSpan(span, group, codec.pack(group, raw), known)
+    return _PackedSpan(span, raw, group, codec.pack(group, raw), known)
 
 
 def _write_span(writer: ExrWriter, span: Span, group: ChunkGroup, packed: Sequence[Packed]) -> None:

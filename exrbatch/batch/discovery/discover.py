@@ -174,7 +174,7 @@ def _files_of(
         yield from _walk(path, skip, selection, watch)
     elif os.path.lexists(path):
         # If the user names a link, its target is replaced and the link stays.
-        yield _examine(os.path.realpath(path) if os.path.islink(path) else path)
+        yield examine(os.path.realpath(path) if os.path.islink(path) else path)
     else:
         yield from _sequence(path)
 
@@ -241,7 +241,7 @@ def _look_at(entry: "os.DirEntry[str]", relative: str, selection: Selection) -> 
             return None
         return _skipped(entry.path, "a link to a folder, which is not followed", ReasonCode.LINK)
     if _is_exr_name(entry.name) and selection.takes_file(relative):
-        return _examine(entry.path)
+        return examine(entry.path)
     return None
 
 
@@ -261,7 +261,7 @@ def _is_exr_name(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.startswith("._")
 
 
-def _examine(path: str) -> Candidate | FileReport:
+def examine(path: str) -> Candidate | FileReport:
     """Make a candidate, or a report of why the file is none, without opening the file."""
     try:
         status = os.lstat(path)
@@ -295,6 +295,6 @@ def _sequence(pattern: str) -> Iterator[Candidate | FileReport]:
         return
     for path in map(str, sequence):
         if os.path.lexists(path):
-            yield _examine(path)
+            yield examine(path)
         else:
             yield _failed(path, MISSING_FRAME, ReasonCode.MISSING)

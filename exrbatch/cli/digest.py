@@ -1,0 +1,89 @@
+"""`exrbatch digest PATH...`: print the content digest of every file."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from exrbatch.batch.digest_list import entry
+from exrbatch.batch.discovery.named_paths import expand
+from exrbatch.batch.discovery.output_tree import absolute, folder_of
+from exrbatch.batch.options import Options
+from exrbatch.batch.run import Run
+from exrbatch.batch.run_report import EXIT_FAILURES, BatchReport
+from exrbatch.cli.recompress import show_run
+from exrbatch.cli.summary import counts_line, listed, note_lines, stop_lines
+from exrbatch.jobs.digest_job import DigestRules
+from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.text import format_duration, format_size, safe_text
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `exrbatch digest`; return the exit code."""
+    options = Options(
+        rules=DigestRules(),
+        include=tuple(arguments.include),
+        exclude=tuple(arguments.exclude),
+        jobs=arguments.jobs,
+        file_timeout=arguments.file_timeout,
+    )
+    run_of_all = Run(arguments.paths, options)
+    listing = _Listing(arguments.paths)
+    code = show_run(run_of_all, arguments, summary_lines, sinks=[listing.add], is_stdout_taken=True)
+    if not arguments.json and not listing.print(ends_with_nul=arguments.null):
+        return code or EXIT_FAILURES
+    return code
+
+
+def summary_lines(report: BatchReport) -> list[Text]:
+    """Return the lines of the summary of digests, without those of `failure_lines`."""
+    lines = note_lines(report)
+    different = [each for each in report.failures if each.status is Status.DIFFERENT]
+    lines += listed("different", different, report.counts[Status.DIFFERENT], "bold red")
+    lines += listed("skipped", report.skipped, report.counts[Status.SKIPPED], "yellow")
+    lines.append(counts_line(report))
+    size, seconds = format_size(report.read_size), max(report.seconds, 1e-9)
+    speed = format_size(report.read_size / seconds)
+    lines.append(Text(f"{size} read in {format_duration(seconds)} ({speed}/s); no file was changed", style="bold"))
+    return lines + stop_lines(report)
+
+
+class _Listing:
+    """The list for stdout. It is sorted by path, so that equal trees give equal lists.
+
+    Paths are relative to the folder that is common to all arguments, as in an output folder.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        expanded = expand(paths)
+        named = [path for path in expanded if not os.path.islink(path)]
+        self._base = os.path.commonpath([absolute(folder_of(path)) for path in expanded])
+        # A file that is named through a link only is found as its target.
+        links = {os.path.realpath(path): path for path in expanded if os.path.islink(path)}
+        self._links = {target: link for target, link in links.items() if target not in map(os.path.realpath, named)}
+        self._found: list[tuple[str, str]] = []
+
+    def add(self, report: FileReport) -> None:
+        """Note the digest of a file, if it has one."""
+        if report.content_sha256 is not None:
+            path = absolute(self._links.get(report.path, report.path))
+            self._found.append((os.path.relpath(path, self._base), report.content_sha256))
+
+    def print(self, *, ends_with_nul: bool) -> bool:
+        """Print the list on stdout. If that fails, say so, and return False."""
+        entries = [entry(digest, path, ends_with_nul=ends_with_nul) for path, digest in sorted(self._found)]
+        try:
+            if sys.stdout.isatty():  # a name could send commands to the terminal
+                sys.stdout.writelines(safe_text(os.fsdecode(each[:-1])) + "\n" for each in entries)
+            else:
+                sys.stdout.flush()
+                sys.stdout.buffer.writelines(entries)
+            sys.stdout.flush()
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                print(f"exrbatch: can't write the list: {error.strerror}", file=sys.stderr)
+            return False
+        return True
