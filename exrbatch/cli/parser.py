@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NoReturn
 
-from exrbatch.cli import bench_arguments, check_arguments
+from exrbatch.cli import bench_arguments, check_arguments, scan_arguments
 from exrbatch.cli.bench_arguments import add_bench_arguments
 from exrbatch.cli.check_arguments import add_check_arguments
 from exrbatch.cli.recompress_arguments import add_recompress_arguments
+from exrbatch.cli.scan_arguments import add_scan_arguments
 from exrbatch.cli.shared_arguments import (
     add_decoder,
     add_jobs,
@@ -142,6 +143,11 @@ def build_parser() -> "_Parser":
     add_check_arguments(
         commands.add(
             "check", check_arguments.SUMMARY, check_arguments.DESCRIPTION, epilog=f"{check_arguments.EPILOG}\n\n{DOCS}"
+        )
+    )
+    add_scan_arguments(
+        commands.add(
+            "scan", scan_arguments.SUMMARY, scan_arguments.DESCRIPTION, epilog=f"{scan_arguments.EPILOG}\n\n{DOCS}"
         )
     )
     _add_bench(commands)
