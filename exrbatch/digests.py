@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Unpack
 
-from exrbatch.api import Path, RunArguments, all_paths, logged, one_file, with_patterns
+from exrbatch.arguments import Path, RunArguments, all_paths, logged, one_file, with_patterns
 from exrbatch.batch.options import Options
 from exrbatch.jobs.digest_job import DigestJob, DigestRules
 from exrbatch.jobs.file_report import FileReport

@@ -78,18 +78,9 @@ class Run:
         Raises:
             OptionsError: none of the paths exists, or the options can't be used with them.
         """
-        self.notes: list[str] = []
         wanted = options.jobs or automatic_jobs()
         self.jobs = min(wanted, most_slots())
-        if self.jobs < wanted:
-            self.notes.append(
-                f"{self.jobs} workers instead of {wanted}: the limit of open files is too low (ulimit -n)"
-            )
-        if isinstance(options.rules, RecompressRules) and options.rules.compression in (None, *DEFLATED):
-            self.notes += [
-                f"the package {engine} is not installed: other engines take its place, slower or with larger files"
-                for engine in missing_engines()
-            ]
+        self.notes = _notes(options, wanted, self.jobs)
         self.options = replace(options, jobs=self.jobs)
         self.control = Control()
         self.stop = self.control.stop
@@ -244,6 +235,19 @@ class Run:
         yield from (report for report in self.events() if report is not None)
         if self.stop.reason is not None:
             raise RunStopped(self.stop.reason)
+
+
+def _notes(options: Options, wanted: int, jobs: int) -> list[str]:
+    """Return messages for the user about what this machine lacks."""
+    notes = []
+    if jobs < wanted:
+        notes.append(f"{jobs} workers instead of {wanted}: the limit of open files is too low (ulimit -n)")
+    if isinstance(options.rules, RecompressRules) and options.rules.compression in (None, *DEFLATED):
+        notes += [
+            f"the package {engine} is not installed: other engines take its place, slower or with larger files"
+            for engine in missing_engines()
+        ]
+    return notes
 
 
 def _about(options: Options, roots: Roots, about: Record | None) -> dict[str, object]:

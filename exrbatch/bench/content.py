@@ -21,15 +21,20 @@ def describe(header: Header) -> str:
     return several + "; ".join(words[:2]) + ("; ..." if len(words) > 2 else "")
 
 
+def storage_of(part: Part) -> str:
+    """Return how a part stores its pixels, in words such as "scan lines" or "mip tiles"."""
+    words = _STORAGE_WORDS[part.storage]
+    if part.tiles is None or part.tiles.level_mode is LevelMode.ONE_LEVEL:
+        return words
+    return f"{'mip' if part.tiles.level_mode is LevelMode.MIPMAP_LEVELS else 'rip'} {words}"
+
+
 def _kind(part: Part) -> str:
-    storage = _STORAGE_WORDS[part.storage]
-    if part.tiles is not None and part.tiles.level_mode is not LevelMode.ONE_LEVEL:
-        storage = f"{'mip' if part.tiles.level_mode is LevelMode.MIPMAP_LEVELS else 'rip'} {storage}"
     names = sorted((channel.name for channel in part.channels), key=lambda name: (_colour_place(name), name))
     listed = "".join(names) if all(map(_is_colour, names)) else ",".join(names)
     shown = safe_text(listed) if len(names) <= 4 and len(listed) <= 12 else f"{len(names)} channels"
     types = "+".join(sorted({channel.pixel_type.name.lower() for channel in part.channels}))
-    return f"{storage}, {shown} {types}{' subsampled' if part.is_subsampled else ''}"
+    return f"{storage_of(part)}, {shown} {types}{' subsampled' if part.is_subsampled else ''}"
 
 
 def _is_colour(name: str) -> bool:

@@ -1,12 +1,9 @@
 """`exrbatch bench`: take a sample, measure it, and report the results."""
 
 import argparse
-import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
-from types import FrameType
 from typing import Any
 
 from rich.text import Text
@@ -33,10 +30,10 @@ from exrbatch.cli.bench_outputs import Outputs, read_run
 from exrbatch.cli.bench_progress import BenchProgress, announcement
 from exrbatch.cli.bench_report import print_corpus, print_left_out, print_results
 from exrbatch.cli.console import LastingStream, lasting_console
+from exrbatch.cli.interrupts import Interrupts
 from exrbatch.errors import OptionsError, RunStopped
 from exrbatch.jobs.file_report import Status
 from exrbatch.recompression.choices import Permissions
-from exrbatch.signals import STOP_SIGNALS, handled
 from exrbatch.text import format_duration
 
 MOST = 1000
@@ -56,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     bench = _Bench(arguments, outputs, baseline)
     if arguments.load is not None:
         return bench.show_again()
-    interrupts = _Interrupts()
+    interrupts = Interrupts()
     with interrupts.caught():
         try:
             code = bench.measure(paths, packings, jobs)
@@ -65,35 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
             return EXIT_STOPPED
         return interrupts.exit_code or code
     return interrupts.exit_code
-
-
-class _Interrupts:
-    """The signal that ended the benchmark, if there was one.
-
-    Attributes:
-        number: signal number; None if no signal arrived.
-    """
-
-    def __init__(self) -> None:
-        self.number: int | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """128 plus the signal number; 0 if there was no signal."""
-        return 0 if self.number is None else 128 + self.number
-
-    @contextlib.contextmanager
-    def caught(self) -> Iterator[None]:
-        """Let Ctrl-C, SIGTERM and SIGHUP end a block of code.
-
-        The block cleans up as after an exception. Signals that are ignored at present stay ignored.
-        """
-        with contextlib.suppress(KeyboardInterrupt), handled(STOP_SIGNALS, self._handle, keep_ignored=True):
-            yield
-
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        self.number = number
-        raise KeyboardInterrupt
 
 
 def _check(arguments: argparse.Namespace) -> None:

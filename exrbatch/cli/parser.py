@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NoReturn
 
-from exrbatch.cli import bench_arguments, check_arguments, digest_arguments
+from exrbatch.cli import bench_arguments, check_arguments, digest_arguments, scan_arguments
 from exrbatch.cli import history_arguments as history
 from exrbatch.cli.bench_arguments import add_bench_arguments
 from exrbatch.cli.check_arguments import add_check_arguments
 from exrbatch.cli.digest_arguments import add_digest_arguments
 from exrbatch.cli.recompress_arguments import add_recompress_arguments
+from exrbatch.cli.scan_arguments import add_scan_arguments
 from exrbatch.cli.selection_arguments import add_allow_empty, add_size_limits
 from exrbatch.cli.shared_arguments import (
     add_decoder,
@@ -153,6 +154,11 @@ def build_parser() -> "_Parser":
             digest_arguments.SUMMARY,
             digest_arguments.DESCRIPTION,
             epilog=f"{digest_arguments.EPILOG}\n\n{DOCS}",
+        )
+    )
+    add_scan_arguments(
+        commands.add(
+            "scan", scan_arguments.SUMMARY, scan_arguments.DESCRIPTION, epilog=f"{scan_arguments.EPILOG}\n\n{DOCS}"
         )
     )
     _add_bench(commands)

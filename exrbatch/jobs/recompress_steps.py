@@ -3,13 +3,11 @@
 Only this module knows their order.
 """
 
-import contextlib
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exrbatch.errors import (
-    ExrbatchError,
     InvalidFile,
     ReasonCode,
     SourceChanged,
@@ -17,6 +15,7 @@ from exrbatch.errors import (
     VerificationFailed,
 )
 from exrbatch.exr.reader import SMALL, ExrFile, open_exr
+from exrbatch.jobs.done_meanwhile import compressions_if_done
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.journaling import StepTimes, facts_in_place, note_replacement
 from exrbatch.jobs.made_from import Found, Made, check_is_no_link, find_output, wish
@@ -25,7 +24,7 @@ from exrbatch.jobs.restoring import outcome_note, restore_targets
 from exrbatch.journal.facts import FileFacts
 from exrbatch.recompression.auto_choice import choose_by_sample
 from exrbatch.recompression.choices import Verify
-from exrbatch.recompression.comparison import blamed_on_the_copy, choose_decoders, compare, is_same_picture
+from exrbatch.recompression.comparison import blamed_on_the_copy, choose_decoders, is_same_picture
 from exrbatch.recompression.content_digest import ContentDigest, content_digest
 from exrbatch.recompression.digests import Digests
 from exrbatch.recompression.lanes import Walk
@@ -122,7 +121,7 @@ def _recompress(
             original.check_in_place()  # if the source changed while it was read, report that instead
             raise
     except (SourceChanged, UnsupportedFile) as error:
-        if (compressions := _done_meanwhile(source, job, targets, error)) is None:
+        if (compressions := compressions_if_done(source, job, targets, error)) is None:
             raise
         return replace(
             report,
@@ -130,37 +129,6 @@ def _recompress(
             reason_code=ReasonCode.DONE_MEANWHILE,
             compressions_after=compressions,
         )
-
-
-def _done_meanwhile(
-    source: ExrFile, job: "RecompressJob", targets: Targets, error: SourceChanged | UnsupportedFile
-) -> tuple[str, ...] | None:
-    """Return the compressions of the new file if another run has just finished this job.
-
-    In place, the new file must have the compressions that were asked for, and the same picture as
-    the source that was read: a renderer can put another frame there, too. An output must have been
-    made from the source (see `made_from`).
-    """
-    if job.destination is not None:
-        if error.code is not ReasonCode.OUTPUT_EXISTS or job.rules.force:
-            return None
-        found = find_output(source, job, targets)
-        return found.compressions if found.made is Made.AS_WANTED else None
-    if not isinstance(error, SourceChanged) or job.rules.compression is None or job.rules.force:
-        return None
-    with contextlib.suppress(ExrbatchError, OSError), open_exr(job.source) as now:
-        is_new = not os.path.samestat(now.stat, source.stat)
-        wanted = choose_targets(now.header, job.rules.compression).compressions
-        is_wanted = tuple(part.compression for part in now.header.parts) == wanted
-        if is_new and is_wanted and _is_same_picture_now(source, job):
-            return tuple(compression.name for compression in wanted)
-    return None
-
-
-def _is_same_picture_now(source: ExrFile, job: "RecompressJob") -> bool:
-    """Return whether the name of the source now refers to a complete file with the same picture."""
-    mode = Verify.NATIVE if job.rules.verify is Verify.NONE else job.rules.verify
-    return compare(Walk(source), job.source, mode) is None
 
 
 def _replace(
@@ -198,20 +166,7 @@ def _replace(
             report = replace(report, content_sha256=_content_sha256(source, content, targets, temp))
             lossy = tuple(name for names in targets.lossy_channels for name in names)
             report = replace(report, status=Status.RECOMPRESSED, size_after=new_size, lossy_channels=lossy)
-            with times.step("record"):
-                before, after, unrecorded = note_replacement(source, temp, job, report)
-                if job.place.restore is not None:
-                    unrecorded = [*unrecorded, outcome_note(job.place.restore, temp.fd, after.xxh3_128)]
-            with times.step("commit"):
-                notes = _commit(temp, original, job)
-            source.was_replaced = job.destination is None
-            return replace(
-                report,
-                notes=(*report.notes, *temp.notes, *notes, *unrecorded),
-                before=before,
-                after=facts_in_place(job.destination or job.source, temp.file, after),
-                steps=times.seconds,
-            )
+            return _put_in_place(source, original, temp, job, report, times)
     if content is not None:
         original.check_in_place()
     report = replace(
@@ -226,6 +181,31 @@ def _replace(
     if made is Made.COPY:
         return replace(report, copied=True)
     return _with_copy(report, source, job, targets, made)
+
+
+def _put_in_place(
+    source: ExrFile,
+    original: Original,
+    temp: Replacement,
+    job: "RecompressJob",
+    report: FileReport,
+    times: StepTimes,
+) -> FileReport:
+    """Record the verified new file in the journal, put it in place, and return the final report."""
+    with times.step("record"):
+        before, after, notes = note_replacement(source, temp, job, report)
+        if job.place.restore is not None:
+            notes = [*notes, outcome_note(job.place.restore, temp.fd, after.xxh3_128)]
+    with times.step("commit"):
+        notes = [*_commit(temp, original, job), *notes]
+    source.was_replaced = job.destination is None
+    return replace(
+        report,
+        notes=(*report.notes, *temp.notes, *notes),
+        before=before,
+        after=facts_in_place(job.destination or job.source, temp.file, after),
+        steps=times.seconds,
+    )
 
 
 def _needed(job: "RecompressJob", size: int) -> int:

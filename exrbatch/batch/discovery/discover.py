@@ -287,13 +287,15 @@ def _sequence(pattern: str) -> Iterator[Candidate | FileReport]:
 
     style = fileseq.PAD_STYLE_HASH1
     try:
-        sequence = fileseq.FileSequence(pattern, pad_style=style)
+        # Without its folder, because a # or %04d in the name of a folder is no frame number.
+        folder, name = os.path.split(pattern)
+        sequence = fileseq.FileSequence(name, pad_style=style)
         if not sequence.frameRange():
-            sequence = fileseq.findSequenceOnDisk(pattern, strictPadding=True, pad_style=style)
+            folder, sequence = "", fileseq.findSequenceOnDisk(pattern, strictPadding=True, pad_style=style)
     except (fileseq.FileSeqException, ValueError) as error:
         yield _failed(pattern, f"no such frame sequence: {error}", ReasonCode.MISSING)
         return
-    for path in map(str, sequence):
+    for path in (os.path.join(folder, name) for name in map(str, sequence)):
         if os.path.lexists(path):
             yield examine(path)
         else:
