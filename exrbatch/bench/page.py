@@ -1,7 +1,6 @@
 """A benchmark as one self-contained HTML page: tables, plots and advice."""
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from exrbatch.bench import plots
@@ -26,30 +25,12 @@ from exrbatch.bench.text_tables import (
     rates_grid,
     spread_cells,
 )
+from exrbatch.html_parts import END, STYLE, beginning, first_line, note, table
 from exrbatch.text import format_size, safe_text
 
 BARS = "The bars are as long as the distance of the quartiles of the passes."
-BEGINNING = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>exrbatch bench</title>'
-STYLE = """
-:root { color-scheme: light dark; --back: #ffffff; --soft: #555; --good: #eef6ee; --edge: #2a7d2a; --best: #eef4ff }
-@media (prefers-color-scheme: dark) {
-  :root { --back: #17191c; --soft: #a5a8ad; --good: #1d2b1f; --edge: #5cb85c; --best: #1f2a3d }
-}
-body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem; color: var(--ink); background: var(--back) }
-h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.2rem }
-.advice { background: var(--good); border-left: 4px solid var(--edge); padding: .6rem 1rem }
-.wide, figure { overflow-x: auto }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line) }
-th { border-bottom: 2px solid var(--soft); vertical-align: bottom; white-space: pre }
-td { white-space: nowrap } td.text, th.text { text-align: left }
-th:first-child, td:first-child { position: sticky; left: 0; background: var(--back) }
-tr.best td, tr.best td:first-child { background: var(--best); font-weight: 600 }
-.texts td.text { white-space: normal; overflow-wrap: anywhere }
-figure { margin: 1.5rem 0 } figure svg { display: block; width: 100%; min-width: 46rem; height: auto }
-figure svg text { paint-order: stroke; stroke: var(--back); stroke-width: 3px; stroke-linejoin: round }
-.note { color: var(--soft); max-width: 60rem } details { margin: .5rem 0 } li { overflow-wrap: anywhere }
-"""
+TITLE = "exrbatch bench"
+BEGINNING = first_line(TITLE)
 
 
 def make_page(results: Results, rows: Sequence[Row], baseline: Results | None, goal: Goal = Goal.BALANCED) -> str:
@@ -62,42 +43,34 @@ def make_page(results: Results, rows: Sequence[Row], baseline: Results | None, g
         goal: what the advice optimises.
     """
     totals = in_order(total_rows(rows), goal)
-    head = '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    style = f"<style>{plots.style_sheet()}{STYLE}</style>"
-    parts = [f"{BEGINNING}{head}{style}</head><body><h1>exrbatch bench</h1>"]
+    parts = [beginning(TITLE, f"{STYLE}{plots.style_sheet()}")]
     if not totals:
-        return "".join([*parts, "<p>Nothing was measured.</p></body></html>\n"])
+        return "".join([*parts, "<p>Nothing was measured.</p>", END])
     best = pareto(totals)
     warning = contention_line(results)
     lines = [*filter(None, [warning]), *advise(rows, goal, is_quiet=warning is None)]
     parts += ['<div class="advice">', *(f"<div>{escape(line)}</div>" for line in lines), "</div>"]
     parts += ["<h2>Compressions</h2>", _main_table(totals, best)]
-    parts.append(
-        _note(f"Shaded: no other beats it in size, compression and decompression speed at once. {EXPLANATION}")
-    )
+    parts.append(note(f"Shaded: no other beats it in size, compression and decompression speed at once. {EXPLANATION}"))
     parts += _choices(totals)
     for speed in ("pack", "unpack"):
         parts.append(f"<figure>{plots.size_against_speed(totals, speed)}</figure>")
-    parts.append(_note(f"{BARS} An empty marker is a lossy compression, or one that is computed from the others."))
+    parts.append(note(f"{BARS} An empty marker is a lossy compression, or one that is computed from the others."))
     parts += _jobs(results, totals)
     if any(row.errors for row in totals):
-        parts += ["<h2>Errors of lossy compressions</h2>", _grid(errors_grid(totals)), _note(ERRORS)]
-    spreads = _table(["", "figure", "median", "spread", "min"], ((cells, False) for cells in spread_cells(totals)), 2)
+        parts += ["<h2>Errors of lossy compressions</h2>", _grid(errors_grid(totals)), note(ERRORS)]
+    spreads = table(["", "figure", "median", "spread", "min"], ((cells, False) for cells in spread_cells(totals)), 2)
     parts.append(f"<details><summary>Median, spread and minimum of the passes</summary>{spreads}</details>")
     parts += _by_content(rows, goal)
     if baseline is not None:
         parts += _baseline(results, rows, baseline)
     parts += _problems(results, totals)
     parts += ["<h2>Sample</h2>", _sample_table(results), "<h2>Machine</h2>", _machine_table(results)]
-    return "".join([*parts, "</body></html>\n"])
-
-
-def _note(text: str) -> str:
-    return f'<p class="note">{escape(text)}</p>'
+    return "".join([*parts, END])
 
 
 def _grid(grid: Grid, text_columns: int = 1) -> str:
-    return _table(grid.headings, ((cells, False) for cells in grid.rows), text_columns)
+    return table(grid.headings, ((cells, False) for cells in grid.rows), text_columns)
 
 
 def _jobs(results: Results, totals: Sequence[Row]) -> list[str]:
@@ -106,33 +79,16 @@ def _jobs(results: Results, totals: Sequence[Row]) -> list[str]:
     if len(jobs) < 2:
         return []
     plot = plots.rate_against_jobs(with_rates, jobs, usable_cores(results.machine))
-    parts = ["<h2>Jobs</h2>", f"<figure>{plot}</figure>", _note(BARS)]
-    return [*parts, _grid(rates_grid(totals)), _note(IDEAL), _grid(efficiency_grid(totals))]
+    parts = ["<h2>Jobs</h2>", f"<figure>{plot}</figure>", note(BARS)]
+    return [*parts, _grid(rates_grid(totals)), note(IDEAL), _grid(efficiency_grid(totals))]
 
 
 def _choices(totals: Sequence[Row]) -> list[str]:
-    return [_note(line) for line in choice_lines(totals)]
-
-
-def _table(headings: Iterable[str], lines: Iterable[tuple[Sequence[str], bool]], text_columns: int = 1) -> str:
-    """Return an HTML table.
-
-    Args:
-        headings: headings of the columns.
-        lines: for each row, its cells, and whether to highlight it.
-        text_columns: number of columns at the left that are aligned as text.
-    """
-
-    def cells(tag: str, texts: Iterable[str]) -> str:
-        kinds = (' class="text"' if index < text_columns else "" for index in itertools.count())
-        return "".join(f"<{tag}{kind}>{escape(text)}</{tag}>" for kind, text in zip(kinds, texts, strict=False))
-
-    body = [f"<tr{' class=best' if is_best else ''}>{cells('td', texts)}</tr>" for texts, is_best in lines]
-    return f'<div class="wide"><table><tr>{cells("th", headings)}</tr>{"".join(body)}</table></div>'
+    return [note(line) for line in choice_lines(totals)]
 
 
 def _main_table(rows: Sequence[Row], best: Sequence[Row]) -> str:
-    return _table(COLUMNS, (([cell(row) for cell in COLUMNS.values()], row in best) for row in rows))
+    return table(COLUMNS, (([cell(row) for cell in COLUMNS.values()], row in best) for row in rows))
 
 
 def _by_content(rows: Sequence[Row], goal: Goal) -> list[str]:
@@ -142,15 +98,15 @@ def _by_content(rows: Sequence[Row], goal: Goal) -> list[str]:
         names = [name for name in COLUMNS if name != "files/s"]
         best = pareto(some)
         lines = (([COLUMNS[name](row) for name in names], row in best) for row in some)
-        parts.append(f"<details><summary>{escape(content)}</summary>{_table(names, lines)}</details>")
+        parts.append(f"<details><summary>{escape(content)}</summary>{table(names, lines)}</details>")
     return ["<h2>By content</h2>", *parts] if parts else []
 
 
 def _baseline(results: Results, rows: Sequence[Row], baseline: Results) -> list[str]:
     lines = ((change_cells(change), False) for change in changes(rows, baseline))
     notes = "".join(f"<li>{escape(difference)}</li>" for difference in differences(results, baseline))
-    table = _table(["above 1: larger or faster", "size", "compress", "decompress", "files/s (jobs)"], lines)
-    return ["<h2>Against the baseline</h2>", table, f'<ul class="note">{notes}</ul>']
+    shown = table(["above 1: larger or faster", "size", "compress", "decompress", "files/s (jobs)"], lines)
+    return ["<h2>Against the baseline</h2>", shown, f'<ul class="note">{notes}</ul>']
 
 
 def _problems(results: Results, totals: Sequence[Row]) -> list[str]:
@@ -172,11 +128,11 @@ def _sample_table(results: Results) -> str:
         )
         for file in results.sample.files
     )
-    table = _table(["content", "file", "size", "raw", "sha256"], lines, text_columns=2)
-    return f'<div class="texts">{table}</div>'
+    shown = table(["content", "file", "size", "raw", "sha256"], lines, text_columns=2)
+    return f'<div class="texts">{shown}</div>'
 
 
 def _machine_table(results: Results) -> str:
     shown = format_facts(results.machine) | {name: str(value) for name, value in results.settings.items()}
     lines = (([name.replace("_", " "), value], False) for name, value in shown.items())
-    return f'<div class="texts">{_table(["", ""], lines, text_columns=2)}</div>'
+    return f'<div class="texts">{table(["", ""], lines, text_columns=2)}</div>'

@@ -26,12 +26,24 @@ class Named(NamedTuple):
 
 def sequence_names(paths: Sequence[str]) -> list[Named]:
     """Group paths by frame sequence, in the order of the paths of their first frames."""
+    return [named for named, _ in named_groups(paths)]
+
+
+def named_groups(paths: Sequence[str]) -> list[tuple[Named, list[str]]]:
+    """Group paths by frame sequence, like `sequence_names`.
+
+    Returns:
+        for each sequence, its name, and the paths of its files.
+    """
     folders: dict[str, list[str]] = {}
     for path in paths:
         folder, name = os.path.split(path)
         folders.setdefault(folder, []).append(name)
     return [
-        Named(_shown(os.path.join(folder, ""), group), len(group.names))
+        (
+            Named(_shown(os.path.join(folder, ""), group), len(group.names)),
+            [os.path.join(folder, n) for n in group.names],
+        )
         for folder, names in sorted(folders.items())
         for group in group_names(names)
     ]

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,6 +87,20 @@ class PastRun:
     def is_running(self) -> bool:
         """Whether the run is still going on, on this machine."""
         return not self.summary and self.source.stem == self.about.get("run") and is_running(self.source)
+
+    @property
+    def began(self) -> float:
+        """When the run began, in seconds since 1970; 0 if unknown."""
+        return seconds_of(self.about.get("started_at"))
+
+    @property
+    def state(self) -> str:
+        """Whether the run is "running", has "ended" or "died"; "unknown" without a record of it."""
+        if self.summary:
+            return "ended"
+        if not self.about:
+            return "unknown"
+        return "running" if self.is_running else "died"
 
     @property
     def folder(self) -> str:
@@ -186,18 +200,9 @@ def merged(runs: Iterable[PastRun]) -> list[PastFile]:
     "recompressed" knows about sizes; otherwise its last outcome counts.
     """
     latest: dict[tuple[str, str | None], PastFile] = {}
-    for run in sorted(runs, key=_began):
+    for run in sorted(runs, key=lambda run: run.began or run.last_seen):
         for key, file in run.files.items():
             earlier = latest.pop(key, None)
             was_done = earlier is not None and earlier.status == RECOMPRESSED
             latest[key] = earlier if was_done and file.status == "already" and earlier is not None else file
     return list(latest.values())
-
-
-def _began(run: PastRun) -> float:
-    return seconds_of(run.about.get("started_at")) or run.last_seen
-
-
-def died_after(runs: Sequence[PastRun]) -> list[PastRun]:
-    """List the runs that have no summary although they are not going on any more."""
-    return [run for run in runs if not run.summary and run.about and not run.is_running]
