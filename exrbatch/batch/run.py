@@ -35,8 +35,7 @@ class Run:
 
     Attributes:
         notes: messages for the user from before the start.
-        jobs: number of workers.
-        options: the options, with the actual number of workers.
+        options: the options, with the number of workers at the beginning.
         control: lets the caller pause and stop the run.
         stop: the part of `control` that holds the reason if the run stopped early.
         is_remote: whether any source or output is on storage that is not local.
@@ -56,18 +55,17 @@ class Run:
         """
         self.notes: list[str] = []
         wanted = options.jobs or automatic_jobs()
-        self.jobs = min(wanted, most_slots())
-        if self.jobs < wanted:
-            self.notes.append(
-                f"{self.jobs} workers instead of {wanted}: the limit of open files is too low (ulimit -n)"
-            )
+        most = most_slots()
+        jobs = min(wanted, most)
+        if jobs < wanted:
+            self.notes.append(f"{jobs} workers instead of {wanted}: the limit of open files is too low (ulimit -n)")
         if isinstance(options.rules, RecompressRules) and options.rules.compression in (None, *DEFLATED):
             self.notes += [
                 f"the package {engine} is not installed: other engines take its place, slower or with larger files"
                 for engine in missing_engines()
             ]
-        self.options = replace(options, jobs=self.jobs)
-        self.control = Control()
+        self.options = replace(options, jobs=jobs)
+        self.control = Control(jobs, most)
         self.stop = self.control.stop
         checked = check_paths(paths)
         if options.replaces_files:
@@ -78,6 +76,24 @@ class Run:
         self._watch.look_above(checked)
         self.backlog = Backlog(_found(checked, options, self.selection, self._watch))
         self._pool: Pool | None = None
+
+    @property
+    def jobs(self) -> int:
+        """Number of workers. It may change while the run goes on."""
+        return self.control.jobs or 1
+
+    @property
+    def worked(self) -> float:
+        """Seconds in which files were in progress, without pauses and suspensions."""
+        return self._pool.worked if self._pool is not None else 0.0
+
+    def freeze(self) -> None:
+        """Stop the files in progress where they are, until the run goes on.
+
+        This is for a process that is about to be suspended: its workers shall not go on without it.
+        """
+        if self._pool is not None:
+            self._pool.freeze(True)
 
     @property
     def notices(self) -> list[str]:
