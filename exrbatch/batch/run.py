@@ -83,9 +83,9 @@ class Run:
         return self.control.jobs or 1
 
     @property
-    def worked(self) -> float:
-        """Seconds in which files were in progress, without pauses and suspensions."""
-        return self._pool.worked if self._pool is not None else 0.0
+    def paused(self) -> float:
+        """Seconds in which nothing went on, because the run was paused, frozen or suspended."""
+        return self._pool.paused if self._pool is not None else 0.0
 
     def freeze(self) -> None:
         """Stop the files in progress where they are, until the run goes on.
@@ -113,6 +113,7 @@ class Run:
         totals.may_remain = self.backlog.was_cut_short
         totals.left_out = self.selection.left_out
         totals.was_begun = self.started is not None
+        totals.paused = self.paused
 
     def running(self) -> list[Running]:
         """List the files that workers are processing now."""

@@ -88,8 +88,8 @@ class Pool:
 
     Attributes:
         started: monotonic time when the first file was handed out; None before that.
-        worked: seconds in which files were in progress and not frozen. This leaves out pauses, and
-            time in which the machine or this process was suspended.
+        paused: seconds in which nothing went on, because the workers were frozen or waited for the
+            end of a pause, or this process was suspended.
     """
 
     def __init__(self, jobs: int, time_limit: Callable[[int], float]) -> None:
@@ -103,7 +103,8 @@ class Pool:
             RunStopped: a worker can't be started.
         """
         self.started: float | None = None
-        self.worked = 0.0
+        self.paused = 0.0
+        self._holds_back = False
         warm_up()
         self._context = start_context()
         self._jobs = jobs  # there may be more slots: some end after their files
@@ -158,11 +159,13 @@ class Pool:
 
     def request_stop(self) -> None:
         """Request that workers start no other file of their bundles."""
+        self._holds_back = True
         for slot in self._slots:
             slot.position.stop = 1.0
 
     def withdraw_stop(self) -> None:
         """Withdraw `request_stop`."""
+        self._holds_back = False
         for slot in self._slots:
             slot.position.stop = 0.0
 
@@ -258,8 +261,7 @@ class Pool:
         passed, self._last_look = now - self._last_look, now
         tick = 0.0 if self._is_frozen else min(passed, MAX_TICK)
         lost = passed - tick if self._is_frozen or passed >= SUSPENDED else 0.0
-        if self.is_busy:
-            self.worked += passed - lost
+        self.paused += passed if self._holds_back and not self.is_busy else lost
         for slot in self._slots:
             if slot.bundle:
                 slot.tick(tick, self._time_limit, lost)
