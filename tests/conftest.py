@@ -1,6 +1,7 @@
 """Shared set-up: hypothesis without clocks, and the folder of reference images."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import settings
 # No example may fail for being slow on a busy machine, and CI sees the same examples each time.
 settings.register_profile("exrbatch", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("exrbatch")
+
+# The runs of tests are not among the runs of the user. The path of a socket must be short.
+os.environ["EXRBATCH_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="exrbatch-tests-", dir="/tmp")
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "openexr-images"
 

@@ -95,7 +95,7 @@ class Display:
             self._look_plainly()
         if self._wants_line:
             self._wants_line = False
-            self._console.print(with_clock(Text(plain_line(self._snapshot()))))
+            self._console.print(with_clock(Text(plain_line(self.snapshot()))))
 
     def announce_stop(self) -> None:
         """Say that the run finishes the files in progress; the dashboard shows it by itself."""
@@ -142,7 +142,8 @@ class Display:
         """Handle a status signal: note that a line is wanted."""
         self._wants_line = True
 
-    def _snapshot(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
+        """Take a snapshot of the run."""
         return Snapshot.of(self._run, self._report, self.dashboard.history)
 
     def _print(self, line: str, style: str = "") -> None:

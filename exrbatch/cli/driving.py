@@ -1,17 +1,27 @@
 """Drive a run to its end: show its progress, handle signals, and add up the totals."""
 
 import contextlib
+import os
+import shlex
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from rich.console import Console
+from rich.text import Text
 
 from exrbatch.batch.control import StopRequest
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.cli.display import Display
+from exrbatch.cli.display import MAX_COMMAND, Display
 from exrbatch.cli.records import Sink
+from exrbatch.jobs.file_report import timestamp
+from exrbatch.jobs.log import logger
 from exrbatch.signals import STOP_SIGNALS, handled, ignore, note_beginning
+from exrbatch.steering.server import ControlServer
+from exrbatch.text import safe_text, shortened_end
+from exrbatch.version import __version__
 
 Watcher = Callable[[Run, BatchReport], None]
 """A function that looks at a run and its totals now and then, and may use `Run.control`."""
@@ -24,6 +34,7 @@ def drive(
     quiet: bool = False,
     sinks: Sequence[Sink] = (),
     watchers: Sequence[Watcher] = (),
+    verbose: bool = False,
 ) -> BatchReport:
     """Drive a run to its end, with a live dashboard on a terminal or else plain progress lines.
 
@@ -34,13 +45,19 @@ def drive(
         sinks: functions that get each file's report when the file ends.
         watchers: functions that are called about ten times a second while the run goes on, such as
             limits.
+        verbose: say if the run can't be steered from other terminals.
 
     Returns:
         The totals.
     """
     report = run.new_totals()
     display = Display(run, report, console, quiet=quiet)
-    with _interrupts(run.stop, display.announce_stop), display.shown(), _killed_on_error(run):
+    with (
+        _interrupts(run.stop, display.announce_stop),
+        _control_socket(run, display, console if verbose else None) as server,
+        display.shown(),
+        _killed_on_error(run),
+    ):
         for finished in run.events():
             if finished is not None:
                 report.add(finished)
@@ -50,8 +67,43 @@ def drive(
             for watch in watchers:
                 watch(run, report)
             display.look()
+            server.poll()
     run.complete(report)
     return report
+
+
+@contextlib.contextmanager
+def _control_socket(run: Run, display: Display, console: Console | None) -> Iterator[ControlServer]:
+    """Let other terminals steer the run. If that is impossible, the run goes on without.
+
+    Args:
+        run: the run.
+        display: takes snapshots of it.
+        console: where to say that it is impossible; None to say nothing.
+    """
+    facts = {
+        "pid": os.getpid(),
+        "version": __version__,
+        "command": shortened_end(safe_text(shlex.join(["exrbatch", *sys.argv[1:]])), MAX_COMMAND),
+        "folder": safe_text(_working_folder()),
+        "started_at": timestamp(time.time()),
+    }
+    server = ControlServer(run.control, lambda: {**facts, "snapshot": display.snapshot().to_json()})
+    try:
+        server.open()
+    except OSError as error:
+        logger.info("no control socket: %s", safe_text(str(error)))
+        if console is not None:
+            console.print(Text(f"this run can't be steered from other terminals: {safe_text(str(error))}", "yellow"))
+    with contextlib.closing(server):
+        yield server
+
+
+def _working_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return ""
 
 
 @contextlib.contextmanager

@@ -203,6 +203,13 @@ class Snapshot:
         return "running"
 
     @property
+    def seconds_left(self) -> float | None:
+        """Time left at the average speed so far, in seconds; None if it is unknown."""
+        if self.state != "running" or not self.is_scanned or self.reached_size <= 0:
+            return None
+        return max(0.0, self.found_size - self.reached_size) / self.rate
+
+    @property
     def remaining(self) -> str:
         """Time left at the average speed so far, and when it ends; a word if that is unknown."""
         if self.state != "running":
@@ -211,6 +218,4 @@ class Snapshot:
             return "still scanning"
         if self.reached_size >= self.found_size:
             return "done"
-        if self.reached_size <= 0:
-            return "starting"
-        return format_left((self.found_size - self.reached_size) / self.rate, self.time)
+        return "starting" if self.seconds_left is None else format_left(self.seconds_left, self.time)
