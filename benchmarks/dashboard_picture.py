@@ -44,6 +44,7 @@ def draw(path: str, frames: int, jobs: int, share: float) -> None:
         for finished in run.events():
             if finished is not None:
                 report.add(finished)
+                dashboard.history.add(finished)
             dashboard.update(run, report)
             # Redraw as often as on a terminal, because CPU use is measured between two frames.
             if time.monotonic() >= next_look:

@@ -59,6 +59,11 @@ class SimulatedWorkers:
         """The number of free workers."""
         return self.jobs - len(self._flying)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any worker is busy."""
+        return bool(self._flying)
+
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
         """Start a task. Its duration depends on the number and sizes of its files."""
         assert len(jobs) == len(bundle)
@@ -72,6 +77,17 @@ class SimulatedWorkers:
 
     def request_stop(self) -> None:
         """Do nothing: this benchmark never stops a run."""
+
+    def withdraw_stop(self) -> None:
+        """Do nothing: this benchmark never pauses a run."""
+
+    def freeze(self, wanted: bool) -> None:
+        """Do nothing: this benchmark never freezes a run."""
+
+    def resize(self, jobs: int) -> str | None:
+        """Change the number of workers."""
+        self.jobs = jobs
+        return None
 
     def next_finished(self, timeout: float) -> Outcome | None:
         """Finish the task that ends next."""

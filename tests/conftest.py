@@ -1,6 +1,7 @@
 """Shared set-up: hypothesis without clocks, and the folder of reference images."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +14,12 @@ settings.load_profile("exrbatch")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _journals_in_a_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the journals of the tests' runs out of the user's folder."""
-    with pytest.MonkeyPatch.context() as patch:
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the journals and control sockets of the tests' runs apart from those of the user."""
+    # The path of a socket must be short.
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="exrbatch-", dir="/tmp") as runtime:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("EXRBATCH_RUNTIME_DIR", runtime)
         yield
 
 

@@ -64,6 +64,15 @@ def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return run, report  # fmt: skip
 
 
+def dashboard_of(run: Run, report: BatchReport) -> Dashboard:
+    """Return a dashboard that knows of the failures and skipped files in the totals."""
+    dashboard = Dashboard()
+    for each in [*report.failures, *report.skipped]:
+        dashboard.history.add(each)
+    dashboard.update(run, report)
+    return dashboard
+
+
 def drawn(renderable: object, width: int, height: int = 50) -> list[str]:
     console = Console(
         file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None, legacy_windows=False
@@ -75,7 +84,7 @@ def drawn(renderable: object, width: int, height: int = 50) -> list[str]:
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_frame_fits_the_terminal_and_shows_the_totals(state: tuple[Run, BatchReport], width: int) -> None:
     """Every line leaves room for the ^C that the terminal echoes."""
-    lines = drawn(Dashboard(*state), width)
+    lines = drawn(dashboard_of(*state), width)
     assert {len(line) for line in lines} == {width - 2}, "\n".join(lines)
     text = "\n".join(lines)
     assert "dashboard off" not in text
@@ -100,7 +109,7 @@ def test_frame_fits_short_terminals_with_many_workers(
     frames = [Candidate(f"/show/ab010_beauty_v003.{1001 + index}.exr", 50_000_000) for index in range(24)]
     monkeypatch.setattr(run, "running", lambda: [Running(i, frame, 0.5, 1.0) for i, frame in enumerate(frames)])
     run.stop.signal_number = 2
-    lines = drawn(Dashboard(run, report), width, height)
+    lines = drawn(dashboard_of(run, report), width, height)
     text = "\n".join(lines)
     assert len(lines) < height, text
     assert {len(line) for line in lines} == {width - 2}, text
@@ -120,7 +129,7 @@ def test_a_comparison_shows_what_is_equal_and_different(tmp_path: Path) -> None:
     run, report = Run([str(tmp_path)], Options(jobs=1)), BatchReport(Clock(), rules=CompareRules())
     report.add(FileReport(path="a.exr", status=Status.EQUAL, size_before=1000))
     report.add(FileReport(path="b.exr", status=Status.DIFFERENT, reason="part 0, chunk 1", size_before=1000))
-    text = "\n".join(drawn(Dashboard(run, report), 100))
+    text = "\n".join(drawn(dashboard_of(run, report), 100))
     assert "1 equal · 1 different · 0 failed" in text
     assert "recompressed ·" not in text
     assert "saved" not in text
@@ -133,7 +142,7 @@ def test_an_error_in_the_dashboard_does_not_stop_the_run(
 ) -> None:
     """It only says that it is off."""
     monkeypatch.setattr(state[0], "running", lambda: 1 // 0)
-    assert drawn(Dashboard(*state), 80) == ["dashboard off: ZeroDivisionError: integer division or modulo by zero"]
+    assert drawn(dashboard_of(*state), 80) == ["dashboard off: ZeroDivisionError: integer division or modulo by zero"]
 
 
 def test_plain_line_shows_the_totals(state: tuple[Run, BatchReport]) -> None:
@@ -158,7 +167,7 @@ def test_files_that_grew_are_not_negative_savings(tmp_path: Path) -> None:
     """Dashboard, plain line and summary say by how much a forced run made files larger."""
     run, report = Run([str(tmp_path)], Options(jobs=1)), BatchReport(Clock())
     report.add(FileReport(path="a.exr", status=Status.RECOMPRESSED, size_before=1_000_000, size_after=6_870_000))
-    assert "grew by 5.9 MB (587.0 %)" in "\n".join(drawn(Dashboard(run, report), 100))
+    assert "grew by 5.9 MB (587.0 %)" in "\n".join(drawn(dashboard_of(run, report), 100))
     assert "grew by 5.9 MB" in plain_line(Snapshot.of(run, report))
     assert summary_lines(report)[-1].plain.startswith("1.0 MB → 6.9 MB, grew by 5.9 MB (587.0 %) in ")
 

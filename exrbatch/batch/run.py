@@ -43,8 +43,7 @@ class Run:
 
     Attributes:
         notes: messages for the user from before the start.
-        jobs: number of workers.
-        options: the options, with the actual number of workers.
+        options: the options, with the number of workers at the beginning.
         control: lets the caller pause and stop the run.
         stop: the part of `control` that holds the reason if the run stopped early.
         is_remote: whether any source or output is on storage that is not local.
@@ -79,10 +78,11 @@ class Run:
             OptionsError: none of the paths exists, or the options can't be used with them.
         """
         wanted = options.jobs or automatic_jobs()
-        self.jobs = min(wanted, most_slots())
-        self.notes = _notes(options, wanted, self.jobs)
-        self.options = replace(options, jobs=self.jobs)
-        self.control = Control()
+        most = most_slots()
+        jobs = min(wanted, most)
+        self.notes = _notes(options, wanted, jobs)
+        self.options = replace(options, jobs=jobs)
+        self.control = Control(jobs, most)
         self.stop = self.control.stop
         self.roots = find_roots(paths, listed, base=options.base, allow_empty=options.allow_empty)
         checked = self.roots.paths
@@ -112,6 +112,24 @@ class Run:
         self._pool: Pool | None = None
 
     @property
+    def jobs(self) -> int:
+        """Number of workers. It may change while the run goes on."""
+        return self.control.jobs or 1
+
+    @property
+    def paused(self) -> float:
+        """Seconds in which nothing went on, because the run was paused, frozen or suspended."""
+        return self._pool.paused if self._pool is not None else 0.0
+
+    def freeze(self) -> None:
+        """Stop the files in progress where they are, until the run goes on.
+
+        This is for a process that is about to be suspended: its workers shall not go on without it.
+        """
+        if self._pool is not None:
+            self._pool.freeze(True)
+
+    @property
     def notices(self) -> list[str]:
         """Lines for the user about what was noticed on the way; the list grows."""
         return self._watch.notices
@@ -129,6 +147,7 @@ class Run:
         totals.may_remain = self.backlog.was_cut_short
         totals.left_out = self.selection.left_out
         totals.was_begun = self.started is not None
+        totals.paused = self.paused
         if self.journal is not None:
             self.journal.end(totals.to_json())
 

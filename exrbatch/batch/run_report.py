@@ -50,6 +50,7 @@ class BatchReport:
         may_remain: whether the scan was stopped, so that there may be more files.
         left_out: number of files that patterns and limits of size left out.
         was_begun: whether a file was handed to a worker.
+        paused: seconds in which nothing went on, because the run was paused, frozen or suspended.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class BatchReport:
         self.may_remain = False
         self.left_out = 0
         self.was_begun = False
+        self.paused = 0.0
 
     @property
     def files(self) -> int:

@@ -62,12 +62,33 @@ class Workers(Protocol):
         """Number of free workers."""
         ...
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any worker is processing a file."""
+        ...
+
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
         """Give files to a free worker, which processes them one after another."""
         ...
 
     def request_stop(self) -> None:
         """Request that workers start no other file of their bundles."""
+        ...
+
+    def withdraw_stop(self) -> None:
+        """Withdraw `request_stop`."""
+        ...
+
+    def freeze(self, wanted: bool) -> None:
+        """Stop the files in progress where they are, or let them go on."""
+        ...
+
+    def resize(self, jobs: int) -> str | None:
+        """Change the number of workers, as far as possible now.
+
+        Returns:
+            why no more workers can be started; None if they can.
+        """
         ...
 
     def next_finished(self, timeout: float) -> Outcome | None:
@@ -94,6 +115,8 @@ class Scheduler:
         self._control, self._stop = control, control.stop
         self._memory = memory
         self._in_flight: dict[str, Candidate] = {}  # by path
+        self._lent: dict[str, int] = {}  # bytes of memory, by the path of the first file of each bundle in progress
+        self._holds_back = False  # whether workers were asked to start no other file
         # These wait until another file has ended: there is no space on the disk, or another name of
         # the same file is in progress.
         self._held: list[Candidate] = []
@@ -113,9 +136,7 @@ class Scheduler:
             that the caller can do other work.
         """
         while True:
-            if self._stop.is_set:
-                self._backlog.stop()
-                self._workers.request_stop()
+            self._obey()
             while (report := self._backlog.take_report()) is not None:
                 yield report
             if not self._hand_out():
@@ -131,13 +152,30 @@ class Scheduler:
         for death in self._suspects.values():
             yield failed(self._options.job(death.candidate), death.reason, death.code, death.candidate.size)
 
+    def _obey(self) -> None:
+        """Pass on what the run is asked to do to the backlog and the workers."""
+        if self._stop.is_set:
+            self._backlog.stop()
+        holds_back = self._stop.is_set or bool(self._control.pauses)
+        if holds_back:
+            self._workers.request_stop()
+        elif self._holds_back:
+            self._workers.withdraw_stop()
+        self._holds_back = holds_back
+        self._workers.freeze(self._control.is_frozen)
+        wanted = self._control.jobs
+        if wanted is not None and wanted != self._workers.jobs:
+            refusal = self._workers.resize(wanted)
+            if refusal is not None:
+                self._control.refuse_jobs(self._workers.jobs, refusal)
+
     def _hand_out(self) -> bool:
         """Give files to free workers. Return False if there is nothing left to do."""
         is_paused = bool(self._control.pauses) and not self._stop.is_set
         may_start = not is_paused and not self._waits_for_space
         while may_start and self._workers.idle and (bundle := self._take_bundle()):
             self._submit(bundle)
-        if self._workers.idle < self._workers.jobs or not self._backlog.is_exhausted:
+        if self._workers.is_busy or not self._backlog.is_exhausted:
             return True
         if is_paused and self._alone:
             return True
@@ -164,9 +202,13 @@ class Scheduler:
         """Make the jobs of a bundle and give them to a worker."""
         reserved = sum(candidate.needs for candidate in self._in_flight.values())
         self._in_flight.update((candidate.path, candidate) for candidate in bundle)
+        # If there are more workers than before, files in progress may still have a larger share.
+        left = max(0, self._memory - sum(self._lent.values()))
+        equal_share = min(self._memory // self._workers.jobs, left)
+        self._lent[bundle[0].path] = equal_share
         jobs = []
         for candidate in bundle:
-            memory = self._memory if candidate.path in self._retried else self._memory // self._workers.jobs
+            memory = self._memory if candidate.path in self._retried else equal_share
             share = Share(memory=memory, threads=self._threads(candidate), reserved=reserved)
             jobs.append(self._options.job(candidate, share))
         self._workers.submit(bundle, jobs)
@@ -188,6 +230,7 @@ class Scheduler:
         ended = [self._in_flight.pop(report.path, None) for report in outcome.reports]
         for returned in outcome.returned:
             self._in_flight.pop(returned.path, None)
+        self._take_back_memory(outcome)
         self._waits_for_space = False
         if not self._stop.is_set:
             self._backlog.put_back([*outcome.returned, *self._held])
@@ -204,6 +247,13 @@ class Scheduler:
             if report.disk_is_full and self._stop.reason is None and self._is_full(report):
                 self._stop.reason = f"{_full(report)}: {report.reason}"
             yield report
+
+    def _take_back_memory(self, outcome: Outcome) -> None:
+        """Note that the bundle of an outcome no longer uses its memory."""
+        for path in [*(report.path for report in outcome.reports), *(each.path for each in outcome.returned)]:
+            self._lent.pop(path, None)
+        if outcome.death is not None:
+            self._lent.pop(outcome.death.candidate.path, None)
 
     def _is_full(self, report: FileReport) -> bool:
         """Return whether a report of a full disk must stop the run.

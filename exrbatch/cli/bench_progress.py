@@ -11,7 +11,7 @@ from exrbatch.bench.packing import Trial
 from exrbatch.bench.passes import WARM_UP
 from exrbatch.bench.result import TrialResult
 from exrbatch.bench.session import Session
-from exrbatch.cli.driving import PLAIN_SECONDS
+from exrbatch.cli.display import PLAIN_SECONDS
 from exrbatch.text import format_duration
 
 

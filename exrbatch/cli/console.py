@@ -14,7 +14,7 @@ from typing import Any, TextIO, cast
 from rich.console import Console
 from rich.text import Text
 
-_PLAIN = {"→": "->", "…": "...", "·": "|"}
+_PLAIN = {"→": "->", "…": "...", "·": "|", **dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True))}
 """What stands for our characters in encodings that lack them."""
 
 

@@ -1,6 +1,7 @@
 """Drive a run to its end: show its progress, handle signals, and add up the totals."""
 
 import contextlib
+import os
 import shlex
 import sys
 import time
@@ -8,25 +9,22 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from rich.console import Console
-from rich.live import Live
 from rich.text import Text
 
 from exrbatch.batch.control import StopRequest
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.cli.console import with_clock
+from exrbatch.cli.display import MAX_COMMAND, Display
 from exrbatch.cli.records import Sink
-from exrbatch.dashboard import STOPPING, Dashboard, Snapshot, plain_line
-from exrbatch.signals import STATUS_SIGNALS, STOP_SIGNALS, handled, ignore, note_beginning
-from exrbatch.text import format_count, safe_text, shortened_end
+from exrbatch.jobs.file_report import timestamp
+from exrbatch.jobs.log import logger
+from exrbatch.signals import STOP_SIGNALS, handled, ignore, note_beginning
+from exrbatch.steering.server import ControlServer
+from exrbatch.text import safe_text, shortened_end
 from exrbatch.version import __version__
 
-MAX_COMMAND = 500
-"""Characters of the command that a log begins with; a shell may have expanded a pattern in it."""
 Watcher = Callable[[Run, BatchReport], None]
 """A function that looks at a run and its totals now and then, and may use `Run.control`."""
-PLAIN_SECONDS = 30.0
-"""Seconds between two progress lines if the output is not a terminal."""
 
 
 def drive(
@@ -36,6 +34,7 @@ def drive(
     quiet: bool = False,
     sinks: Sequence[Sink] = (),
     watchers: Sequence[Watcher] = (),
+    verbose: bool = False,
 ) -> BatchReport:
     """Drive a run to its end, with a live dashboard on a terminal or else plain progress lines.
 
@@ -46,72 +45,65 @@ def drive(
         sinks: functions that get each file's report when the file ends.
         watchers: functions that are called about ten times a second while the run goes on, such as
             limits.
+        verbose: say if the run can't be steered from other terminals.
 
     Returns:
         The totals.
     """
     report = run.new_totals()
-    status = _StatusLine(console, run, report)
-    is_live = console.is_terminal and not console.is_dumb_terminal and not quiet
-    next_line = time.monotonic() + PLAIN_SECONDS
-    shown = 0  # number of notices that were printed
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_interrupts(run.stop, None if is_live else console))
-        stack.enter_context(handled(STATUS_SIGNALS, status.ask))
-        if not is_live and not quiet:
-            console.print(with_clock(Text(_beginning(run))))
-        dashboard = Dashboard(run, report) if is_live else None
-        if dashboard is not None:
-            stack.enter_context(Live(dashboard, console=console, refresh_per_second=4))
-        stack.enter_context(_killed_on_error(run))
+    display = Display(run, report, console, quiet=quiet)
+    with (
+        _interrupts(run.stop, display.announce_stop),
+        _control_socket(run, display, console if verbose else None) as server,
+        display.shown(),
+        _killed_on_error(run),
+    ):
         for finished in run.events():
             if finished is not None:
                 report.add(finished)
+                display.add(finished)
                 for sink in sinks:
                     sink(finished)
             for watch in watchers:
                 watch(run, report)
-            if dashboard is not None:
-                dashboard.update(run, report)
-            for notice in run.notices[shown:]:
-                shown += 1
-                line = Text(notice, style="yellow")
-                console.print(line if is_live else with_clock(line))
-            if not is_live and not quiet and time.monotonic() >= next_line:
-                next_line += PLAIN_SECONDS
-                status.is_wanted = True
-            status.print_if_wanted()
+            display.look()
+            server.poll()
     run.complete(report)
     return report
 
 
-def _beginning(run: Run) -> str:
-    """Return the first line of a log: version, workers, and the command with its options."""
-    command = shortened_end(safe_text(shlex.join(sys.argv[1:])), MAX_COMMAND)
-    today = time.strftime("%Y-%m-%d")
-    return f"{today}, exrbatch {__version__}, {format_count(run.jobs, 'worker')}: {command}"
+@contextlib.contextmanager
+def _control_socket(run: Run, display: Display, console: Console | None) -> Iterator[ControlServer]:
+    """Let other terminals steer the run. If that is impossible, the run goes on without.
 
-
-class _StatusLine:
-    """A line of progress, printed at intervals and after SIGUSR1 (on BSD and macOS also SIGINFO).
-
-    Attributes:
-        is_wanted: whether to print a line at the next opportunity.
+    Args:
+        run: the run.
+        display: takes snapshots of it.
+        console: where to say that it is impossible; None to say nothing.
     """
+    facts = {
+        "pid": os.getpid(),
+        "version": __version__,
+        "command": shortened_end(safe_text(shlex.join(["exrbatch", *sys.argv[1:]])), MAX_COMMAND),
+        "folder": safe_text(_working_folder()),
+        "started_at": timestamp(time.time()),
+    }
+    server = ControlServer(run.control, lambda: {**facts, "snapshot": display.snapshot().to_json()})
+    try:
+        server.open()
+    except OSError as error:
+        logger.info("no control socket: %s", safe_text(str(error)))
+        if console is not None:
+            console.print(Text(f"this run can't be steered from other terminals: {safe_text(str(error))}", "yellow"))
+    with contextlib.closing(server):
+        yield server
 
-    def __init__(self, console: Console, run: Run, report: BatchReport) -> None:
-        self._console, self._run, self._report = console, run, report
-        self.is_wanted = False
 
-    def print_if_wanted(self) -> None:
-        """Print the line if it is wanted."""
-        if self.is_wanted:
-            self.is_wanted = False
-            self._console.print(with_clock(Text(plain_line(Snapshot.of(self._run, self._report)))))
-
-    def ask(self, _number: int, _frame: FrameType | None) -> None:
-        """Handle a status signal: note that a line is wanted."""
-        self.is_wanted = True
+def _working_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return ""
 
 
 @contextlib.contextmanager
@@ -125,14 +117,14 @@ def _killed_on_error(run: Run) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _interrupts(stop: StopRequest, console: Console | None) -> Iterator[None]:
+def _interrupts(stop: StopRequest, announce: Callable[[], None]) -> Iterator[None]:
     """Handle Ctrl-C, SIGTERM and SIGHUP while a run is driven.
 
     The first signal makes the run finish the files in progress; the second stops it immediately.
 
     Args:
         stop: the stop request of the run.
-        console: where to announce the stop; None if the dashboard announces it.
+        announce: called at the first signal, to tell the user.
     """
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -140,8 +132,7 @@ def _interrupts(stop: StopRequest, console: Console | None) -> Iterator[None]:
             ignore(STOP_SIGNALS)  # a third signal must not disturb the removal of temporary files
             raise KeyboardInterrupt
         stop.signal_number = number
-        if console is not None:
-            console.print(with_clock(Text(STOPPING, style="yellow")))
+        announce()
 
     note_beginning()
     with contextlib.suppress(KeyboardInterrupt), handled(STOP_SIGNALS, handle, keep_ignored=True):

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NoReturn
 
-from exrbatch.cli import bench_arguments, check_arguments, digest_arguments, scan_arguments
+from exrbatch.cli import bench_arguments, check_arguments, digest_arguments, scan_arguments, steering_arguments
 from exrbatch.cli import history_arguments as history
 from exrbatch.cli.bench_arguments import add_bench_arguments
 from exrbatch.cli.check_arguments import add_check_arguments
@@ -165,6 +165,7 @@ def build_parser() -> "_Parser":
     _add_demo(commands)
     _add_doctor(commands)
     _add_clean(commands)
+    _add_steering(commands)
     compressions = commands.add(
         "compressions",
         "list the compressions: what they preserve, and which OpenEXR releases read them",
@@ -272,6 +273,14 @@ def _add_clean(commands: _Commands) -> None:
     command.add_argument("paths", metavar="PATH", nargs="+", help="a folder (searched recursively)")
     command.add_argument("--yes", action="store_true", help="remove the superfluous files")
     command.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _add_steering(commands: _Commands) -> None:
+    for (name, summary, description), add_arguments in steering_arguments.COMMANDS.items():
+        command = commands.add(name, summary, description, uses_workers=False)
+        add_arguments(command)
+        if name not in ("ps", "attach"):
+            command.set_defaults(module="exrbatch.cli.steer", steer=name)
 
 
 def _help_formatter(prog: str) -> argparse.HelpFormatter:

@@ -96,7 +96,7 @@ def show_run(
     guarded = _records(arguments, run.about)
     shown: list[Sink] = [lambda report: output.print_file(file_line(report))] if arguments.verbose else []
     sinks = [*(sink.add for sink in guarded), *sinks, *shown]
-    report = drive(run, output.progress, quiet=arguments.quiet, sinks=sinks)
+    report = drive(run, output.progress, quiet=arguments.quiet, sinks=sinks, verbose=arguments.verbose)
     with handled(STOP_SIGNALS, signal.SIG_IGN, keep_ignored=True):  # another Ctrl-C must not cut the records off
         for sink in guarded:
             sink.finish(report)

@@ -170,8 +170,10 @@ def stop_lines(report: BatchReport) -> list[Text]:
     least = "at least " if report.may_remain else ""
     rest = f"{least}{format_count(report.remaining, 'file')} {'remains' if report.remaining == 1 else 'remain'}"
     if report.stop_reason is not None:
-        return [Text(f"stopped before the end: {report.stop_reason}; {rest}", style="bold red")]
-    return [Text(f"stopped before the end: {rest}; run the same command again to continue", style="yellow")]
+        rest, style = f"{report.stop_reason}; {rest}", "bold red"
+    else:
+        style = "yellow"
+    return [Text(f"stopped before the end: {rest}; run the same command again to continue", style=style)]
 
 
 def waiting_line(report: BatchReport, jobs: int, cores: int) -> Text | None:
@@ -257,7 +259,9 @@ def _sizes(report: BatchReport) -> Text:
         return Text(f"dry run finished in {duration}: no file was changed", style="bold")
     if not report.replaced_size:
         return Text(f"nothing was recompressed; finished in {duration}", style="bold")
-    seconds = max(report.seconds, 1e-9)
+    seconds = max(report.seconds - report.paused, 1e-9)
+    if report.paused >= 1:
+        duration = f"{duration}, {format_duration(report.paused)} of it paused"
     before, after = format_size(report.replaced_size), format_size(report.replaced_size - report.saved)
     change = f"{before} → {after}, {format_saving(report.saved, report.saved_share)}"
     speed = f"{report.files / seconds:.1f} files/s, {format_size(report.done_size / seconds)}/s"

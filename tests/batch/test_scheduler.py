@@ -40,11 +40,16 @@ class FakeWorkers:
         self.order: list[int] = []
         self.bundles: list[list[int]] = []
         self.stopped = False
+        self.is_frozen = False
         self.threads: list[int] = []
 
     @property
     def idle(self) -> int:
-        return self.jobs - len(self.in_flight)
+        return max(0, self.jobs - len(self.in_flight))
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self.in_flight)
 
     def submit(self, bundle: Sequence[Candidate], plans: Sequence[Job]) -> None:
         assert self.idle, "never more tasks than workers"
@@ -56,6 +61,16 @@ class FakeWorkers:
 
     def request_stop(self) -> None:
         self.stopped = True
+
+    def withdraw_stop(self) -> None:
+        self.stopped = False
+
+    def freeze(self, wanted: bool) -> None:
+        self.is_frozen = wanted
+
+    def resize(self, jobs: int) -> str | None:
+        self.jobs = jobs
+        return None
 
     def next_finished(self, timeout: float) -> Outcome | None:
         if not self.in_flight:
@@ -380,3 +395,91 @@ def test_loss_of_the_fork_server_does_not_stop_the_run() -> None:
     assert set(map(tuple, ended.values())) == {(Status.RECOMPRESSED,)}
     assert len(ended) == 12
     assert stop.reason is None
+
+
+STEPS = ["pause", "freeze", "resume", "limit", "unlimit", "1", "2", "5", "nothing"]
+
+
+@given(st.lists(st.integers(0, BUNDLE_BYTES), max_size=60), st.lists(st.sampled_from(STEPS), max_size=40))
+def test_a_steered_run_processes_each_file_once(sizes: list[int], steps: list[str]) -> None:
+    """Whatever is asked of it between two events; in the end all pauses are withdrawn."""
+    workers, control = FakeWorkers(3), Control(3, 5)
+    asked = iter(steps)
+    done: list[str] = []
+    for report in Scheduler(scanned(candidates(sizes)), workers, Options(), control, memory=6000).run():
+        done += [report.path] if report else []
+        assert sum(len(bundle) > 0 for bundle in workers.in_flight) <= 5
+        match next(asked, "end"):
+            case "pause" | "freeze" as how:
+                control.pause_for_user(now=how == "freeze")
+            case "limit":
+                control.pause("outside hours")
+            case "end":
+                control.resume("outside hours")
+                control.resume_for_user()
+            case "resume":
+                control.resume_for_user()
+            case "unlimit":
+                control.resume("outside hours")
+            case number if number.isdigit():
+                control.set_jobs(int(number))
+    assert sorted(done) == sorted(f"{index}.exr" for index in range(len(sizes)))
+
+
+def test_a_paused_run_starts_no_file_and_asks_workers_to_return_theirs() -> None:
+    """The files in progress are finished. The run goes on when the last pause is withdrawn."""
+    workers, control = FakeWorkers(2), Control()
+    events = Scheduler(scanned(candidates([BUNDLE_BYTES] * 8)), workers, Options(), control).run()
+    next(events)
+    control.pause("outside hours")
+    control.pause_for_user()
+    assert [next(events) is not None for _ in range(3)] == [True, False, False]
+    assert (len(workers.order), workers.stopped, workers.is_frozen) == (2, True, False)
+    control.resume_for_user()
+    assert next(events) is None
+    control.resume("outside hours")
+    assert len([report for report in events if report]) == 6
+    assert not workers.stopped
+
+
+def test_a_frozen_run_that_is_to_end_finishes_its_files() -> None:
+    """Otherwise it would wait for ever for files that stand still."""
+    workers, control = FakeWorkers(2), Control()
+    events = Scheduler(scanned(candidates([BUNDLE_BYTES] * 8)), workers, Options(), control).run()
+    next(events)
+    control.pause_for_user(now=True)
+    next(events)
+    assert workers.is_frozen
+    control.finish("asked to finish (q)")
+    control.finish("the disk is full")
+    list(events)
+    assert not workers.is_frozen
+    assert control.stop.reason == "asked to finish (q)"
+
+
+def test_memory_shares_follow_the_number_of_workers() -> None:
+    """All shares together are never more than the memory that there is."""
+    workers, control = Picky(1, {}), Control(1, 4)
+    events = Scheduler(scanned(candidates([BUNDLE_BYTES] * 12)), workers, Options(), control, memory=4000).run()
+    next(events)
+    control.set_jobs(4)
+    next(events)
+    control.set_jobs(2)
+    list(events)
+    assert [plan.share.memory for plan in workers.plans[:5]] == [4000, 1000, 1000, 1000, 1000]
+    assert workers.plans[-1].share.memory == 2000
+
+
+def test_a_number_of_workers_that_is_impossible_is_not_asked_for_again() -> None:
+    """The run goes on with those that there are, and says why."""
+
+    class Limited(FakeWorkers):
+        def resize(self, jobs: int) -> str | None:
+            self.jobs = 3
+            return "no worker can be started"
+
+    workers, control = Limited(2), Control(2, 9)
+    control.set_jobs(7)
+    list(Scheduler(scanned(candidates([1] * 4)), workers, Options(), control).run())
+    assert (control.jobs, control.refusal) == (3, "no worker can be started")
+    assert (control.set_jobs(99), control.set_jobs(-1)) == (9, 1)

@@ -28,6 +28,10 @@ MAX_TICK = 0.25
 
 So a worker does not exceed its time limit because the machine was suspended.
 """
+SUSPENDED = 2.0
+"""If this many seconds passed between two checks, the machine or this process was suspended."""
+GROWTH_SECONDS = 0.2
+"""Seconds after which `Pool.resize` returns, although it could start more workers."""
 
 
 class Running(NamedTuple):
@@ -37,7 +41,8 @@ class Running(NamedTuple):
         slot: index of the worker's slot.
         candidate: the file.
         done: fraction of the file that is done, 0 to 1.
-        seconds: seconds since the bundle of the file was handed to the worker.
+        seconds: seconds since the bundle of the file was handed to the worker, without those in
+            which it was frozen or suspended.
     """
 
     slot: int
@@ -79,10 +84,12 @@ class Outcome(NamedTuple):
 
 
 class Pool:
-    """A fixed number of workers. Each processes one file at a time.
+    """Some workers. Each processes one file at a time.
 
     Attributes:
         started: monotonic time when the first file was handed out; None before that.
+        paused: seconds in which nothing went on, because the workers were frozen or waited for the
+            end of a pause, or this process was suspended.
     """
 
     def __init__(self, jobs: int, time_limit: Callable[[int], float]) -> None:
@@ -96,8 +103,12 @@ class Pool:
             RunStopped: a worker can't be started.
         """
         self.started: float | None = None
+        self.paused = 0.0
+        self._holds_back = False
         warm_up()
-        context = start_context()
+        self._context = start_context()
+        self._jobs = jobs  # there may be more slots: some end after their files
+        self._is_frozen = False
         self._time_limit = time_limit
         self._last_look = time.monotonic()
         self._finished: queue.SimpleQueue[tuple[Slot, Future[list[FileReport]]]] = queue.SimpleQueue()
@@ -105,7 +116,7 @@ class Pool:
         self._idle: list[Slot] = []
         try:
             for index in range(jobs):
-                self._slots.append(Slot(context, index))
+                self._slots.append(Slot(self._context, index))
         except (OSError, RuntimeError) as error:
             self.kill()
             raise RunStopped(f"no worker can be started: {type(error).__name__}: {error}") from error
@@ -116,25 +127,28 @@ class Pool:
 
     @property
     def jobs(self) -> int:
-        """Number of workers."""
-        return len(self._slots)
+        """Number of workers, without those that end after their files."""
+        return self._jobs
 
     @property
     def idle(self) -> int:
         """Number of free workers."""
-        return len(self._idle)
+        return max(0, min(len(self._idle), self._jobs - self._busy))
+
+    @property
+    def _busy(self) -> int:
+        return len(self._slots) - len(self._idle)
 
     @property
     def is_busy(self) -> bool:
         """Whether any worker is processing a file."""
-        return len(self._idle) < len(self._slots)
+        return self._busy > 0
 
     def running(self) -> Iterator[Running]:
         """List the files in progress, in the order of the slots."""
-        now = time.monotonic()
         for slot in self._slots:
             if slot.bundle:
-                yield Running(slot.index, slot.bundle[slot.current()], slot.position.done, now - slot.started)
+                yield Running(slot.index, slot.bundle[slot.current()], slot.position.done, slot.seconds)
 
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
         """Give files to a free worker, which processes them one after another."""
@@ -145,8 +159,66 @@ class Pool:
 
     def request_stop(self) -> None:
         """Request that workers start no other file of their bundles."""
+        self._holds_back = True
         for slot in self._slots:
             slot.position.stop = 1.0
+
+    def withdraw_stop(self) -> None:
+        """Withdraw `request_stop`."""
+        self._holds_back = False
+        for slot in self._slots:
+            slot.position.stop = 0.0
+
+    def freeze(self, wanted: bool) -> None:
+        """Stop the workers in the middle of their files, or let them go on.
+
+        If they are frozen, call this again and again: other programs may let the workers go on, as
+        a shell does after Ctrl-Z, and workers that are just starting are frozen a little later.
+        """
+        self._is_frozen = wanted
+        for slot in self._slots:
+            if wanted and slot.bundle:
+                slot.freeze()
+            elif not wanted:
+                slot.thaw()
+
+    def resize(self, jobs: int) -> str | None:
+        """Change the number of workers.
+
+        Busy workers that are too many end after their files. Starting workers takes time, so
+        after `GROWTH_SECONDS` this function returns, and must be called again.
+
+        Args:
+            jobs: the number of workers to have.
+
+        Returns:
+            why no more workers can be started; None if they can.
+        """
+        end = time.monotonic() + GROWTH_SECONDS
+        refusal = None
+        used = {slot.index for slot in self._slots}
+        while len(self._slots) < jobs and time.monotonic() < end:
+            index = next(index for index in range(jobs) if index not in used)
+            try:
+                slot = Slot(self._context, index)
+            except (OSError, RuntimeError, RunStopped) as error:
+                refusal = str(error)
+                break
+            used.add(index)
+            self._slots.append(slot)
+            self._idle.append(slot)
+        self._slots.sort(key=lambda slot: slot.index)
+        self._idle.sort(key=lambda slot: -slot.index)
+        self._jobs = min(jobs, len(self._slots))
+        self._end_surplus()
+        return refusal
+
+    def _end_surplus(self) -> None:
+        """End free workers that are too many."""
+        while self._idle and len(self._slots) > self._jobs:
+            slot = self._idle.pop(0)
+            self._slots.remove(slot)
+            slot.end()
 
     def next_finished(self, timeout: float) -> Outcome | None:
         """Wait for a task to end, and replace its worker if it has died.
@@ -167,7 +239,7 @@ class Pool:
         finally:
             self._kill_overdue()
         try:
-            reports = future.result()
+            reports = slot.with_true_seconds(future.result())
             outcome = Outcome(reports, slot.bundle[len(reports) :])
             if slot.is_worn:
                 slot.renew()
@@ -177,6 +249,7 @@ class Pool:
             outcome = self._bury(slot)
         slot.bundle = ()
         self._idle.append(slot)
+        self._end_surplus()
         return outcome
 
     def _kill_overdue(self) -> None:
@@ -185,10 +258,13 @@ class Pool:
         Their tasks then end like those of any dead worker.
         """
         now = time.monotonic()
-        tick, self._last_look = min(now - self._last_look, MAX_TICK), now
+        passed, self._last_look = now - self._last_look, now
+        tick = 0.0 if self._is_frozen else min(passed, MAX_TICK)
+        lost = passed - tick if self._is_frozen or passed >= SUSPENDED else 0.0
+        self.paused += passed if self._holds_back and not self.is_busy else lost
         for slot in self._slots:
             if slot.bundle:
-                slot.tick(tick, self._time_limit)
+                slot.tick(tick, self._time_limit, lost)
 
     def _bury(self, slot: Slot) -> Outcome:
         """Handle the death of a worker, and start a new one.
@@ -208,6 +284,7 @@ class Pool:
 
     def close(self) -> None:
         """Let the workers finish the files in progress, then end the workers."""
+        self.freeze(False)
         self.request_stop()
         while self.is_busy:
             self.next_finished(MAX_TICK)

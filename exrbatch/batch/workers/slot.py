@@ -7,20 +7,22 @@ import contextlib
 import io
 import os
 import pickle
-import signal
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from typing import NamedTuple
 
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import MAX_JOBS
 from exrbatch.batch.workers import worker
 from exrbatch.batch.workers.forkserver import raise_descriptor_limit
 from exrbatch.batch.workers.main_guard import EXIT_CODE, NO_GUARD
+from exrbatch.batch.workers.post_mortem import PostMortem, exit_reason, last_words
+from exrbatch.batch.workers.signalling import send_signal
 from exrbatch.errors import ReasonCode, RunStopped
 from exrbatch.jobs.completeness import is_complete
 from exrbatch.jobs.file_report import FileReport
@@ -34,10 +36,6 @@ MAX_GROWTH = 300 * 1000 * 1000
 
 When one of them is reached, a new worker replaces it.
 """
-MAX_WORDS = 400
-"""Maximum number of characters of a dead worker's output that become part of the reason."""
-
-
 START_ATTEMPTS = 3
 """How many times to try to start a worker."""
 LOST = 255
@@ -67,26 +65,6 @@ def most_slots() -> int:
     )
 
 
-class PostMortem(NamedTuple):
-    """What is known about a dead worker.
-
-    Attributes:
-        reason: how it died, in words.
-        code: whether it died of a crash or of the time limit.
-        reports: reports of the files of its bundle that had ended.
-        result: report of the file that it was processing, if the new file was already in place;
-            else None.
-        is_lost: whether it died because the server that had forked it was killed. This says nothing
-            about the file.
-    """
-
-    reason: str
-    code: ReasonCode
-    reports: list[FileReport]
-    result: FileReport | None
-    is_lost: bool
-
-
 def _process_of(executor: ProcessPoolExecutor) -> BaseProcess:
     """Return the only process of an executor.
 
@@ -105,7 +83,7 @@ class Slot:
     Attributes:
         index: index of the slot in its pool.
         bundle: the files that the worker has; empty if it is free.
-        started: monotonic time when the worker got the bundle.
+        seconds: seconds since the worker got the bundle, without those in which it was frozen.
         position: memory that is shared with the worker, see `worker.Position`.
         executor: the executor of the worker.
         process: the process of the worker.
@@ -123,16 +101,19 @@ class Slot:
         """
         self.index = index
         self.bundle: Sequence[Candidate] = ()
-        self.started = 0.0
+        self.seconds = 0.0
         self.position = context.RawValue(worker.Position)
         self._context = context
         self._log, self._log_path = -1, ""
         self._jobs: Sequence[Job] = ()
+        self._lost: defaultdict[int, float] = defaultdict(float)  # by index: seconds in which the file was frozen
         self._open()
 
     def _open(self) -> None:
         """Open a log, and start a worker."""
         self._files = 0
+        self._is_frozen = False
+        self.position.is_ready = 0.0
         self._clock = (0, 0.0)
         self._limit: float | None = None
         try:
@@ -166,6 +147,7 @@ class Slot:
 
     def renew(self) -> None:
         """Replace the worker, which is free or dead, by a new one."""
+        self.thaw()
         self.executor.shutdown(wait=False)
         self._close_files()
         self._open()
@@ -173,9 +155,10 @@ class Slot:
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> "Future[list[FileReport]]":
         """Give files to the worker, which processes them one after another."""
         self.position.index = self.position.done = 0.0
-        self.bundle, self._jobs, self.started = bundle, jobs, time.monotonic()
+        self.bundle, self._jobs, self.seconds = bundle, jobs, 0.0
         self._files += len(bundle)
         self._clock = (0, 0.0)
+        self._lost.clear()
         try:
             return self.executor.submit(worker.work, jobs)
         except BrokenExecutor:  # the worker died while it was free, so no file is to blame
@@ -196,14 +179,42 @@ class Slot:
         """Return the index in the bundle of the file that is being processed."""
         return min(int(self.position.index), len(self.bundle) - 1)
 
-    def tick(self, seconds: float, time_limit: Callable[[int], float]) -> None:
+    def freeze(self) -> None:
+        """Stop the process of the worker, as soon as it is set up.
+
+        From then on the worker dies with its server even if it is stopped.
+        """
+        if self.position.is_ready:
+            self._is_frozen = True
+            send_signal(self.process, "SIGSTOP")
+
+    def thaw(self) -> None:
+        """Let the process of the worker go on."""
+        if self._is_frozen:
+            self._is_frozen = False
+            send_signal(self.process, "SIGCONT")
+
+    def with_true_seconds(self, reports: list[FileReport]) -> list[FileReport]:
+        """Subtract from the time of each file the time in which it was frozen."""
+        if not self._lost:
+            return reports
+        return [
+            replace(report, seconds=max(0.0, report.seconds - self._lost[index]))
+            for index, report in enumerate(reports)
+        ]
+
+    def tick(self, seconds: float, time_limit: Callable[[int], float], lost: float = 0.0) -> None:
         """Charge time to the file that is being processed. Kill the worker if it exceeds the limit.
 
         Args:
             seconds: seconds that have passed.
             time_limit: returns the seconds that a file may take, given its size in bytes.
+            lost: further seconds that have passed while the worker was frozen or suspended.
         """
         index = self.current()
+        self.seconds += seconds
+        if lost > 0:
+            self._lost[index] += lost
         spent = self._clock[1] + seconds if index == self._clock[0] else 0.0
         self._clock = (index, spent)
         limit = time_limit(self.bundle[index].size)
@@ -211,7 +222,7 @@ class Slot:
             self._limit = limit
             self.process.kill()
 
-    def post_mortem(self) -> "PostMortem":
+    def post_mortem(self) -> PostMortem:
         """Find out how the worker died, and remove the temp files of the file it was processing.
 
         Raises:
@@ -233,8 +244,8 @@ class Slot:
         elif self._limit is not None:
             reason = f"timed out after {format_duration(self._limit)} (--file-timeout)"
         else:
-            reason = f"the worker died: {_exit_reason(self.process.exitcode)}"
-        words = _last_words(printed)
+            reason = f"the worker died: {exit_reason(self.process.exitcode)}"
+        words = last_words(printed)
         reason = f"{reason}; its last output: {words}" if words else reason
         if kept:
             reason = f"{reason}; it left {', '.join(kept)}, which may be the only copy of something"
@@ -269,8 +280,15 @@ class Slot:
         return None if pid is None else self._jobs[index].find_result(pid, self.bundle[index].size)
 
     def close(self) -> None:
-        """End the worker, which is free."""
+        """End the worker, which is free, and wait for its end."""
+        self.thaw()
         self.executor.shutdown(wait=True)
+        self._close_files()
+
+    def end(self) -> None:
+        """End the worker, which is free, without waiting for its end."""
+        self.thaw()
+        self.executor.shutdown(wait=False)
         self._close_files()
 
     def kill(self) -> None:
@@ -299,20 +317,3 @@ class Slot:
             self._log = -1
         with contextlib.suppress(OSError):
             os.unlink(self._log_path)  # the worker has done this, unless it died too early
-
-
-def _exit_reason(code: int | None) -> str:
-    if code is None or code >= 0:
-        return f"exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"
-    return f"{name}, which the system sends when memory runs out" if name == "SIGKILL" else name
-
-
-def _last_words(printed: bytes) -> str:
-    """Return a worker's output on one line, for example a traceback by faulthandler."""
-    text = printed.decode("utf-8", "replace").partition("Extension modules:")[0]
-    words = " ".join(text.split())
-    return words if len(words) <= MAX_WORDS else words[:MAX_WORDS] + " ..."

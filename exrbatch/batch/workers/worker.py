@@ -30,9 +30,10 @@ class Position(ctypes.Structure):
         done: fraction of that file that is done, 0 to 1.
         stop: set by the parent to request that the worker start no other file of the bundle.
         grown: bytes by which the memory of the worker has grown since it started.
+        is_ready: set by the worker when it is set up.
     """
 
-    _fields_ = tuple((name, ctypes.c_double) for name in ("index", "done", "stop", "grown"))
+    _fields_ = tuple((name, ctypes.c_double) for name in ("index", "done", "stop", "grown", "is_ready"))
 
 
 _position = Position()
@@ -73,6 +74,7 @@ def initialize(position: Position, log_path: str) -> None:
         if parent.pid != os.getppid():
             worker_setup.die_with_server()
     _memory_at_start = worker_setup.resident_memory()
+    position.is_ready = 1.0
 
 
 def work(tasks: Sequence[Job]) -> list[FileReport]:

@@ -269,6 +269,128 @@ def test_workers_die_with_the_parent(tmp_path: Path) -> None:
     assert (len(gone), alive) == (2, [])
 
 
+FREEZING_PARENT = """
+import sys
+from exrbatch.batch.options import Options
+from exrbatch.batch.discovery.candidate import Candidate
+from exrbatch.batch.workers.pool import Pool
+
+if __name__ == "__main__":
+    pool = Pool(2, float)
+    for path in sys.argv[1:]:
+        candidate = Candidate(path, 1)
+        pool.submit([candidate], [Options().job(candidate)])
+    while not all(slot._is_frozen for slot in pool._slots):
+        pool.freeze(True)
+    print(*(slot.process.pid for slot in pool._slots), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills stopped workers with their server")
+def test_frozen_workers_die_with_the_parent(tmp_path: Path) -> None:
+    """A stopped process can't notice that its parent is gone, so the kernel kills it.
+
+    Files that it had begun are complete, old or new.
+    """
+    script = tmp_path / "parent.py"
+    script.write_text(FREEZING_PARENT)
+    data = build([PartSpec(window=(0, 0, 1023, 1023), noise=0.2)])
+    paths = [tmp_path / "a.exr", tmp_path / "b.exr"]
+    for path in paths:
+        path.write_bytes(data)
+    parent = subprocess.Popen(
+        [sys.executable, script, *paths], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdin is not None
+    assert parent.stdout is not None
+    workers = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+    while {worker.status() for worker in workers} != {psutil.STATUS_STOPPED}:
+        pass
+    parent.kill()
+    parent.wait()
+    parent.stdin.close()
+    parent.stdout.close()
+    gone, alive = psutil.wait_procs(workers, timeout=60)
+    assert (len(gone), alive) == (2, [])
+    assert [path.read_bytes() for path in paths] == [data] * 2
+
+
+def test_a_frozen_file_has_no_time(frames: list[Candidate]) -> None:
+    """Neither its time limit nor its seconds run on. It ends normally when it is let go on."""
+    pool = Pool(1, lambda _size: 2 * MAX_TICK)
+    slot = pool._slots[0]
+    stop_worker(pool)
+    give(pool, frames[0])
+    while not slot._is_frozen:
+        pool.freeze(True)
+    pool._last_look -= 1000.0
+    pool._kill_overdue()
+    assert slot._limit is None
+    assert slot._lost[0] >= 1000.0
+    assert slot.seconds == 0.0
+    assert pool.paused >= 1000.0
+    (report,) = slot.with_true_seconds([FileReport(path="a.exr", status=Status.RECOMPRESSED, seconds=1001.0)])
+    assert report.seconds <= 1.0
+    pool.freeze(False)
+    assert finish(pool).status is Status.RECOMPRESSED
+    pool.close()
+
+
+def test_frozen_workers_can_be_closed_and_killed(frames: list[Candidate]) -> None:
+    """Closing lets them finish; killing does not wait for them."""
+    for end in (Pool.close, Pool.kill):
+        pool = Pool(2, Options().time_limit)
+        give(pool, frames[0])
+        busy = next(slot for slot in pool._slots if slot.bundle)
+        while not busy._is_frozen:
+            pool.freeze(True)
+        processes = [slot.process for slot in pool._slots]
+        end(pool)
+        for process in processes:
+            process.join(60)
+            assert process.exitcode is not None
+
+
+def test_changes_the_number_of_workers(frames: list[Candidate]) -> None:
+    """Free workers end at once, busy ones after their files; new ones get files."""
+    pool = Pool(2, Options().time_limit)
+    first = [slot.process for slot in pool._slots]
+    give(pool, frames[0])
+    give(pool, frames[1])
+    assert pool.resize(1) is None
+    assert (pool.jobs, pool.idle, pool.is_busy) == (1, 0, True)
+    assert {finish(pool).status, finish(pool).status} == {Status.RECOMPRESSED}
+    assert (pool.jobs, pool.idle, len(pool._slots), pool.is_busy) == (1, 1, 1, False)
+    while pool.jobs < 3:
+        assert pool.resize(3) is None
+    assert [slot.index for slot in pool._slots] == [0, 1, 2]
+    assert pool.idle == 3
+    give(pool, frames[2])
+    assert finish(pool).status is Status.RECOMPRESSED
+    later = [slot.process for slot in pool._slots]
+    pool.close()
+    for process in (*first, *later):
+        process.join(60)
+        assert process.exitcode is not None
+
+
+def test_more_workers_than_can_be_started_are_no_reason_to_stop(
+    frames: list[Candidate], pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is returned, and the others go on."""
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ProcessPoolExecutor, "submit", fail)
+        assert "Too many open files" in (pool.resize(3) or "")
+    assert (pool.jobs, pool.idle) == (1, 1)
+    give(pool, frames[0])
+    assert finish(pool).status is Status.RECOMPRESSED
+
+
 def test_shows_files_in_progress(frames: list[Candidate], pool: Pool) -> None:
     """A file in progress is shown with its slot; after that nothing is shown."""
     give(pool, frames[0])

@@ -1,0 +1,89 @@
+"""`exrbatch ps`: list the runs of this user on this host."""
+
+import argparse
+import sys
+from typing import Any
+
+from exrbatch.batch.control import FROZEN, PAUSED
+from exrbatch.batch.run_report import EXIT_DONE, EXIT_FAILURES
+from exrbatch.cli.console import lasting_console
+from exrbatch.cli.outputs import print_document
+from exrbatch.cli.tables import stacked
+from exrbatch.dashboard import Snapshot
+from exrbatch.jobs.file_report import BAD
+from exrbatch.steering.client import FoundRun, find_runs
+from exrbatch.text import format_count, safe_text, shortened_end
+
+FORMAT = "exrbatch-ps-1"
+MAX_COMMAND = 60
+"""Characters of a command in the table."""
+HEADINGS = ("PID", "state", "done", "files", "failed", "left", "workers", "command")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `exrbatch ps`; return the exit code."""
+    runs = find_runs()
+    if arguments.json:
+        document = {"format": FORMAT, "runs": [_record(run) for run in runs]}
+        return EXIT_DONE if print_document(document) else EXIT_FAILURES
+    if not runs:
+        print("no run of yours is going on here", file=sys.stderr)
+        return EXIT_DONE
+    console = lasting_console(sys.stdout)
+    for table in stacked(HEADINGS, [_row(run) for run in runs], console.width, text_columns=2):
+        console.print(table)
+    return EXIT_DONE
+
+
+def _snapshot(run: FoundRun) -> Snapshot | None:
+    try:
+        return Snapshot.from_json(run.state["snapshot"]) if run.state is not None else None
+    except (ValueError, KeyError):
+        return None
+
+
+def _row(run: FoundRun) -> tuple[str, ...]:
+    now = _snapshot(run)
+    if now is None:
+        return (str(run.pid), "no answer", *[""] * (len(HEADINGS) - 3), shortened_end(run.command, MAX_COMMAND))
+    by_others = [why for why in now.pauses if why not in (PAUSED, FROZEN)]
+    state = f"paused: {'; '.join(by_others)}" if by_others and not now.is_stopping else now.state
+    return (
+        str(run.pid),
+        safe_text(state),
+        f"{100 * now.reached_size / max(now.found_size, 1):.0f} %",
+        f"{format_count(now.files)} of {now.total}",
+        format_count(sum(now.counts.get(status, 0) for status in BAD)),
+        now.remaining if now.seconds_left is not None else "",
+        format_count(now.jobs),
+        shortened_end(run.command, MAX_COMMAND),
+    )
+
+
+def _record(run: FoundRun) -> dict[str, Any]:
+    """Return what a script may want to know of a run."""
+    now = _snapshot(run)
+    if now is None or run.state is None:
+        return {"pid": run.pid, "state": "no_answer"}
+    return {
+        "pid": run.pid,
+        "state": now.state,
+        "pauses": list(now.pauses),
+        "stop_reason": now.stop_reason,
+        "command": run.state.get("command"),
+        "folder": run.state.get("folder"),
+        "started_at": run.state.get("started_at"),
+        "version": run.state.get("version"),
+        "jobs": now.jobs,
+        "files": now.files,
+        "files_found": now.found,
+        "is_scanned": now.is_scanned,
+        "bytes_done": round(now.reached_size),
+        "bytes_found": now.found_size,
+        "bytes_saved": now.saved if now.saves_bytes else None,
+        "counts": {str(status): now.counts.get(status, 0) for status in now.statuses},
+        "seconds": round(now.seconds, 1),
+        "paused_seconds": round(now.paused, 1),
+        "seconds_left": None if now.seconds_left is None else round(now.seconds_left),
+        "bytes_per_second": round(now.rate),
+    }
