@@ -3,6 +3,8 @@
 The user, a limit and other programs ask; the scheduler obeys. Threads may share a `Control`.
 """
 
+from collections.abc import Callable
+
 
 class StopRequest:
     """A request to stop the run. Once it is set, running files are finished and no new file starts.
@@ -32,10 +34,13 @@ class Control:
 
     Attributes:
         stop: the request to stop.
+        refusal: returns why files of some bytes must not start any more, or None if they may. By
+            default, all files may start.
     """
 
     def __init__(self) -> None:
         self.stop = StopRequest()
+        self.refusal: Callable[[int], str | None] = lambda _size: None
         self._pauses: dict[str, None] = {}  # a set in the order in which they began
 
     def pause(self, why: str) -> None:

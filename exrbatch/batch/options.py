@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, SupportsInt, TypeVar
 
 from exrbatch.batch.discovery.candidate import Candidate
+from exrbatch.batch.run_limits.limits import NO_LIMITS, Limits
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
@@ -75,6 +76,7 @@ class Options:
         jobs: number of worker processes; None for as many as the machine allows.
         file_timeout: seconds that one file may take; None for a limit that depends on the size of
             the file, 0 for no limit.
+        limits: limits of the run as a whole.
 
     Raises:
         OptionsError: options contradict each other, or a value is out of range.
@@ -92,6 +94,7 @@ class Options:
     allow_empty: bool = True
     jobs: int | None = None
     file_timeout: float | None = None
+    limits: Limits = NO_LIMITS
 
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
@@ -216,14 +219,17 @@ class Options:
         """Return the seconds after which work on a file is given up; infinity for no limit.
 
         Without a limit from the user, this is a quarter of an hour, plus what the rules allow for
-        each megabyte.
+        each megabyte. The time in which a worker waits because of a limit of bandwidth is added.
 
         Args:
             size: size of the file in bytes.
         """
+        bandwidth = self.limits.bandwidth
+        rate = None if bandwidth is None else bandwidth.lowest
+        waiting = 0.0 if rate is None else 2 * size * (self.jobs or 1) / rate
         if self.file_timeout is not None:
-            return self.file_timeout or math.inf
-        return 900 + size / 1e6 * self.rules.seconds_per_megabyte
+            return self.file_timeout + waiting if self.file_timeout else math.inf
+        return 900 + waiting + size / 1e6 * self.rules.seconds_per_megabyte
 
 
 def parse_decoder(value: str) -> Verify:

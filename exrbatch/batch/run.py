@@ -16,6 +16,7 @@ from exrbatch.batch.discovery.roots import Roots, RootWatch, find_roots
 from exrbatch.batch.discovery.selection import Selection
 from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.options import Options
+from exrbatch.batch.run_limits.limit_watch import LimitWatch
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.scheduler import Scheduler
 from exrbatch.batch.workers.main_guard import check_guard
@@ -134,15 +135,21 @@ class Run:
         """
         check_guard()
         logger.info("%s, %d workers", safe_text(self.options.rules.title), self.jobs)
+        limits = LimitWatch(self.options.limits, self.control)
         self.backlog.start()
         self._root_watch.start()
         try:
             self._pool = Pool(self.jobs, self.options.time_limit)
             events = Scheduler(self.backlog, self._pool, self.options, self.control, available_memory()).run()
+            limits.look()
+            self._pool.set_rate(limits.rate)
             for event in events:
                 if event is not None:
                     self._note(event)
+                    limits.note(event)
                 self._stop_if(self._root_watch.lost(event))
+                limits.look()
+                self._pool.set_rate(limits.rate)
                 yield event
             self._stop_if(self._root_watch.look())
         except RunStopped as error:

@@ -2,6 +2,7 @@
 
 import argparse
 
+from exrbatch.cli.limit_arguments import add_limits
 from exrbatch.cli.selection_arguments import add_file_selection
 from exrbatch.cli.shared_arguments import add_decoder, add_jobs, add_paths, add_reporting, add_timeout
 
@@ -33,4 +34,5 @@ def add_check_arguments(command: argparse.ArgumentParser) -> None:
     add_file_selection(command.add_argument_group("which files"))
     add_jobs(command)
     add_timeout(command)
+    add_limits(command.add_argument_group("limits of the run"))
     add_reporting(command)

@@ -170,7 +170,8 @@ def stop_lines(report: BatchReport) -> list[Text]:
     least = "at least " if report.may_remain else ""
     rest = f"{least}{format_count(report.remaining, 'file')} {'remains' if report.remaining == 1 else 'remain'}"
     if report.stop_reason is not None:
-        return [Text(f"stopped before the end: {report.stop_reason}; {rest}", style="bold red")]
+        stopped = Text(f"stopped before the end: {report.stop_reason}; {rest}", style="bold red")
+        return [stopped, Text("run the same command again to continue", style="yellow")]
     return [Text(f"stopped before the end: {rest}; run the same command again to continue", style="yellow")]
 
 

@@ -4,6 +4,7 @@ import argparse
 
 from exrbatch.batch.comparison import comparison_options
 from exrbatch.batch.run import Run
+from exrbatch.cli.limit_arguments import parse_limits
 from exrbatch.cli.recompress import show_run
 from exrbatch.recompression.choices import Verify
 
@@ -19,6 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
         min_size=arguments.min_size,
+        limits=parse_limits(arguments),
         max_size=arguments.max_size,
         allow_empty=arguments.allow_empty,
     )
