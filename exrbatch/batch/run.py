@@ -151,6 +151,8 @@ class Run:
                 limits.look()
                 self._pool.set_rate(limits.rate)
                 yield event
+            if self.backlog.is_complete and not self.backlog.was_cut_short:
+                limits.finish(self.backlog.files)
             self._stop_if(self._root_watch.look())
         except RunStopped as error:
             self.stop.reason = str(error)

@@ -83,13 +83,25 @@ class LimitWatch:
             (self._control.resume if hours.hold(now, self._zone) else self._control.pause)(outside)
         if self._end is None or now < self._end:
             return
-        self._stop(f"{self._what} has been reached")
+        self._stop(self._reached)
         if now >= self._end + self._limits.stop_grace:
             grace = format_duration(self._limits.stop_grace)
             raise RunStopped(
-                f"{self._what} has been reached, and files in progress took {grace} longer (--stop-grace); they are as"
-                " before the run"
+                f"{self._reached}, and files in progress took {grace} longer (--stop-grace); they are as before the run"
             )
+
+    def finish(self, found: int) -> None:
+        """Withdraw the request to stop if the last files were finished after the end of the run.
+
+        Args:
+            found: number of all files that a complete scan has found.
+        """
+        if self._files == found and self._control.stop.reason == self._reached:
+            self._control.stop.reason = None
+
+    @property
+    def _reached(self) -> str:
+        return f"{self._what} has been reached"
 
     def refusal(self, size: int) -> str | None:
         """Return why files must not start now because they would not be finished in time, or None.

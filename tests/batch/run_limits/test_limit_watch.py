@@ -70,6 +70,7 @@ class Night:
                 reports.append(event)
                 self.watch.note(event)
             self.watch.look()
+        self.watch.finish(len(sizes))
         return reports
 
 
