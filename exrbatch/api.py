@@ -9,17 +9,8 @@ from os import fsdecode
 from os.path import isdir
 from typing import TYPE_CHECKING, Unpack
 
-from exrbatch.arguments import (
-    ManyArguments,
-    Path,
-    RuleArguments,
-    RunArguments,
-    all_paths,
-    decoded,
-    logged,
-    one_file,
-    with_patterns,
-)
+from exrbatch.arguments import Path, all_paths, decoded, logged, one_file
+from exrbatch.batch.arguments import ManyArguments, RuleArguments, RunArguments, run_options
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import CompressionLike, Options, parse_decoder
 from exrbatch.errors import OptionsError
@@ -113,8 +104,8 @@ def recompress_many(
     Raises:
         OptionsError: an argument is invalid, or none of the paths exists. Raised before anything
             starts. If some paths exist, each of the others is reported as FAILED.
-        RunStopped: the run ended early because the disk is full or workers keep dying. Raised by
-            the iterator, after the last report.
+        RunStopped: the run ended early because of a limit, because the disk is full, or because
+            workers keep dying. Raised by the iterator, after the last report.
     """
     from exrbatch.batch.batch_run import BatchRun
     from exrbatch.batch.run import Run
@@ -126,7 +117,7 @@ def recompress_many(
         backup_dir=decoded(backup_dir),
         keep_backups=keep_backups,
         base=decoded(base),
-        **with_patterns(rules),
+        **run_options(rules),
     )
     return BatchRun(Run(all_paths(paths), options), progress)
 
@@ -179,7 +170,7 @@ def verify_many(a: Path, b: Path, *, decoder: Verify | str = Verify.LIBRARY, **r
 
     progress = run.pop("progress", None)
     first = fsdecode(a)
-    options = comparison_options(first, fsdecode(b), parse_decoder(decoder), **with_patterns(run))
+    options = comparison_options(first, fsdecode(b), parse_decoder(decoder), **run_options(run))
     return BatchRun(Run([first], options), progress)
 
 
@@ -229,5 +220,5 @@ def check_many(
     from exrbatch.batch.run import Run
 
     progress = run.pop("progress", None)
-    options = Options(rules=CheckRules(decoder=parse_decoder(decoder)), **with_patterns(run))
+    options = Options(rules=CheckRules(decoder=parse_decoder(decoder)), **run_options(run))
     return BatchRun(Run(all_paths(paths), options), progress)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Unpack
 
-from exrbatch.arguments import Path, RunArguments, all_paths, logged, one_file, with_patterns
+from exrbatch.arguments import Path, all_paths, logged, one_file
+from exrbatch.batch.arguments import RunArguments, run_options
 from exrbatch.batch.options import Options
 from exrbatch.jobs.digest_job import DigestJob, DigestRules
 from exrbatch.jobs.file_report import FileReport
@@ -53,4 +54,4 @@ def digest_many(paths: Path | Iterable[Path], **run: Unpack[RunArguments]) -> "B
     from exrbatch.batch.run import Run
 
     progress = run.pop("progress", None)
-    return BatchRun(Run(all_paths(paths), Options(rules=DigestRules(), **with_patterns(run))), progress)
+    return BatchRun(Run(all_paths(paths), Options(rules=DigestRules(), **run_options(run))), progress)

@@ -4,6 +4,7 @@ The user, a limit and other programs ask; the scheduler obeys. Threads may share
 """
 
 import threading
+from collections.abc import Callable
 
 PAUSED = "paused by the user"
 FROZEN = "frozen by the user"
@@ -40,6 +41,8 @@ class Control:
         jobs: number of workers that the run shall have; None to leave the number as it is.
         most_jobs: the largest number of workers that is possible.
         refusal: why the last request for more workers could not be fulfilled; None if it could.
+        start_refusal: returns why files of some bytes must not start any more, or None if they may.
+            By default, all files may start.
     """
 
     def __init__(self, jobs: int | None = None, most_jobs: int = 1) -> None:
@@ -53,6 +56,7 @@ class Control:
         self.jobs = jobs
         self.most_jobs = most_jobs
         self.refusal: str | None = None
+        self.start_refusal: Callable[[int], str | None] = lambda _size: None
         self._pauses: dict[str, None] = {}  # a set in the order in which they began
         self._lock = threading.Lock()
 

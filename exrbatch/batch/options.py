@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, SupportsInt, TypeVar
 
 from exrbatch.batch.discovery.candidate import Candidate
+from exrbatch.batch.run_limits.limits import NO_LIMITS, Limits
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
@@ -77,6 +78,7 @@ class Options:
             the file, 0 for no limit.
         journal: whether a run that writes keeps a journal, and believes what the journals of
             earlier runs say about finished files.
+        limits: limits of the run as a whole.
 
     Raises:
         OptionsError: options contradict each other, or a value is out of range.
@@ -95,6 +97,7 @@ class Options:
     jobs: int | None = None
     file_timeout: float | None = None
     journal: bool = True
+    limits: Limits = NO_LIMITS
 
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
@@ -223,14 +226,17 @@ class Options:
         """Return the seconds after which work on a file is given up; infinity for no limit.
 
         Without a limit from the user, this is a quarter of an hour, plus what the rules allow for
-        each megabyte.
+        each megabyte. The time in which a worker waits because of a limit of bandwidth is added.
 
         Args:
             size: size of the file in bytes.
         """
+        bandwidth = self.limits.bandwidth
+        rate = None if bandwidth is None else bandwidth.lowest
+        waiting = 0.0 if rate is None else 2 * size * (self.jobs or 1) / rate
         if self.file_timeout is not None:
-            return self.file_timeout or math.inf
-        return 900 + size / 1e6 * self.rules.seconds_per_megabyte
+            return self.file_timeout + waiting if self.file_timeout else math.inf
+        return 900 + waiting + size / 1e6 * self.rules.seconds_per_megabyte
 
 
 def parse_decoder(value: str) -> Verify:

@@ -19,6 +19,7 @@ from exrbatch.batch.discovery.selection import Selection
 from exrbatch.batch.discovery.undoing import with_restores
 from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.options import Options
+from exrbatch.batch.run_limits.limit_watch import LimitWatch
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.scheduler import Scheduler
 from exrbatch.batch.workers.main_guard import check_guard
@@ -173,18 +174,26 @@ class Run:
         check_guard()
         logger.info("%s, %d workers", safe_text(self.options.rules.title), self.jobs)
         self._begin_journal()
+        limits = LimitWatch(self.options.limits, self.control)
         self.backlog.start()
         self._root_watch.start()
         try:
             self._pool = Pool(self.jobs, self.options.time_limit)
             events = Scheduler(self.backlog, self._pool, self.options, self.control, available_memory()).run()
+            limits.look()
+            self._pool.set_rate(limits.rate)
             for event in events:
                 if event is not None:
                     self._note(event)
+                    limits.note(event)
                 if self.journal is not None and self.journal.is_status_due:
                     self.journal.add_status(self._status())
                 self._stop_if(self._root_watch.lost(event))
+                limits.look()
+                self._pool.set_rate(limits.rate)
                 yield event
+            if self.backlog.is_complete and not self.backlog.was_cut_short:
+                limits.finish(self.backlog.files)
             self._stop_if(self._root_watch.look())
         except RunStopped as error:
             self.stop.reason = str(error)

@@ -16,7 +16,7 @@ A file that does not fit on the disk beside those in progress waits until one of
 import errno
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from exrbatch.batch.backlog import Backlog
@@ -123,6 +123,8 @@ class Scheduler:
         self._waits_for_space = False
         self._alone: deque[Candidate] = deque()  # to be tried once more at the end
         self._retried: set[str] = set()  # paths of files that were tried once more
+        self._refused: list[Candidate] = []  # they would not be finished before a limit
+        self._refusal = ""
         self._suspects: dict[str, Death] = {}  # by path: files that a worker died of
         self._without_room = 0  # files that did not fit on the disk, even alone
         self._last_without_room = ""
@@ -149,6 +151,8 @@ class Scheduler:
                 yield from self._take(outcome)
         if self._without_room and self._stop.reason is None:
             self._stop.reason = f"the disk is full: {self._last_without_room}"
+        if self._refused and not self._stop.is_set:
+            self._stop.reason = self._refusal
         for death in self._suspects.values():
             yield failed(self._options.job(death.candidate), death.reason, death.code, death.candidate.size)
 
@@ -177,19 +181,25 @@ class Scheduler:
             self._submit(bundle)
         if self._workers.is_busy or not self._backlog.is_exhausted:
             return True
-        if is_paused and self._alone:
+        if is_paused and (self._alone or self._refused):
             return True
-        if not self._alone or self._stop.is_set:
+        if self._stop.is_set:
+            return False
+        if self._take_refused():
+            return True
+        if not self._alone:
             return False
         candidate = min(self._alone, key=lambda each: each.size)  # the smallest is most likely to succeed
         self._alone.remove(candidate)
+        if self._is_refused(candidate, candidate.size):
+            return True
         self._retried.add(candidate.path)
         self._submit([candidate])
         return True
 
     def _take_bundle(self) -> list[Candidate]:
         """Take files for one worker. Hold back other names of files that are in progress."""
-        while bundle := _take_bundle(self._backlog, self._workers.jobs):
+        while bundle := _take_bundle(self._backlog, self._workers.jobs, self._is_refused):
             if not self._options.rules.is_one_name_at_a_time:
                 return bundle
             busy = {candidate.inode for candidate in self._in_flight.values() if candidate.links > 1}
@@ -197,6 +207,26 @@ class Scheduler:
             if free := [candidate for candidate in bundle if candidate.inode not in busy]:
                 return free
         return []
+
+    def _is_refused(self, candidate: Candidate, size: int) -> bool:
+        """Return whether a file must not start, and keep it in that case.
+
+        Args:
+            candidate: the file.
+            size: its size, and that of the files that the same worker processes before it.
+        """
+        reason = self._control.start_refusal(size)
+        if reason is not None:
+            self._refusal = reason
+            self._refused.append(candidate)
+        return reason is not None
+
+    def _take_refused(self) -> bool:
+        """Put files back that may start after all: others went faster than it had seemed."""
+        refused, self._refused = self._refused, []
+        again = [candidate for candidate in refused if not self._is_refused(candidate, candidate.size)]
+        self._backlog.put_back(again)
+        return bool(again)
 
     def _submit(self, bundle: Sequence[Candidate]) -> None:
         """Make the jobs of a bundle and give them to a worker."""
@@ -299,11 +329,12 @@ def _full(report: FileReport) -> str:
     return "the quota is used up" if is_quota else "the disk is full"
 
 
-def _take_bundle(backlog: Backlog, jobs: int) -> list[Candidate]:
+def _take_bundle(backlog: Backlog, jobs: int, is_refused: Callable[[Candidate, int], bool]) -> list[Candidate]:
     most = min(BUNDLE_FILES, max(1, backlog.waiting // (SHARES * jobs)))
     bundle: list[Candidate] = []
     size = 0
     while len(bundle) < most and size < BUNDLE_BYTES and (candidate := backlog.take()) is not None:
-        bundle.append(candidate)
-        size += candidate.size
+        if not is_refused(candidate, size + candidate.size):
+            bundle.append(candidate)
+            size += candidate.size
     return bundle

@@ -5,6 +5,7 @@ import argparse
 from exrbatch.batch.options import Options, parse_compressions
 from exrbatch.batch.run import Run
 from exrbatch.cli.check_summary import summary_lines
+from exrbatch.cli.limit_arguments import parse_limits
 from exrbatch.cli.recompress import about, show_run
 from exrbatch.cli.selection_arguments import listed_paths
 from exrbatch.jobs.check_job import CheckRules
@@ -25,6 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
         min_size=arguments.min_size,
+        limits=parse_limits(arguments),
         max_size=arguments.max_size,
         allow_empty=arguments.allow_empty,
     )

@@ -2,6 +2,7 @@
 
 import argparse
 
+from exrbatch.cli.limit_arguments import add_limits
 from exrbatch.cli.selection_arguments import add_file_selection
 from exrbatch.cli.shared_arguments import add_decoder, add_digests, add_jobs, add_paths, add_reporting, add_timeout
 
@@ -34,4 +35,5 @@ def add_check_arguments(command: argparse.ArgumentParser) -> None:
     add_jobs(command)
     add_timeout(command)
     add_digests(command)
+    add_limits(command.add_argument_group("limits of the run"))
     add_reporting(command)

@@ -16,11 +16,10 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.cli.display import MAX_COMMAND, Display
 from exrbatch.cli.records import Sink
-from exrbatch.jobs.file_report import timestamp
 from exrbatch.jobs.log import logger
 from exrbatch.signals import STOP_SIGNALS, handled, ignore, note_beginning
 from exrbatch.steering.server import ControlServer
-from exrbatch.text import safe_text, shortened_end
+from exrbatch.text import safe_text, shortened_end, timestamp
 from exrbatch.version import __version__
 
 Watcher = Callable[[Run, BatchReport], None]

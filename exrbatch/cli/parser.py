@@ -18,6 +18,7 @@ from exrbatch.cli import history_arguments as history
 from exrbatch.cli.bench_arguments import add_bench_arguments
 from exrbatch.cli.check_arguments import add_check_arguments
 from exrbatch.cli.digest_arguments import add_digest_arguments
+from exrbatch.cli.limit_arguments import add_limits
 from exrbatch.cli.recompress_arguments import add_recompress_arguments
 from exrbatch.cli.scan_arguments import add_scan_arguments
 from exrbatch.cli.selection_arguments import add_allow_empty, add_size_limits
@@ -228,6 +229,7 @@ def _add_verify(commands: _Commands) -> None:
     add_allow_empty(command)
     add_jobs(command)
     add_timeout(command)
+    add_limits(command.add_argument_group("limits of the run"))
     add_reporting(command)
 
 

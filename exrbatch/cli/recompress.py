@@ -13,6 +13,7 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import EXIT_FAILURES, BatchReport
 from exrbatch.cli.console import Output
 from exrbatch.cli.driving import drive
+from exrbatch.cli.limit_arguments import parse_limits
 from exrbatch.cli.outputs import open_output, settle_stdout
 from exrbatch.cli.records import GuardedSink, JsonDocument, RecordFile, Sink
 from exrbatch.cli.selection_arguments import listed_paths
@@ -56,6 +57,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         min_size=arguments.min_size,
         max_size=arguments.max_size,
         base=arguments.base,
+        limits=parse_limits(arguments),
         allow_empty=arguments.allow_empty,
         journal=not arguments.no_journal,
         digests=arguments.digests,
@@ -130,5 +132,7 @@ def _print_summary(
         output.progress.print(line)
     for line in summarize(report):
         output.results.print(line)
-    if run.is_remote and (advice := waiting_line(report, run.jobs, physical_cores())) is not None:
-        output.progress.print(advice)
+    if run.is_remote and run.options.limits.bandwidth is None:
+        advice = waiting_line(report, run.jobs, physical_cores())
+        if advice is not None:
+            output.progress.print(advice)

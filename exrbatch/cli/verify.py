@@ -12,6 +12,7 @@ from exrbatch.batch.comparison import comparison_options
 from exrbatch.batch.digest_list import placed, read_list
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
+from exrbatch.cli.limit_arguments import parse_limits
 from exrbatch.cli.recompress import about, show_run
 from exrbatch.errors import OptionsError
 from exrbatch.jobs.digest_job import DigestRules
@@ -29,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         "min_size": arguments.min_size,
         "max_size": arguments.max_size,
         "allow_empty": arguments.allow_empty,
+        "limits": parse_limits(arguments),
     }
     if arguments.digests is not None:
         if arguments.b is not None:

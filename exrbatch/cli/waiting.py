@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.text import Text
 
 from exrbatch.cli.console import with_clock
-from exrbatch.cli.driving import PLAIN_SECONDS
+from exrbatch.cli.display import PLAIN_SECONDS
 
 MOMENT = 0.7
 """Seconds before the line appears on a terminal."""

@@ -80,6 +80,7 @@ class FileReport:
         cpu_seconds: CPU time of the worker process.
         ended_at: when the file ended, in seconds since 1970.
         disk_is_full: whether it failed because the disk is full, so that the next file would, too.
+        errno: number of the system's error, if that is what a failed file has failed with.
         retry_alone: whether the file may succeed when no other file is in progress.
         measurement: the result of a benchmark; for MEASURED only.
         damage: the damaged places, at most `exr.damage.MAX_LISTED`; in a check only. Empty if the
@@ -109,6 +110,7 @@ class FileReport:
     cpu_seconds: float = 0.0
     ended_at: float = field(default_factory=time.time, compare=False)
     disk_is_full: bool = False
+    errno: int | None = None
     retry_alone: bool = False
     measurement: Measurement | None = None
     damage: tuple[Damage, ...] = ()

@@ -42,6 +42,8 @@ def outcome_of(error: Exception, job: "Job") -> FileReport:
     """
     report = failed(job, _reason(error, job), _code(error), size_of(job.source))
     report = replace(report, **next(fields for kind, fields in _OUTCOMES if isinstance(error, kind)))
+    if isinstance(error, OSError | ReplaceFailed):
+        report = replace(report, errno=error.errno)
     if isinstance(error, ReplaceFailed) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         report = replace(report, disk_is_full=True, reason_code=ReasonCode.NO_SPACE)
     return report

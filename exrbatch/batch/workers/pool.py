@@ -220,6 +220,16 @@ class Pool:
             self._slots.remove(slot)
             slot.end()
 
+    def set_rate(self, rate: int | None) -> None:
+        """Limit how much all workers together read and write.
+
+        Args:
+            rate: bytes per second; None for no limit.
+        """
+        busy = max(1, len(self._slots) - len(self._idle))
+        for slot in self._slots:
+            slot.position.rate = 0.0 if rate is None else rate / busy
+
     def next_finished(self, timeout: float) -> Outcome | None:
         """Wait for a task to end, and replace its worker if it has died.
 

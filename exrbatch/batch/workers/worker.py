@@ -13,6 +13,7 @@ from multiprocessing.connection import wait
 
 from exrbatch.batch.workers import worker_setup
 from exrbatch.batch.workers.forkserver import IGNORED_BY_WORKERS
+from exrbatch.batch.workers.throttle import Throttle
 from exrbatch.codecs.capture import capture_all
 from exrbatch.errors import ReasonCode
 from exrbatch.jobs import job as jobs
@@ -31,12 +32,15 @@ class Position(ctypes.Structure):
         stop: set by the parent to request that the worker start no other file of the bundle.
         grown: bytes by which the memory of the worker has grown since it started.
         is_ready: set by the worker when it is set up.
+        rate: set by the parent: bytes per second that the worker may read and write; 0 for no
+            limit.
     """
 
-    _fields_ = tuple((name, ctypes.c_double) for name in ("index", "done", "stop", "grown", "is_ready"))
+    _fields_ = tuple((name, ctypes.c_double) for name in ("index", "done", "stop", "grown", "is_ready", "rate"))
 
 
 _position = Position()
+_throttle = Throttle(lambda: 0.0, lambda: False)
 _log_fd = -1
 _ended_size = 0
 _is_log_whole = True
@@ -56,8 +60,9 @@ def initialize(position: Position, log_path: str) -> None:
         position: where the worker reports its state.
         log_path: path of the log, an empty file.
     """
-    global _position, _log_fd, _memory_at_start
+    global _position, _throttle, _log_fd, _memory_at_start
     _position = position
+    _throttle = Throttle(lambda: position.rate, lambda: bool(position.stop))
     _log_fd = os.open(log_path, os.O_RDWR | os.O_APPEND)
     os.unlink(log_path)
     capture_all(_log_fd)
@@ -94,7 +99,9 @@ def work(tasks: Sequence[Job]) -> list[FileReport]:
             break
         _forget_words()  # output from now on is about this file
         _position.index, _position.done = index, 0.0
+        _throttle.begin(task.source)
         reports.append(_work(task))
+        _throttle.end(reports[-1])
         if len(tasks) > 1:
             _forget_words()
             _log_report(reports[-1])
@@ -143,6 +150,7 @@ def _work(task: Job) -> FileReport:
 
 def _set_done(done: float) -> None:
     _position.done = done
+    _throttle.proceed(done)
 
 
 def _die_with(sentinel: int) -> None:

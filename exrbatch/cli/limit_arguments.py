@@ -1,0 +1,64 @@
+"""The arguments about the limits of a run, and the limits that they stand for."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from exrbatch.cli.shared_arguments import Group, duration
+
+if TYPE_CHECKING:
+    from exrbatch.batch.run_limits.limits import Limits
+
+
+def add_limits(command: Group) -> None:
+    """Add limits of the run as a whole."""
+    command.add_argument(
+        "--stop-at",
+        metavar="TIME",
+        help="time of day, such as 07:30, before which the run must end: start no file that would probably not be"
+        " finished by then; the exit code is 3",
+    )
+    command.add_argument(
+        "--max-duration", type=duration, metavar="TIME", help="the same after some time, such as 90m or 8h"
+    )
+    command.add_argument(
+        "--stop-grace",
+        type=duration,
+        default=600.0,
+        metavar="TIME",
+        help="how much longer files in progress may take before the run is stopped hard, which is safe for the files"
+        " (default: 10m)",
+    )
+    command.add_argument(
+        "--hours",
+        metavar="HOURS",
+        help="start files only at these hours, such as 19:00-07:30 or 'mon-fri 19:00-07:30, sat-sun'; pause in between",
+    )
+    command.add_argument(
+        "--max-failures",
+        metavar="N|P%",
+        help="stop if more than N files fail, or more than P%% of the files that have ended; the exit code is 3",
+    )
+    command.add_argument(
+        "--bwlimit",
+        metavar="RATE",
+        help="read and write no more than this many bytes per second on average, such as 200M; or a timetable, such as"
+        " '08:00,20M 19:00,off'",
+    )
+
+
+def parse_limits(arguments: argparse.Namespace) -> "Limits":
+    """Return the limits that the arguments stand for.
+
+    Raises:
+        OptionsError: one is invalid.
+    """
+    from exrbatch.batch.run_limits.limits import Limits
+
+    return Limits.parse(
+        stop_at=arguments.stop_at,
+        max_duration=arguments.max_duration,
+        stop_grace=arguments.stop_grace,
+        hours=arguments.hours,
+        max_failures=arguments.max_failures,
+        bwlimit=arguments.bwlimit,
+    )

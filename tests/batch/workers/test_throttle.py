@@ -1,0 +1,69 @@
+"""A worker's budget of bytes, with a clock of the test's own."""
+
+from pathlib import Path
+
+import pytest
+
+from exrbatch import FileReport, Status
+from exrbatch.batch.workers.throttle import Throttle
+
+
+class Worker:
+    """A throttled worker that takes no time for its own work."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate, self.now, self.is_stopping = rate, 0.0, False
+        self.throttle = Throttle(lambda: self.rate, lambda: self.is_stopping, clock=lambda: self.now, sleep=self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def process(self, path: Path, size_after: int, steps: int = 4, status: Status = Status.RECOMPRESSED) -> None:
+        size = path.stat().st_size
+        self.throttle.begin(str(path))
+        for step in range(1, steps + 1):
+            self.throttle.proceed(step / steps)
+        self.throttle.end(FileReport(path=str(path), status=status, size_before=size, size_after=size_after))
+
+
+@pytest.fixture
+def frame(tmp_path: Path) -> Path:
+    (tmp_path / "a.exr").write_bytes(bytes(1000))
+    return tmp_path / "a.exr"
+
+
+def test_reads_and_writes_at_the_rate(frame: Path) -> None:
+    """What a file has cost less than it seemed is a credit for the next one."""
+    worker = Worker(100.0)
+    for _ in range(20):
+        worker.process(frame, size_after=500)
+    assert worker.now == pytest.approx(20 * 1500 / 100, abs=6)
+
+
+def test_follows_a_rate_that_changes(frame: Path) -> None:
+    """Without a limit there is no wait, also if there was one before."""
+    worker = Worker(100.0)
+    worker.process(frame, size_after=1000)
+    assert worker.now == pytest.approx(20, abs=0.2)
+    worker.rate = 0.0
+    worker.process(frame, size_after=1000)
+    assert worker.now == pytest.approx(20, abs=0.2)
+    worker.rate = 1000.0
+    worker.process(frame, size_after=1000)
+    assert worker.now == pytest.approx(22, abs=0.4)
+
+
+def test_does_not_wait_when_the_run_is_to_end(frame: Path) -> None:
+    """Files in progress are then finished as fast as possible."""
+    worker = Worker(1.0)
+    worker.is_stopping = True
+    worker.process(frame, size_after=1000)
+    assert worker.now == 0.0
+
+
+def test_idle_time_is_not_saved_up(frame: Path) -> None:
+    """After an hour without work, a worker may not read at full speed for an hour."""
+    worker = Worker(100.0)
+    worker.now = 3600.0
+    worker.process(frame, size_after=1000)
+    assert worker.now == pytest.approx(3620, abs=0.3)
