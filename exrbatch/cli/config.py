@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         table.add_column(column, overflow="fold")
     for name, setting in settings.items():
         style = "dim" if setting.origin == "default" else ""
-        table.add_row(Text(name), Text(safe_text(shown(setting.value))), Text(safe_text(_from(setting))), style=style)
+        table.add_row(Text(name), Text(safe_text(_shown(setting))), Text(safe_text(_from(setting))), style=style)
     console.print(table)
     for kind, path in _places(arguments).items():
         state = "" if path is not None and os.path.lexists(path) else " (no such file)"
@@ -41,8 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def shown(value: object) -> str:
-    """Return a value as text; nothing for one that is not set."""
+def _shown(setting: Setting) -> str:
+    """Return a value as the user has written it; a dash for one that is not set."""
+    value = setting.value
+    if setting.written is not None and not isinstance(value, bool | list):
+        return str(setting.written)
     if value is None or value is False or value == []:
         return "-"
     if value is True:

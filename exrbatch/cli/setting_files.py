@@ -69,7 +69,10 @@ def find_files(config: str | None, known: Known) -> list[SettingFile]:
         OptionsError: one of them can't be read, or says something that it may not say.
     """
     found = [] if config is None else [_read(CONFIG, config, known)]
-    for kind, path in ((PROJECT, project_file()), (USER, user_file())):
+    user, project = user_file(), project_file()
+    if project is not None and _is_same(project, user):  # the current folder is that of the user's file
+        project = None
+    for kind, path in ((PROJECT, project), (USER, user)):
         if path is not None and os.path.lexists(path) and not any(_is_same(path, other.path) for other in found):
             found.append(_read(kind, path, known))
     return found

@@ -41,11 +41,13 @@ class Setting:
         value: the value, as the command gets it.
         origin: "command line", "preset", "environment", "--config", "project", "user" or "default".
         where: the variable, preset or file; "" for the command line and for defaults.
+        written: the value as it is written there; None for the command line and for defaults.
     """
 
     value: object
     origin: str
     where: str
+    written: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ def _find(
     for index, layer in enumerate(layers):
         if name in layer.values:
             value = _convert(command, action, layer.values[name], layer.name(name))
-            return index, Setting(value, layer.origin, layer.where or layer.name(name))
+            return index, Setting(value, layer.origin, layer.where or layer.name(name), layer.values[name])
     return len(layers), Setting(_default(command, action), _DEFAULT, "")
 
 
@@ -229,21 +231,21 @@ def _of_environment(known: Known, command: str) -> _Layer:
         OptionsError: a variable looks like one with a spelling mistake. All others that are no
             options are left alone: they may belong to something else.
     """
-    options = {_variable(option): option for option in known.common}
+    options = {PREFIX + _upper(option): option for option in known.common}
     values = {}
     for variable in sorted(os.environ):
         if not variable.startswith(PREFIX) or variable in (f"{PREFIX}CONFIG", f"{PREFIX}PRESET"):
             continue
         if variable not in options:
-            if close := difflib.get_close_matches(variable, options, n=1, cutoff=0.9):
-                raise OptionsError(f"the variable {variable} is no option; did you mean {close[0]}?")
+            if close := difflib.get_close_matches(variable[len(PREFIX) :], map(_upper, known.common), n=1, cutoff=0.8):
+                raise OptionsError(f"the variable {variable} is no option; did you mean {PREFIX}{close[0]}?")
         elif os.environ[variable] and command not in LISTS:
             values[options[variable]] = os.environ[variable]
     return _Layer(_ENVIRONMENT, "", values, {option: variable for variable, option in options.items()})
 
 
-def _variable(option: str) -> str:
-    return PREFIX + option.upper().replace("-", "_")
+def _upper(option: str) -> str:
+    return option.upper().replace("-", "_")
 
 
 def _default(command: argparse.ArgumentParser, action: argparse.Action) -> object:

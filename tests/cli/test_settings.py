@@ -260,6 +260,15 @@ def test_a_project_file_of_another_user_is_refused(places: dict[str, Path], monk
     assert recompress().jobs == 2
 
 
+def test_the_file_of_the_user_may_set_everything_in_its_own_folder(
+    places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There, it is not taken for that of a project."""
+    places["user"].write_text("force = true")
+    monkeypatch.chdir(places["user"].parent)
+    assert recompress().force
+
+
 def test_unreadable_files_are_named(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """The command stops: the file may say that nothing must be replaced in place."""
     places["user"].write_text('output = "/x"')
@@ -347,13 +356,14 @@ def test_a_run_says_what_a_project_has_set(places: dict[str, Path], shot: Path) 
 
 def test_config_shows_where_values_come_from(places: dict[str, Path]) -> None:
     """As a table and as a document."""
-    places["user"].write_text('output = "/x/[red]"\n[recompress]\nmin-savings = 3\n')
+    places["user"].write_text('output = "/x/[red]"\n[recompress]\nmin-savings = "3%"\n')
     places["project"].write_text('exclude = ["old/", "tmp"]\n[preset.fast]\neffort = "fast"\n')
     table = exrbatch("config", "--preset", "fast", EXRBATCH_JOBS="2", COLUMNS="400").stdout
     rows = {line.split()[0]: line.rstrip() for line in table.splitlines()}
     assert rows["effort"].split(maxsplit=2)[1:] == ["fast", f"preset fast in {places['project']} (project)"]
     assert rows["jobs"].split()[1:] == ["2", "EXRBATCH_JOBS"]
     assert rows["output"].split(maxsplit=2)[1:] == ["/x/[red]", f"{places['user']} (user)"]
+    assert rows["min-savings"].split()[1] == "3%"
     assert "old/, tmp" in rows["exclude"]
     assert rows["force"].split()[1:] == ["-", "default"]
     document = json.loads(exrbatch("config", "check", "--json", EXRBATCH_DECODER="native").stdout)
