@@ -26,6 +26,15 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "openexr-images"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the settings of whoever runs the tests away from them, and from their processes."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+    for name in list(os.environ):
+        if name.startswith("EXRBATCH_") and not name.startswith("EXRBATCH_IMITAT"):
+            del os.environ[name]
+
+
 @pytest.fixture(scope="session")
 def reference_images() -> Path:
     """Return the folder of OpenEXR reference images; they are not part of the project."""

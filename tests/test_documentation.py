@@ -13,6 +13,7 @@ from exrbatch.cli.parser import build_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EVERYWHERE = {"--config", "--preset", "--no-config"}
 TEXT = "\n".join(page.read_text() for page in PAGES)
 
 
@@ -47,7 +48,14 @@ def test_option_tables_match_the_help(command: str, capsys: pytest.CaptureFixtur
     section = re.search(rf"^## Options of {command}\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE)
     assert section is not None
     first_cells = re.findall(r"^\| (`-.*?) \|", section[1], re.MULTILINE)
-    assert names(first_cells) == names(first_columns) - {"-h", "--help"}
+    assert names(first_cells) == names(first_columns) - {"-h", "--help"} - EVERYWHERE
+    assert names(re.findall(r"^\| (`-.*?) \|", every_command()[1], re.MULTILINE)) == EVERYWHERE
+
+
+def every_command() -> re.Match[str]:
+    found = re.search(r"^## Options of every command\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    return found
 
 
 def names(cells: list[str]) -> set[str]:

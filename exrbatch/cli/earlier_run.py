@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from exrbatch.cli.parser import parse
+from exrbatch.cli.parser import build_parser
 from exrbatch.errors import OptionsError
 from exrbatch.journal.folder import find_journal
 from exrbatch.journal.history import PastRun, read_runs
@@ -41,7 +41,7 @@ def arguments_of(past: PastRun) -> argparse.Namespace:
         raise OptionsError(f"{safe_text(past.name)} does not record its options; give the command again")
     if command not in REPEATABLE:
         raise OptionsError(f"{safe_text(past.name)} was a run of {safe_text(str(command))}; give the command again")
-    arguments = parse([str(command), *past.roots[:1]])
+    arguments = build_parser().parse_args([str(command), *past.roots[:1]])  # without settings of today
     unknown = options.keys() - vars(arguments).keys()
     if unknown:
         raise OptionsError(f"{safe_text(past.name)} has options of another version: {', '.join(sorted(unknown))}")

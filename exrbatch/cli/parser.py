@@ -22,6 +22,7 @@ from exrbatch.cli.limit_arguments import add_limits
 from exrbatch.cli.recompress_arguments import add_recompress_arguments
 from exrbatch.cli.scan_arguments import add_scan_arguments
 from exrbatch.cli.selection_arguments import add_allow_empty, add_size_limits
+from exrbatch.cli.settings import add_setting_options, options_of, parse_with_settings, project_note
 from exrbatch.cli.shared_arguments import (
     add_decoder,
     add_jobs,
@@ -29,12 +30,14 @@ from exrbatch.cli.shared_arguments import (
     add_run_options,
     add_selection,
     add_timeout,
+    one_of,
 )
 from exrbatch.recompression.choices import Verify
 from exrbatch.suggestions import closest, unknown_name
 from exrbatch.text import safe_text
 
 EXIT_USAGE = 2
+SHELLS = ("bash", "zsh", "fish")
 EXIT_CODES = """\
 exit codes:
   0              all done
@@ -83,7 +86,13 @@ class _Commands:
         self.parsers: dict[str, _Parser] = {}
 
     def add(
-        self, name: str, summary: str, description: str, *, uses_workers: bool = True, epilog: str = DOCS
+        self,
+        name: str,
+        summary: str,
+        description: str,
+        *,
+        uses_workers: bool = True,
+        epilog: str = DOCS,
     ) -> "_Parser":
         """Add a command, which the function `run` of the module `exrbatch.cli.NAME` runs.
 
@@ -116,7 +125,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error(unknown_name("command", arguments[0], parser.commands))
     if arguments[0] == "bench" and bench_arguments.names_json_file(arguments):
         parser.error(bench_arguments.JSON_IS_A_FLAG)
-    parsed, unknown = parser.parse_known_args(arguments)
+    if arguments[0] not in parser.commands:
+        return parser.parse_args(arguments)
+    parsed, unknown, settings = parse_with_settings(parser.commands, arguments[0], arguments[1:])
+    parsed.project_note = project_note(settings)
     if unknown:
         command = parser.commands[arguments[0]]
         command.error(_unknown_argument(unknown[0], command))
@@ -175,6 +187,10 @@ def build_parser() -> "_Parser":
     )
     compressions.add_argument("--json", action="store_true", help="print one JSON document")
     _add_history(commands)
+    _add_config(commands)
+    _add_completion(commands)
+    for command in filter(options_of, commands.parsers.values()):
+        add_setting_options(command)
     parser.commands = commands.parsers
     return parser
 
@@ -283,6 +299,36 @@ def _add_steering(commands: _Commands) -> None:
         add_arguments(command)
         if name not in ("ps", "attach"):
             command.set_defaults(module="exrbatch.cli.steer", steer=name)
+
+
+def _add_config(commands: _Commands) -> None:
+    command = commands.add(
+        "config",
+        "show the value of each option, and where it comes from",
+        "Print the value that each option of a command has here, and where it comes from: the environment, a preset,"
+        " a file of settings, or the default. docs/configuration.md explains them.",
+        uses_workers=False,
+    )
+    command.add_argument(
+        "of", metavar="COMMAND", nargs="?", default="recompress", help="a command (default: %(default)s)"
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _add_completion(commands: _Commands) -> None:
+    command = commands.add(
+        "completion",
+        "print a script for bash, zsh or fish that completes commands, options and values",
+        "Print a script that makes a shell complete commands, options, compressions and paths.",
+        uses_workers=False,
+        epilog="examples:\n"
+        "  exrbatch completion bash > ~/.local/share/bash-completion/completions/exrbatch\n"
+        "  exrbatch completion zsh > ~/.zfunc/_exrbatch\n"
+        "  exrbatch completion fish > ~/.config/fish/completions/exrbatch.fish",
+    )
+    command.add_argument(
+        "shell", metavar="SHELL", choices=SHELLS, type=one_of("shell", SHELLS), help=f"one of {', '.join(SHELLS)}"
+    )
 
 
 def _help_formatter(prog: str) -> argparse.HelpFormatter:

@@ -1,0 +1,86 @@
+"""`exrbatch config`: show the value of each option, and where it comes from."""
+
+import argparse
+import os
+import sys
+
+from rich.table import Table
+from rich.text import Text
+
+from exrbatch.cli.console import lasting_console
+from exrbatch.cli.outputs import print_document
+from exrbatch.cli.parser import build_parser
+from exrbatch.cli.setting_files import project_file, user_file
+from exrbatch.cli.settings import Setting, settings_of
+from exrbatch.errors import OptionsError
+from exrbatch.suggestions import unknown_name
+from exrbatch.text import printable, safe_text
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `exrbatch config`; return the exit code."""
+    commands = build_parser().commands
+    if arguments.of not in commands:
+        raise OptionsError(unknown_name("command", arguments.of, commands))
+    chosen = argparse.Namespace(config=arguments.config, preset=arguments.preset, no_config=arguments.no_config)
+    settings = settings_of(commands, arguments.of, chosen)
+    if arguments.json:
+        return 0 if print_document(_document(arguments, settings)) else 1
+    console = lasting_console(sys.stdout)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("option", "value", "from"):
+        table.add_column(column, overflow="fold")
+    for name, setting in settings.items():
+        style = "dim" if setting.origin == "default" else ""
+        table.add_row(Text(name), Text(safe_text(_shown(setting))), Text(safe_text(_from(setting))), style=style)
+    console.print(table)
+    for kind, path in _places(arguments).items():
+        state = "" if path is not None and os.path.lexists(path) else " (no such file)"
+        console.print(Text(f"{kind}: {safe_text(path) if path is not None else 'none'}{state if path else ''}"))
+    return 0
+
+
+def _shown(setting: Setting) -> str:
+    """Return a value as the user has written it; a dash for one that is not set."""
+    value = setting.value
+    if setting.written is not None and not isinstance(value, bool | list):
+        return str(setting.written)
+    if value is None or value is False or value == []:
+        return "-"
+    if value is True:
+        return "true"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _from(setting: Setting) -> str:
+    if setting.origin in ("environment", "preset") or not setting.where:
+        return setting.where or setting.origin
+    return f"{setting.where} ({setting.origin})"
+
+
+def _places(arguments: argparse.Namespace) -> dict[str, str | None]:
+    """Return the files of settings, whether or not they exist."""
+    if arguments.no_config:
+        return {}
+    named = arguments.config or os.environ.get("EXRBATCH_CONFIG")
+    return ({"--config": named} if named else {}) | {"project's file": project_file(), "user's file": user_file()}
+
+
+def _document(arguments: argparse.Namespace, settings: dict[str, Setting]) -> dict[str, object]:
+    return {
+        "command": arguments.of,
+        "files": {kind: None if path is None else printable(path) for kind, path in _places(arguments).items()},
+        "options": {
+            name: {"value": _plain(each.value), "origin": each.origin, "where": printable(each.where)}
+            for name, each in settings.items()
+        },
+    }
+
+
+def _plain(value: object) -> object:
+    """Return a value that can be written as JSON."""
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value if value is None or type(value) in (bool, int, float, str) else str(value)
