@@ -1,8 +1,8 @@
 """The folder of journals: make a new one, list and find old ones, remove those nobody needs.
 
 The journal of a run is called `RUN.jsonl`, where RUN is the time when it began, in UTC and down to
-the millisecond, and two random characters. The run holds a lock on its journal. So a journal without a summary and without a
-lock is from a run that died.
+the millisecond, and two random characters. The run holds a lock on its journal. So a journal
+without a summary and without a lock is from a run that died.
 """
 
 import contextlib
