@@ -1,6 +1,8 @@
 """Shared set-up: hypothesis without clocks, and the folder of reference images."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -13,6 +15,7 @@ settings.load_profile("exrbatch")
 
 # The runs of tests are not among the runs of the user. The path of a socket must be short.
 os.environ["EXRBATCH_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="exrbatch-tests-", dir="/tmp")
+atexit.register(shutil.rmtree, os.environ["EXRBATCH_RUNTIME_DIR"], ignore_errors=True)
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "openexr-images"
 
