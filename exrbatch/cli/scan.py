@@ -15,8 +15,9 @@ from exrbatch.cli.outputs import print_document
 from exrbatch.cli.scan_tables import print_estimate, print_failures, print_inventory, print_totals
 from exrbatch.cli.waiting import WaitingLine
 from exrbatch.errors import OptionsError, RunStopped
-from exrbatch.inventory.estimate import Estimate, Estimator
+from exrbatch.inventory.estimate import Estimator
 from exrbatch.inventory.listing import FORMAT, Inventory
+from exrbatch.inventory.prediction import Estimate
 from exrbatch.inventory.scanning import scan
 from exrbatch.recompression.choices import Permissions
 from exrbatch.text import format_count, safe_text

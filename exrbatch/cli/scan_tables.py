@@ -14,8 +14,8 @@ from rich.text import Text
 
 from exrbatch.cli.summary import MAX_LISTED
 from exrbatch.cli.tables import stacked
-from exrbatch.inventory.estimate import Estimate
 from exrbatch.inventory.listing import FrameSequence, Inventory
+from exrbatch.inventory.prediction import Estimate
 from exrbatch.inventory.timeline import Interval
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.text import format_count, format_duration, format_size, safe_text
