@@ -18,7 +18,7 @@ from exrbatch.cli.bench_arguments import add_bench_arguments
 from exrbatch.cli.check_arguments import add_check_arguments
 from exrbatch.cli.digest_arguments import add_digest_arguments
 from exrbatch.cli.recompress_arguments import add_recompress_arguments
-from exrbatch.cli.settings import add_setting_options, options_of, parse_with_settings, project_note
+from exrbatch.cli.settings import add_setting_options, parse_with_settings, project_note
 from exrbatch.cli.shared_arguments import (
     add_decoder,
     add_jobs,
@@ -63,6 +63,13 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the message on one line, and exit with 2."""
         self.exit(EXIT_USAGE, f"{self.prog}: {safe_text(message)} ({self.prog} --help explains the options)\n")
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse arguments as usual, but take -2 for a number even if -0 is an option."""
+        self._has_negative_number_optionals.clear()
+        return super().parse_known_args(args, namespace)
 
     def options(self) -> list[str]:
         """List the names of all options that the help shows."""
@@ -178,8 +185,9 @@ def build_parser() -> "_Parser":
     compressions.add_argument("--json", action="store_true", help="print one JSON document")
     _add_config(commands)
     _add_completion(commands)
-    for command in filter(options_of, commands.parsers.values()):
-        add_setting_options(command)
+    for name, command in commands.parsers.items():
+        if command.get_default("uses_workers") or name == "config":
+            add_setting_options(command)
     parser.commands = commands.parsers
     return parser
 
