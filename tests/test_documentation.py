@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import exrbatch
+from exrbatch.cli.commands import build_parser
 from exrbatch.cli.compressions import markdown
-from exrbatch.cli.parser import build_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -6,7 +6,8 @@ import pytest
 
 from exrbatch import OptionsError
 from exrbatch.batch.options import Options, parse_compression
-from exrbatch.cli.parser import build_parser, parse
+from exrbatch.cli.commands import build_parser
+from exrbatch.cli.parser import parse
 from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.suggestions import unknown_name
 

@@ -189,7 +189,7 @@ class Run:
                     self._note(event)
                     limits.note(event)
                 if self.journal is not None and self.journal.is_status_due:
-                    self.journal.add_status(self._status())
+                    self.journal.add_status(self.status())
                 self._stop_if(self._root_watch.lost(event))
                 limits.look()
                 self._pool.set_rate(limits.rate)
@@ -221,8 +221,8 @@ class Run:
         self.journal = Journal(self.about, self._watch.notices.append)
         self.options = replace(self.options, rules=replace(rules, journal=self.journal.path))
 
-    def _status(self) -> dict[str, object]:
-        """Describe how far the run has come, for the journal."""
+    def status(self) -> dict[str, object]:
+        """Describe how far the run has come, for records."""
         return {
             "found": self.backlog.files,
             "found_bytes": self.backlog.size,

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from exrbatch.cli.parser import build_parser
+from exrbatch.cli.commands import build_parser
 from exrbatch.exr.compression import Compression
 from exrbatch.recompression.choices import Prefer
 

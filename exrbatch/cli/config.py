@@ -7,9 +7,9 @@ import sys
 from rich.table import Table
 from rich.text import Text
 
+from exrbatch.cli.commands import build_parser
 from exrbatch.cli.console import lasting_console
 from exrbatch.cli.outputs import print_document
-from exrbatch.cli.parser import build_parser
 from exrbatch.cli.setting_files import project_file, user_file
 from exrbatch.cli.settings import Setting, options_of, settings_of
 from exrbatch.errors import OptionsError

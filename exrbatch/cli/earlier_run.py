@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from exrbatch.cli.parser import build_parser
+from exrbatch.cli.commands import build_parser
 from exrbatch.errors import OptionsError
 from exrbatch.journal.folder import find_journal
 from exrbatch.journal.history import PastRun, read_runs

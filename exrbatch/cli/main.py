@@ -4,8 +4,9 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from exrbatch.cli.argument_parser import EXIT_USAGE
 from exrbatch.cli.outputs import settle_stdout
-from exrbatch.cli.parser import EXIT_USAGE, parse
+from exrbatch.cli.parser import parse
 from exrbatch.errors import OptionsError
 from exrbatch.text import safe_text
 

@@ -98,7 +98,10 @@ def show_run(
     guarded = _records(arguments, run.about)
     shown: list[Sink] = [lambda report: output.print_file(file_line(report))] if arguments.verbose else []
     sinks = [*(sink.add for sink in guarded), *sinks, *shown]
-    report = drive(run, output.progress, quiet=arguments.quiet, sinks=sinks, verbose=arguments.verbose)
+    watchers = [sink.look for sink in guarded]
+    report = drive(
+        run, output.progress, quiet=arguments.quiet, sinks=sinks, watchers=watchers, verbose=arguments.verbose
+    )
     with handled(STOP_SIGNALS, signal.SIG_IGN, keep_ignored=True):  # another Ctrl-C must not cut the records off
         for sink in guarded:
             sink.finish(report)
@@ -114,7 +117,7 @@ def _records(arguments: argparse.Namespace, about: Record) -> list[GuardedSink]:
     guarded = []
     if arguments.report is not None:
         records = RecordFile(open_output(arguments.report, BEGINNINGS, "--report", appends=True), about)
-        guarded.append(GuardedSink(records.add, records.close))
+        guarded.append(GuardedSink(records.add, records.close, records.look))
         guarded[-1].attempt(records.begin)
     if arguments.json:
         document = JsonDocument(sys.stdout, about)

@@ -6,12 +6,16 @@
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Callable
 from typing import TextIO
 
+from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.journal.records import Record
+from exrbatch.journal.writer import STATUS_SECONDS
+from exrbatch.text import timestamp
 
 Sink = Callable[[FileReport], None]
 """A function that gets each file's report when the file ends."""
@@ -31,6 +35,7 @@ class RecordFile:
             about: what is known about the run.
         """
         self._stream, self._about = stream, about
+        self._next_status = time.monotonic() + STATUS_SECONDS
 
     def begin(self) -> None:
         """Write the record of the run."""
@@ -39,6 +44,14 @@ class RecordFile:
     def add(self, report: FileReport) -> None:
         """Write the record of one file."""
         self._write({"type": "file"} | report.to_json())
+
+    def look(self, run: Run, report: BatchReport) -> None:
+        """Write the status of the run if that is due."""
+        if time.monotonic() >= self._next_status:
+            self._next_status = time.monotonic() + STATUS_SECONDS
+            counts = {str(status): count for status, count in report.counts.items()}
+            totals = {"at": timestamp(time.time()), "counts": counts, "bytes_saved": report.saved}
+            self._write({"type": "status", **totals, **run.status()})
 
     def close(self, report: BatchReport) -> None:
         """Write the totals and close the file."""
@@ -57,8 +70,13 @@ class GuardedSink:
         error: the last error; None if all writes succeeded.
     """
 
-    def __init__(self, add: Sink, finish: Callable[[BatchReport], None]) -> None:
-        self._add = add
+    def __init__(
+        self,
+        add: Sink,
+        finish: Callable[[BatchReport], None],
+        look: Callable[[Run, BatchReport], None] | None = None,
+    ) -> None:
+        self._add, self._look = add, look
         self._finish = finish
         self.error: OSError | None = None
 
@@ -66,6 +84,12 @@ class GuardedSink:
         """Pass one report on, unless an earlier one failed."""
         if self.error is None:
             self.attempt(lambda: self._add(report))
+
+    def look(self, run: Run, report: BatchReport) -> None:
+        """Let the sink write the status of the run, unless an earlier write failed."""
+        look = self._look
+        if self.error is None and look is not None:
+            self.attempt(lambda: look(run, report))
 
     def finish(self, report: BatchReport) -> None:
         """Write the end and close the sink, even after a failure."""

@@ -5,7 +5,8 @@ import argparse
 import pytest
 
 from exrbatch.batch.limits import automatic_jobs
-from exrbatch.cli.parser import build_parser, parse
+from exrbatch.cli.commands import build_parser
+from exrbatch.cli.parser import parse
 from exrbatch.cli.shared_arguments import duration, number_of_jobs, percentage
 from tests.cli.test_recompress import exrbatch
 

@@ -10,14 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exrbatch.cli.parser import build_parser, parse
+from exrbatch.cli.commands import build_parser
+from exrbatch.cli.parser import parse
 from exrbatch.cli.setting_files import MAX_BYTES, NAME, PROJECT_MAY_SET, Known, find_files, project_file
 from exrbatch.cli.settings import options_of, parse_with_settings
 from exrbatch.errors import OptionsError
 from tests.cli.test_recompress import exrbatch
 from tests.support.build import PartSpec, build
 
-ARGUMENTS = {"verify": ["a", "b"], "demo": ["d"], "completion": ["bash"], "config": [], "compressions": []}
+ARGUMENTS = {
+    "verify": ["a", "b"],
+    "demo": ["d"],
+    "completion": ["bash"],
+    "config": [],
+    "compressions": [],
+    "jobs": ["2"],
+}
+ARGUMENTS |= dict.fromkeys(("ps", "attach", "pause", "resume", "stop"), [])
 """The arguments of commands that have others than one path."""
 
 

@@ -1,0 +1,121 @@
+"""`report`, `continue`, `retry` and `undo`: what a wrangler does in the morning."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from exrbatch.journal.folder import journals
+from exrbatch.journal.history import read_runs
+from exrbatch.journal.records import read_records
+from tests.cli.test_recompress import exrbatch
+from tests.support.build import PartSpec, build
+
+DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
+LONG_AGO = 1_600_000_000_000_000_000
+SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "docs" / "records.schema.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def shot(tmp_path: Path) -> Path:
+    """Make a folder with four frames, one of them damaged, and one that is no regular file."""
+    folder = tmp_path / "shot"
+    folder.mkdir()
+    for frame in range(1001, 1005):
+        (folder / f"b.{frame}.exr").write_bytes(DATA if frame != 1003 else DATA[:-50])
+        os.utime(folder / f"b.{frame}.exr", ns=(LONG_AGO, LONG_AGO))
+    (folder / "link.exr").symlink_to("b.1001.exr")
+    return folder
+
+
+def records(path: Path) -> list[dict[str, object]]:
+    with path.open("rb") as stream:
+        return list(read_records(stream))
+
+
+def test_records_follow_the_schema(shot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the journal and those of a report, in place and with an output, for odd names, too."""
+    monkeypatch.chdir(tmp_path)
+    odd = os.fsencode(shot) + b"/caf\xe9\n.exr"
+    Path(os.fsdecode(odd)).write_bytes(DATA)
+    exrbatch("recompress", "shot", "-o", "out", "-c", "auto", "--digests", "--report", "report.jsonl", code=1)
+    exrbatch("recompress", "shot", "--report", "report.jsonl", code=1)
+    exrbatch("check", "shot", "--report", "report.jsonl", code=1)
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    kinds: set[object] = set()
+    for path in (tmp_path / "report.jsonl", *journals()):
+        for record in records(path):
+            validator.validate(record)
+            kinds.add(record["type"])
+    assert kinds == {"run", "replacing", "file", "summary"}
+    assert len(journals()) == 2, "check changes nothing and keeps no journal"
+
+
+def test_the_morning_after(shot: Path, tmp_path: Path) -> None:
+    """Report what failed; mend it; retry; report both runs; undo; and nothing is lost."""
+    exrbatch("recompress", shot, code=1)
+    shown = exrbatch("report", COLUMNS="200").stdout
+    assert "done, with failures" in shown
+    assert "5 files: 3 recompressed, 1 skipped, 1 failed" in shown
+    assert f"3 files  {shot}/b.1001-1002,1004#.exr" in shown
+    assert f"    {shot}/b.1003.exr" in shown
+    (shot / "b.1003.exr").write_bytes(DATA)
+    assert "1 file: 1 recompressed" in exrbatch("retry").stdout
+    first, second = (path.stem for path in reversed(journals()))
+    page = tmp_path / "page.html"
+    document = json.loads(exrbatch("report", first, second, "--html", page, "--json").stdout)
+    assert document["counts"] == {"recompressed": 4, "skipped": 1}
+    assert page.read_text().startswith("<!doctype html>")
+    for link in ("http:", "https:", "<script"):
+        assert link not in page.read_text()
+    assert "nothing failed" in exrbatch("retry", second).stderr
+    exrbatch("undo", first)
+    assert "4 files" not in exrbatch("undo", second).stdout
+    assert [path.read_bytes() == DATA for path in sorted(shot.glob("b.*.exr"))] == [True] * 4
+
+
+def test_continue_goes_on_with_the_same_paths_and_options(shot: Path, tmp_path: Path) -> None:
+    """From another folder, and with an output, whose places stay the same."""
+    (shot / "b.1003.exr").unlink()
+    exrbatch("recompress", shot, "-o", tmp_path / "out", "-c", "zips", "--exclude", "b.1002.exr")
+    shutil.copy(shot / "b.1001.exr", shot / "b.1005.exr")
+    done = exrbatch("continue", "--", code=0)
+    assert "4 files: 1 recompressed, 2 already, 1 skipped" in done.stdout
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"b.1001.exr", "b.1004.exr", "b.1005.exr"}
+    (run,) = read_runs(journals()[0])
+    assert {file.compressions_after for file in run.files.values() if file.destination} == {("ZIPS",)}
+
+
+def test_a_run_that_died_is_named_with_its_last_file(shot: Path) -> None:
+    """Without a summary, the report says after which file it died; undo knows what was replaced."""
+    (shot / "b.1003.exr").unlink()
+    exrbatch("recompress", shot)
+    (journal,) = journals()
+    lines = journal.read_bytes().splitlines(keepends=True)
+    files = [index for index, line in enumerate(lines) if b'"type": "file"' in line and b"1004" in line]
+    kept = [line for index, line in enumerate(lines) if index not in files and b'"summary"' not in line]
+    journal.write_bytes(b"".join(kept) + b'{"type": "file", "path": "/torn')
+    shown = exrbatch("report", COLUMNS="200").stdout
+    assert "it died after" in shown
+    exrbatch("undo")
+    assert all(path.read_bytes() == DATA for path in shot.glob("b.*.exr"))
+
+
+def test_commands_about_runs_refuse_what_they_cannot_do(shot: Path, tmp_path: Path) -> None:
+    assert "there is no journal of a run" in exrbatch("report", code=2).stderr
+    other = tmp_path / "x.jsonl"
+    other.write_text("no records\n")
+    assert "has no records of exrbatch" in exrbatch("report", other, code=2).stderr
+    exrbatch("recompress", shot, "-o", tmp_path / "out", code=1)
+    assert "has replaced no file" in exrbatch("undo", code=2).stderr
+    page = shot / "b.1001.exr"
+    assert "is not an exrbatch report" in exrbatch("report", "--html", page, code=2).stderr
+    assert page.read_bytes() == DATA
