@@ -18,15 +18,14 @@ from exrbatch.errors import OptionsError
 from tests.cli.test_recompress import exrbatch
 from tests.support.build import PartSpec, build
 
-ARGUMENTS = {
+WITHOUT = ("config", "compressions", "ps", "attach", "pause", "resume", "stop")
+ARGUMENTS: dict[str, list[str]] = {
     "verify": ["a", "b"],
     "demo": ["d"],
     "completion": ["bash"],
-    "config": [],
-    "compressions": [],
     "jobs": ["2"],
+    **{name: [] for name in WITHOUT},
 }
-ARGUMENTS |= dict.fromkeys(("ps", "attach", "pause", "resume", "stop"), [])
 """The arguments of commands that have others than one path."""
 
 
