@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, SupportsInt, TypeVar
 
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.run_limits.limits import NO_LIMITS, Limits
+from exrbatch.batch.run_limits.limits import ANY_FAILURE, NO_LIMITS, FailOn, Limits
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
@@ -79,6 +79,7 @@ class Options:
         journal: whether a run that writes keeps a journal, and believes what the journals of
             earlier runs say about finished files.
         limits: limits of the run as a whole.
+        fail_on: how many files must fail for the exit code to be 1.
 
     Raises:
         OptionsError: options contradict each other, or a value is out of range.
@@ -98,6 +99,7 @@ class Options:
     file_timeout: float | None = None
     journal: bool = True
     limits: Limits = NO_LIMITS
+    fail_on: FailOn = ANY_FAILURE
 
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
