@@ -32,8 +32,9 @@ def _run() -> int:
 
     signals.interruptions = _interruptions
 
-    # A run prints its progress on these signals. Until then, they must not end the process.
-    for name in ("SIGUSR1", "SIGINFO"):
+    # A run prints its progress on the first two signals. Until then, they must not end the process.
+    # The third would stop a process in the background that prints, after `stty tostop`.
+    for name in ("SIGUSR1", "SIGINFO", "SIGTTOU"):
         if hasattr(_signal, name):
             _signal.signal(getattr(_signal, name), _signal.SIG_IGN)
     from exrbatch.cli.main import main as cli_main

@@ -7,6 +7,7 @@ of `--json` are lists, too, if they have digests.
 """
 
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -54,7 +55,7 @@ def read_list(data: bytes, name: str) -> tuple[dict[str, str], int]:
     if data.lstrip()[:1] == b"{":
         records, torn = _json_records(data)
         # If several runs have appended to a report, the last record of a file counts.
-        found = {_path_of(each): str(each["content_sha256"]) for each in records if each.get("content_sha256")}
+        found = dict(filter(None, map(_of_record, records)))
         if not found:
             raise OptionsError(f"{name} has records, but no digests: write it with --digests")
         return found, torn
@@ -94,7 +95,7 @@ def _json_records(data: bytes) -> tuple[list[Mapping[str, object]], int]:
     """
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         lines = [line for line in data.split(b"\n") if line.strip()]
         records = [record for record in map(_record, lines) if record is not None]
         return records, len(lines) - len(records)
@@ -107,15 +108,20 @@ def _record(line: bytes) -> Mapping[str, object] | None:
     """Return the record of a line, or None if it is none, for example because a run was killed."""
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
 
 
-def _path_of(record: Mapping[str, object]) -> str:
-    if "path_b64" in record:
-        return os.fsdecode(base64.b64decode(str(record["path_b64"])))
-    return str(record.get("path", ""))
+def _of_record(record: Mapping[str, object]) -> tuple[str, str] | None:
+    """Return path and digest of a record, or None if it has none."""
+    path, digest, in_base64 = record.get("path"), record.get("content_sha256"), record.get("path_b64")
+    if isinstance(in_base64, str):
+        with contextlib.suppress(ValueError):
+            path = os.fsdecode(base64.b64decode(in_base64))
+    if not isinstance(path, str) or not isinstance(digest, str) or "\0" in path:
+        return None
+    return path, digest.lower()
 
 
 def placed(entries: Mapping[str, str], root: str) -> tuple[dict[str, str], str]:

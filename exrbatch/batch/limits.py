@@ -35,6 +35,11 @@ def automatic_jobs() -> int:
     return max(1, math.floor(min([*limits, available_memory() / WORKER_BYTES])))
 
 
+def core_limit() -> float:
+    """Return how many cores' worth of time this process and its workers can get."""
+    return min([float(_affinity()), *cgroup_cores()])
+
+
 def available_memory() -> int:
     """Return how many bytes of memory can be used now.
 

@@ -155,6 +155,8 @@ class Run:
         totals.paused = self.paused
         if self.journal is not None:
             self.journal.end(totals.to_json())
+            if self.journal.path is not None and self.about["command"] == "recompress":
+                totals.to_continue = f"exrbatch continue {self.journal.run_id}"
 
     def running(self) -> list[Running]:
         """List the files that workers are processing now."""

@@ -51,6 +51,7 @@ class BatchReport:
         may_remain: whether the scan was stopped, so that there may be more files.
         left_out: number of files that patterns and limits of size left out.
         was_begun: whether a file was handed to a worker.
+        to_continue: what the user can do to go on after the run was stopped.
         paused: seconds in which nothing went on, because the run was paused, frozen or suspended.
     """
 
@@ -104,6 +105,7 @@ class BatchReport:
         self.may_remain = False
         self.left_out = 0
         self.was_begun = False
+        self.to_continue = "run the same command again"
         self.paused = 0.0
 
     @property

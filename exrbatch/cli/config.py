@@ -11,7 +11,7 @@ from exrbatch.cli.console import lasting_console
 from exrbatch.cli.outputs import print_document
 from exrbatch.cli.parser import build_parser
 from exrbatch.cli.setting_files import project_file, user_file
-from exrbatch.cli.settings import Setting, settings_of
+from exrbatch.cli.settings import Setting, options_of, settings_of
 from exrbatch.errors import OptionsError
 from exrbatch.suggestions import unknown_name
 from exrbatch.text import printable, safe_text
@@ -19,9 +19,9 @@ from exrbatch.text import printable, safe_text
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch config`; return the exit code."""
-    commands = build_parser().commands
+    commands = {name: command for name, command in build_parser().commands.items() if options_of(command)}
     if arguments.of not in commands:
-        raise OptionsError(unknown_name("command", arguments.of, commands))
+        raise OptionsError(unknown_name("command with settings", arguments.of, commands))
     chosen = argparse.Namespace(config=arguments.config, preset=arguments.preset, no_config=arguments.no_config)
     settings = settings_of(commands, arguments.of, chosen)
     if arguments.json:

@@ -75,6 +75,8 @@ class Display:
             if not self.is_live and not self._quiet:
                 self._print(beginning(self._run))
             yield
+            if self._view is not None:
+                self.dashboard.update(self._run, self._report, at_once=True)
 
     def add(self, finished: FileReport) -> None:
         """Note that a file has ended."""
@@ -120,7 +122,7 @@ class Display:
                 self.dashboard.say(perform(control, command, f"key {key}"))
             elif not self.dashboard.press(key):
                 continue
-            self.dashboard.update(self._run, self._report)
+            self.dashboard.update(self._run, self._report, at_once=True)
             view.refresh()
         if self._run.control.refusal is not None:
             self.dashboard.say(self._run.control.refusal)

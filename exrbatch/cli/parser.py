@@ -22,7 +22,7 @@ from exrbatch.cli.limit_arguments import add_limits
 from exrbatch.cli.recompress_arguments import add_recompress_arguments
 from exrbatch.cli.scan_arguments import add_scan_arguments
 from exrbatch.cli.selection_arguments import add_allow_empty, add_size_limits
-from exrbatch.cli.settings import add_setting_options, options_of, parse_with_settings, project_note
+from exrbatch.cli.settings import add_setting_options, parse_with_settings, project_note
 from exrbatch.cli.shared_arguments import (
     add_decoder,
     add_jobs,
@@ -67,6 +67,13 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the message on one line, and exit with 2."""
         self.exit(EXIT_USAGE, f"{self.prog}: {safe_text(message)} ({self.prog} --help explains the options)\n")
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse arguments as usual, but take -2 for a number even if -0 is an option."""
+        self._has_negative_number_optionals.clear()
+        return super().parse_known_args(args, namespace)
 
     def options(self) -> list[str]:
         """List the names of all options that the help shows."""
@@ -189,8 +196,9 @@ def build_parser() -> "_Parser":
     _add_history(commands)
     _add_config(commands)
     _add_completion(commands)
-    for command in filter(options_of, commands.parsers.values()):
-        add_setting_options(command)
+    for name, command in commands.parsers.items():
+        if command.get_default("uses_workers") or name == "config":
+            add_setting_options(command)
     parser.commands = commands.parsers
     return parser
 

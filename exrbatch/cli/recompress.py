@@ -72,7 +72,7 @@ def about(arguments: argparse.Namespace) -> dict[str, object]:
     """Describe a command for its records, with the options that it has used."""
     given = vars(arguments).items()
     plain = {name: value for name, value in given if isinstance(value, bool | int | float | str | list | None)}
-    for name in ("module", "uses_workers", "paths"):
+    for name in ("module", "uses_workers", "paths", "project_note", "config", "no_config", "preset"):
         plain.pop(name, None)
     return {**about_run(arguments.module.rpartition(".")[2]), "options": plain}
 

@@ -5,17 +5,20 @@ terminal is too narrow for the longest of them, each name gets a line of its own
 """
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from exrbatch.cli.summary import MAX_LISTED
+from exrbatch.cli.tables import stacked
 from exrbatch.inventory.listing import FrameSequence, Inventory
+from exrbatch.inventory.prediction import Estimate
+from exrbatch.inventory.timeline import Interval
 from exrbatch.jobs.file_report import FileReport
-from exrbatch.text import format_count, format_size, safe_text
+from exrbatch.text import format_count, format_duration, format_size, safe_text
 
 HEADINGS = ("frames", "missing", "size", "compression", "window", "content", "notes")
 NUMBERS = 3
@@ -51,9 +54,7 @@ def _line(texts: Sequence[str], shown: Sequence[int], widths: Sequence[int], nam
 
 
 def _print_indented(console: Console, text: str) -> None:
-    grid = Table.grid(padding=(0, 0, 0, 2))
-    grid.add_row(Text(text, style="dim"))
-    console.print(grid, soft_wrap=False)
+    console.print(Padding(Text(text, style="dim"), (0, 0, 0, 2)), soft_wrap=False)
 
 
 def cells(sequence: FrameSequence) -> tuple[str, ...]:
@@ -142,6 +143,49 @@ def print_failures(console: Console, inventory: Inventory) -> None:
     """Print what is broken or can't be read."""
     for report in _some(inventory.failures, console):
         console.print(_reason("failed: ", "bold red", report))
+
+
+def print_estimate(console: Console, estimate: Estimate) -> None:
+    """Print what a run would save, for each compression."""
+    console.print()
+    jobs = format_count(estimate.jobs, "job")
+    if not estimate.frames:
+        _print_prose(console, "no frames that a run would process: nothing to estimate", "bold")
+        return
+    measured = f"{format_count(estimate.measured)} of {format_count(estimate.frames, 'frame')}"
+    took = format_duration(estimate.seconds)
+    _print_prose(console, f"estimate for {jobs}, from {measured}, measured in {took}", "bold")
+    headings = ("compression", "saved", "95 % interval", "of", "CPU time", "95 % interval", "duration", "95 % interval")
+    rows = [
+        [
+            each.packing.name,
+            format_size(each.saved.best),
+            _span(each.saved, format_size),
+            f"{100 * each.saved.best / max(1, estimate.size):.1f} %",
+            format_duration(each.cpu_seconds.best),
+            _span(each.cpu_seconds, format_duration),
+            format_duration(each.wall_seconds.best),
+            _span(each.wall_seconds, format_duration),
+        ]
+        for each in estimate.packings
+    ]
+    for table in stacked(headings, rows, console.width):
+        console.print(table)
+    for line in _about(estimate):
+        _print_prose(console, line, "dim")
+    for report in _some(estimate.problems, console):
+        console.print(_reason("not measured: ", "yellow", report))
+
+
+def _span(interval: Interval, shown: Callable[[float], str]) -> str:
+    return f"{shown(interval.low)} - {shown(interval.high)}"
+
+
+def _about(estimate: Estimate) -> Iterator[str]:
+    if estimate.left_out:
+        left_out = format_count(estimate.left_out, "frame")
+        yield f"{left_out} that a run would skip, or that are broken, are left out"
+    yield "CPU time includes verification. The duration does not include waiting for storage."
 
 
 def _facts(inventory: Inventory) -> Iterator[str]:

@@ -74,8 +74,14 @@ def add_setting_options(command: argparse.ArgumentParser) -> None:
 
 
 def options_of(command: argparse.ArgumentParser) -> dict[str, argparse.Action]:
-    """Return the options of a command that can be set, by the name of their settings."""
-    found = {}
+    """Return the options of a command that can be set, by the name of their settings.
+
+    There are none unless the command has the options of `add_setting_options`. A mistake in a file
+    must not keep anyone from, for example, stopping a run.
+    """
+    found: dict[str, argparse.Action] = {}
+    if not any(action.dest == "no_config" for action in command._actions):
+        return found
     for action in command._actions:
         long = [name for name in action.option_strings if name.startswith("--")]
         if long and action.help != argparse.SUPPRESS and long[0][2:] not in ONE_CALL:

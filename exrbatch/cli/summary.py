@@ -163,9 +163,6 @@ def _plan(report: BatchReport) -> list[Text]:
     return [Text(f"{format_count(pairs.total(), 'file')}, {format_size(report.planned_size)}: {counts}", style="green")]
 
 
-CONTINUE = "to go on, run the same command again"
-
-
 def stop_lines(report: BatchReport) -> list[Text]:
     """Return why the run ended early and how many files remain, if it did."""
     if report.stop_reason is None and report.signal_number is None:
@@ -174,8 +171,8 @@ def stop_lines(report: BatchReport) -> list[Text]:
     rest = f"{least}{format_count(report.remaining, 'file')} {'remains' if report.remaining == 1 else 'remain'}"
     if report.stop_reason is not None:
         stopped = Text(f"stopped before the end: {report.stop_reason}; {rest}", style="bold red")
-        return [stopped, Text(CONTINUE, style="yellow")]
-    return [Text(f"stopped before the end: {rest}", style="yellow"), Text(CONTINUE, style="yellow")]
+        return [stopped, Text(f"to go on: {report.to_continue}", style="yellow")]
+    return [Text(f"stopped before the end: {rest}; to go on: {report.to_continue}", style="yellow")]
 
 
 def waiting_line(report: BatchReport, jobs: int, cores: int) -> Text | None:

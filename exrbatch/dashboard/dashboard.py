@@ -64,9 +64,15 @@ class Dashboard:
         if run is not None and report is not None:
             self.update(run, report)
 
-    def update(self, run: Run, report: BatchReport) -> None:
-        """Show the present state of the run. Only the thread that drives the run may call this."""
-        if time.monotonic() < self._next_update:
+    def update(self, run: Run, report: BatchReport, *, at_once: bool = False) -> None:
+        """Show the present state of the run. Only the thread that drives the run may call this.
+
+        Args:
+            run: the run.
+            report: its totals.
+            at_once: even if the last snapshot has just been taken.
+        """
+        if time.monotonic() < self._next_update and not at_once:
             return
         try:
             self.show(Snapshot.of(run, report, self.history))

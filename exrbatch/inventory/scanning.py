@@ -18,7 +18,7 @@ from exrbatch.inventory.header_facts import HeaderFacts, read_header
 from exrbatch.inventory.listing import FrameFile, FrameSequence, Inventory, counted
 from exrbatch.jobs.file_report import FileReport, Status
 
-THREADS = 8
+THREADS = 4
 """Number of headers that are read at the same time, because a file server takes its time."""
 AT_ONCE = 256
 """Number of headers that are requested before the results are looked at."""

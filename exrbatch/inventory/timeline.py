@@ -1,27 +1,30 @@
-"""Statistics of a sample along time: totals of what can only be measured, with 95 % intervals.
+"""Totals of what is measured for a sample of frames only, with 95 % intervals.
 
 A timeline has the frames of similar sequences, one sequence after the other. Some frames are
 measured. Each value is a ratio to the size of its frame, which is known for all frames, so frames
 of different sizes need no special treatment. Between two measured frames, the ratio is
 interpolated.
 
-The variance has three terms for each gap between two measured frames (`_Gap`):
+Each gap between two measured frames adds to the uncertainty:
 
 - the difference of the two ratios, as in the usual estimator for systematic samples, the mean of
-  squared successive differences (K. Wolter, Introduction to Variance Estimation, 2007, chapter 8).
-  It covers noise, drift, and a cut anywhere in the gap;
-- the scatter of single frames around the interpolation, which is drawn from all of the gaps;
+  squared successive differences (Wolter, Introduction to Variance Estimation, 2007, chapter 8). It
+  covers noise, drift, and a cut anywhere in the gap;
+- the scatter of single frames, which is estimated from all gaps together, in case two measured
+  frames are alike by chance;
 - what no measured frame shows, such as a run of black frames between two others (`HIDDEN`).
 
-A gap without unmeasured frames adds nothing. So the interval shrinks to a point as all frames are
-measured.
+The frames to measure next are drawn at random from the middle of the gap that adds most. So the
+gaps around a cut or a slate soon become small. A gap without unmeasured frames adds nothing.
 """
 
+import heapq
 import math
-from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,17 +34,18 @@ HIDDEN = 0.25
 
 The run may fill any part of one gap, and its frames may compress to nothing.
 """
-UNKNOWN = 0.3
-"""Standard deviation of a ratio between 0 and 1 of which nothing is known."""
+UNKNOWN = 0.6
+"""Standard deviation of a ratio, relative to the mean of others, if nothing else is known of it."""
 LEAST_FREEDOM = 4.0
 """Least degrees of freedom. The error of one gap is bounded, so fewer would be too careful."""
+SHORT = 8
+"""In a sequence of fewer frames, the first and the last frame are like any other."""
 
 Values = tuple[float, ...]
 """What was measured of one frame: several quantities, each as a ratio to its size before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """An estimate and its 95 % interval.
 
     Attributes:
@@ -54,30 +58,58 @@ class Interval:
     best: float
     high: float
 
-    def to_json(self) -> list[float]:
-        """Return low, best and high, rounded to four digits after the point."""
-        return [round(each, 4) for each in (self.low, self.best, self.high)]
-
-    def scaled(self, factor: float) -> "Interval":
-        """Return the interval in another unit."""
-        return Interval(self.low * factor, self.best * factor, self.high * factor)
+    def linear(self, factor: float, summand: float = 0.0) -> "Interval":
+        """Return the interval of a quantity that depends on this one, with a positive factor."""
+        return Interval(*(each * factor + summand for each in self))
 
 
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    """The frames between two measured frames, or before the first or after the last one.
+class _Gap(NamedTuple):
+    """Frames that were not measured, between two that were.
 
     Attributes:
         first: index of the first frame of the gap.
         end: index behind its last frame.
-        left: index of the measured frame before it; None if there is none.
-        right: index of the measured frame behind it; None if there is none.
+        sides: for each value, the ratio at the left and at the right, and the difference that must
+            be expected between two frames.
     """
 
     first: int
     end: int
-    left: int | None
-    right: int | None
+    sides: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(slots=True)
+class Total:
+    """The total of one value over some timelines, with what makes it uncertain.
+
+    Attributes:
+        best: the estimate.
+        variances: variance that each gap adds. They are independent.
+        hidden: expected size of runs that no measured frame shows. All have the same sign, so they
+            are added up.
+    """
+
+    best: float = 0.0
+    variances: list[float] = field(default_factory=list)
+    hidden: float = 0.0
+
+    def add(self, other: "Total") -> None:
+        """Add the total over other timelines."""
+        self.best += other.best
+        self.variances += other.variances
+        self.hidden += other.hidden
+
+    def interval(self, low: float, high: float, error: float = 0.0) -> Interval:
+        """Return the 95 % interval.
+
+        Args:
+            low: the least total that is possible.
+            high: the largest total that is possible.
+            error: half the 95 % interval of an error that does not come from sampling.
+        """
+        best = min(max(self.best, low), high)
+        reach = math.hypot(half_width(self.variances) + self.hidden, error)
+        return Interval(max(low, best - reach), best, min(high, best + reach))
 
 
 class Timeline:
@@ -91,13 +123,14 @@ class Timeline:
         """Make a timeline.
 
         Args:
-            sequences: for each sequence the sizes of its frames in bytes.
+            sequences: for each sequence the sizes of its frames in bytes; no sequence is empty.
         """
-        sizes = [max(1, size) for sequence in sequences for size in sequence]
-        self._sizes = np.array(sizes, np.float64)
+        self._sizes = np.array([max(1, size) for sequence in sequences for size in sequence], np.float64)
         self._before = np.concatenate(([0.0], np.cumsum(self._sizes)))
         self._squares = np.concatenate(([0.0], np.cumsum(self._sizes**2)))
-        self._starts = [0, *accumulate(map(len, sequences))]
+        self._bounds = [0, *accumulate(map(len, sequences))]
+        long = [(start, end) for start, end in pairwise(self._bounds) if end - start >= SHORT]
+        self._firsts, self._lasts = {start for start, _ in long}, {end - 1 for _, end in long}
         self._indices: list[int] = []
         self.measured: dict[int, Values] = {}
 
@@ -105,14 +138,12 @@ class Timeline:
         return len(self._sizes)
 
     @property
-    def size(self) -> float:
-        """Bytes of all frames."""
-        return float(self._before[-1])
-
-    @property
     def ends(self) -> list[int]:
-        """Indices of the first and the last frame of each sequence. Slates are often there."""
-        return sorted({place for start, end in self._spans() for place in (start, end - 1)})
+        """Indices of the first and the last frame of the timeline and of each long sequence.
+
+        Slates are often there.
+        """
+        return sorted({0, len(self) - 1} | self._firsts | self._lasts)
 
     def add(self, index: int, values: Values) -> None:
         """Add the values of one frame."""
@@ -120,164 +151,150 @@ class Timeline:
             insort(self._indices, index)
         self.measured[index] = values
 
-    def totals(self, means: Values) -> tuple[list[float], list[list[float]]]:
-        """Return the estimated total of each value, and its variance in parts that are independent.
+    def add_to(self, totals: Sequence[Total], means: Values) -> None:
+        """Add the totals of this timeline to others.
 
         Args:
-            means: mean ratios of all timelines, for one of which nothing was measured.
+            totals: one for each value.
+            means: mean ratios over all timelines, for gaps of which nothing is known.
         """
-        totals = [0.0] * len(means)
-        parts: list[list[float]] = [[] for _ in means]
         scatter = self._scatter(len(means))
         for index, values in self.measured.items():
-            for place, value in enumerate(values):
-                totals[place] += value * float(self._sizes[index])
-        for gap in self._gaps():
-            for place, mean in enumerate(means):
-                left, right, difference = self._around(gap, place, mean)
-                totals[place] += self._interpolated(gap, left, right)
-                parts[place].append(self._variance(gap, difference, (left + right) / 2, scatter[place]))
-        return totals, parts
+            for total, value in zip(totals, values, strict=True):
+                total.best += value * float(self._sizes[index])
+        for gap in self._gaps(means):
+            for total, sides, noise, mean in zip(totals, gap.sides, scatter, means, strict=True):
+                total.best += self._interpolated(gap, sides)
+                total.variances.append(self._variance(gap, sides, noise, mean))
+                total.hidden += self._hidden(gap, sides, mean)
 
-    def choose(self, count: int, means: Values, fraction: Iterator[float], weights: Values) -> Iterator[int]:
+    def choose(
+        self, count: int, means: Values, weights: Values, random: Callable[[], float]
+    ) -> list[tuple[float, int]]:
         """Choose frames to measure next: each in the gap that adds most to the variance.
 
         Args:
             count: number of frames, if there are as many.
-            means: as for `totals`.
-            fraction: random numbers from 0 to 1.
+            means: as for `add_to`.
             weights: how much the variance of each value counts.
+            random: returns a random number from 0 to 1.
 
-        Yields:
-            indices.
+        Returns:
+            for each frame, the variance that its gap adds, and its index.
         """
-        yield from (index for _, index in self.ranked(count, means, fraction, weights))
-
-    def ranked(self, count: int, means: Values, fraction: Iterator[float], weights: Values) -> list[tuple[float, int]]:
-        """Return what `choose` yields, each with the variance that its gap adds, largest first."""
         scatter = self._scatter(len(means))
-        rated = []
-        for gap in self._gaps():
-            rows = [(self._around(gap, place, mean), scatter[place]) for place, mean in enumerate(means)]
-            rated.append((self._rating(gap, rows, weights), gap, rows))
+
+        def rated(gap: _Gap) -> tuple[float, _Gap]:
+            rows = zip(gap.sides, scatter, means, weights, strict=True)
+            return -sum(weight * self._variance(gap, sides, noise, mean) for sides, noise, mean, weight in rows), gap
+
+        waiting = [rated(gap) for gap in self._gaps(means)]
+        heapq.heapify(waiting)
         found: list[tuple[float, int]] = []
-        while rated and len(found) < count:
-            best = max(range(len(rated)), key=lambda place: rated[place][0])
-            rating, gap, rows = rated.pop(best)
-            middle = gap.first + round((0.3 + 0.4 * next(fraction)) * (gap.end - gap.first - 1))
-            found.append((rating, middle))
-            for part in (_Gap(gap.first, middle, gap.left, middle), _Gap(middle + 1, gap.end, middle, gap.right)):
-                if part.first < part.end:
-                    halves = [((left, right, difference / 2), noise) for (left, right, difference), noise in rows]
-                    rated.append((self._rating(part, halves, weights), part, halves))
+        while waiting and len(found) < count:
+            rating, gap = heapq.heappop(waiting)
+            middle = gap.first + round((0.3 + 0.4 * random()) * (gap.end - gap.first - 1))
+            found.append((-rating, middle))
+            sides = tuple((left, right, difference / 2) for left, right, difference in gap.sides)
+            for first, end in ((gap.first, middle), (middle + 1, gap.end)):
+                if first < end:
+                    heapq.heappush(waiting, rated(_Gap(first, end, sides)))
         return found
 
-    def _rating(self, gap: _Gap, rows: Sequence[tuple[tuple[float, float, float], float]], weights: Values) -> float:
-        return sum(
-            weight * self._variance(gap, difference, (left + right) / 2, noise)
-            for ((left, right, difference), noise), weight in zip(rows, weights, strict=True)
-        )
-
-    def _spans(self) -> Iterator[tuple[int, int]]:
-        yield from zip(self._starts, self._starts[1:], strict=False)
-
-    def _gaps(self) -> Iterator[_Gap]:
+    def _gaps(self, means: Values) -> Iterator[_Gap]:
         """Yield the gaps that have frames."""
         before: int | None = None
         for index in [*self._indices, len(self)]:
             first = 0 if before is None else before + 1
+            after = index if index < len(self) else None
             if first < index:
-                yield _Gap(first, index, before, index if index < len(self) else None)
+                yield _Gap(first, index, tuple(self._sides(before, after, *each) for each in enumerate(means)))
             before = index
 
-    def _around(self, gap: _Gap, place: int, mean: float) -> tuple[float, float, float]:
+    def _sides(self, before: int | None, after: int | None, place: int, mean: float) -> tuple[float, float, float]:
         """Return the ratio at both sides of a gap, and the difference to expect between them.
 
         The first and the last frame of a sequence are often slates. They say little about the
         frames beside them, so the ratio on the other side of the gap counts for both.
         """
-        if gap.left is None and gap.right is None:
-            return mean, mean, UNKNOWN * math.sqrt(2)
-        if gap.left is None or gap.right is None:
-            known = self.measured[gap.right if gap.left is None else gap.left][place]  # type: ignore[index]
-            return known, known, max(UNKNOWN, abs(known - mean))
-        left, right = self.measured[gap.left][place], self.measured[gap.right][place]
-        difference = abs(left - right)
-        starts, ends = self._is_start(gap.left), self._is_start(gap.right + 1)
-        if starts and not ends:
-            left = right
-        elif ends and not starts:
-            right = left
-        return left, right, difference
+        left = None if before is None else self.measured[before][place]
+        right = None if after is None else self.measured[after][place]
+        difference = UNKNOWN * mean if left is None or right is None else abs(left - right)
+        left = None if before in self._firsts else left
+        right = None if after in self._lasts else right
+        if left is None and right is None:
+            return mean, mean, max(difference, UNKNOWN * mean)
+        return (right if left is None else left, left if right is None else right, difference)  # type: ignore[return-value]
 
-    def _is_start(self, index: int) -> bool:
-        place = bisect_left(self._starts, index)
-        return place < len(self._starts) and self._starts[place] == index
+    def _interpolated(self, gap: _Gap, sides: tuple[float, float, float]) -> float:
+        left, right, _ = sides
+        steps: NDArray[np.float64] = np.arange(1, gap.end - gap.first + 1) / (gap.end - gap.first + 1)
+        return float((self._sizes[gap.first : gap.end] * (left + (right - left) * steps)).sum())
 
-    def _interpolated(self, gap: _Gap, left: float, right: float) -> float:
-        sizes = self._sizes[gap.first : gap.end]
-        if left == right:
-            return float(sizes.sum()) * left
-        count = gap.end - gap.first
-        steps: NDArray[np.float64] = np.arange(1, count + 1) / (count + 1)
-        return float((sizes * (left + (right - left) * steps)).sum())
-
-    def _variance(self, gap: _Gap, difference: float, level: float, scatter: float) -> float:
-        size = float(self._before[gap.end] - self._before[gap.first])
+    def _variance(self, gap: _Gap, sides: tuple[float, float, float], scatter: float, mean: float) -> float:
+        size = self._size(gap.first, gap.end)
         squares = float(self._squares[gap.end] - self._squares[gap.first])
-        hidden = HIDDEN * min(1.0, size / self._size_around(gap)) * (size * level) ** 2 / 3
-        return max(difference**2 / 2, scatter) * size**2 + max(difference**2 / 2, scatter) * squares + hidden
+        *_, difference = sides
+        seen = max(difference**2 / 2, scatter) * (size**2 + squares)
+        return seen + self._chance(gap) * (size * self._level(sides, mean)) ** 2 / 3
 
-    def _size_around(self, gap: _Gap) -> float:
-        """Return the bytes of the sequences that a gap touches."""
-        first = self._starts[bisect_left(self._starts, gap.first + 1) - 1]
-        end = self._starts[bisect_left(self._starts, gap.end)]
+    def _hidden(self, gap: _Gap, sides: tuple[float, float, float], mean: float) -> float:
+        return self._chance(gap) * self._size(gap.first, gap.end) * self._level(sides, mean) / 6
+
+    def _chance(self, gap: _Gap) -> float:
+        """Return the probability that a gap has a hidden run: its share of its sequences counts."""
+        first = self._bounds[bisect_right(self._bounds, gap.first) - 1]
+        end = self._bounds[bisect_left(self._bounds, gap.end)]
+        return HIDDEN * self._size(gap.first, gap.end) / self._size(first, end)
+
+    def _level(self, sides: tuple[float, float, float], mean: float) -> float:
+        return max(mean, *sides[:2])
+
+    def _size(self, first: int, end: int) -> float:
+        """Return the bytes of the frames from `first` to before `end`."""
         return float(self._before[end] - self._before[first])
 
     def _scatter(self, count: int) -> list[float]:
-        """Return the variance of a single frame around the interpolation, for each value.
+        """Return the variance of a single frame around its neighbours, for each value.
 
-        It comes from second differences of neighbouring measured frames. Their median is taken, so
+        It comes from second differences of successive measured frames. Their median is taken, so
         that cuts do not count as scatter.
         """
         rows = np.array([self.measured[index] for index in self._indices], np.float64).reshape(-1, count)
         if len(rows) < 4:
             return [0.0] * count
         second = rows[:-2] - 2 * rows[1:-1] + rows[2:]
-        # The median of a squared normal variable is 0.455 times its variance, which is here 6 times
-        # that of a frame.
+        # The median of a squared normal variable is 0.455 times its variance. That of a second
+        # difference is 6 times the variance of a frame.
         return [float(each) / (0.455 * 6) for each in np.median(second**2, axis=0)]
 
 
-def interval(timelines: Sequence[Timeline], place: int, means: Values, bounds: tuple[float, float]) -> Interval:
-    """Return the total of one value over some timelines.
-
-    Args:
-        timelines: the timelines.
-        place: number of the value in the tuples of values.
-        means: mean ratio of each value over what was measured.
-        bounds: least and largest total that is possible.
-    """
-    total, parts = 0.0, []
+def totals_of(timelines: Sequence[Timeline], count: int) -> list[Total]:
+    """Return the total of each of `count` values over some timelines."""
+    means = mean_ratios(timelines, count)
+    totals = [Total() for _ in range(count)]
     for timeline in timelines:
-        totals, variances = timeline.totals(means)
-        total += totals[place]
-        parts += variances[place]
-    reach = half_width(parts)
-    low, high = bounds
-    best = min(max(total, low), high)
-    return Interval(max(low, best - reach), best, min(high, best + reach))
+        timeline.add_to(totals, means)
+    return totals
 
 
-def half_width(parts: Sequence[float]) -> float:
+def mean_ratios(timelines: Sequence[Timeline], count: int) -> Values:
+    """Return the mean of each value over all measured frames; 0.5 if there are none."""
+    rows = [values for timeline in timelines for values in timeline.measured.values()]
+    if not rows:
+        return (0.5,) * count
+    return tuple(float(each) for each in np.mean(np.array(rows, np.float64), axis=0))
+
+
+def half_width(variances: Sequence[float]) -> float:
     """Return half the width of the 95 % interval of a sum with these independent variances.
 
     The degrees of freedom are those of Satterthwaite, with one degree for each part.
     """
-    variance = sum(parts)
+    variance = sum(variances)
     if variance <= 0:
         return 0.0
-    freedom = max(LEAST_FREEDOM, variance**2 / sum(part**2 for part in parts))
+    freedom = max(LEAST_FREEDOM, variance**2 / sum(each**2 for each in variances))
     return student(freedom) * math.sqrt(variance)
 
 
@@ -294,11 +311,3 @@ def student(freedom: float) -> float:
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
     )
     return sum(term / freedom**power for power, term in enumerate(terms))
-
-
-def mean_ratios(timelines: Sequence[Timeline], count: int) -> Values:
-    """Return the mean of each value over all measured frames; 0.5 if there are none."""
-    rows = [values for timeline in timelines for values in timeline.measured.values()]
-    if not rows:
-        return (0.5,) * count
-    return tuple(float(each) for each in np.mean(np.array(rows, np.float64), axis=0))

@@ -102,6 +102,7 @@ class MeasureJob(Job):
                     choice_seconds=choice_seconds,
                     first_seconds=measured.first_seconds + wall - began,
                     cpu_seconds=measured.cpu_seconds + choice_cpu,
+                    all_cpu_seconds=measured.all_cpu_seconds + choice_cpu,
                 ),
             )
 

@@ -1,8 +1,8 @@
 """The folder of journals: make a new one, list and find old ones, remove those nobody needs.
 
-The journal of a run is called `RUN.jsonl`, where RUN is the time when it began, in UTC, and four
-random characters. The run holds a lock on its journal. So a journal without a summary and without a
-lock is from a run that died.
+The journal of a run is called `RUN.jsonl`, where RUN is the time when it began, in UTC and down to
+the millisecond, and two random characters. The run holds a lock on its journal. So a journal
+without a summary and without a lock is from a run that died.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ KEPT = 20
 """Number of journals that are always kept."""
 UNDO_DAYS = 30
 """Days for which the journal of a run that replaced files is kept, because `undo` needs it."""
-_NAME = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}\.jsonl")
+_NAME = re.compile(r"\d{8}-\d{6}-\d{3}[0-9a-f]{2}\.jsonl")
 _TAIL = 1 << 16
 """Bytes at the end of a journal in which its summary is found."""
 
@@ -50,7 +50,9 @@ def create_journal() -> tuple[str, str, int]:
     folder = runs_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
-        run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+        now = time.time()
+        moment = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{int(1000 * now) % 1000:03}"
+        run_id = f"{moment}{secrets.token_hex(1)}"
         path = str(folder / f"{run_id}.jsonl")
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         with contextlib.suppress(FileExistsError):

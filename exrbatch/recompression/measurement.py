@@ -46,6 +46,7 @@ class Measurement:
         choice_seconds: wall time of an automatic choice, in seconds.
         first_seconds: wall time of the calls that load code and make buffers, in seconds.
         other_seconds: wall time of everything else, in seconds: reading the source, comparing.
+        all_cpu_seconds: CPU time of all that, without the calls that load code, in seconds.
         errors: how much each channel changed, if the compression is lossy.
         peak_memory: peak resident memory of the worker in bytes; 0 if it can't be determined.
     """
@@ -59,6 +60,7 @@ class Measurement:
     choice_seconds: float = 0.0
     first_seconds: float = 0.0
     other_seconds: float = 0.0
+    all_cpu_seconds: float = 0.0
     errors: tuple[ChannelError, ...] = ()
     peak_memory: int = 0
 

@@ -54,11 +54,12 @@ def measure(
         spans = _pieces(spans, source, grids, most_raw)
     meter, clock = ErrorMeter(), _Clock()
     raw_size = packed_size = 0
+    cpu_began = time.process_time()
     for done, span in enumerate(spans):
+        if not done:
+            clock.warm_up(packers[span.part], decoders[span.part], reader, span, grids[span.part])
         raw = reader.read(span.part, span.source)
         group = target_group(span, grids[span.part], raw)
-        if not done:
-            clock.warm_up(packers[span.part], decoders[span.part], group, raw)
         packed = clock.pack(packers[span.part], group, raw)
         lossy = targets.lossy_channels[span.part]
         if not clock.comes_back(decoders[span.part], group, packed, raw, is_lossy=bool(lossy)):
@@ -83,6 +84,7 @@ def measure(
         cpu_seconds=clock.cpu_seconds,
         first_seconds=clock.first_seconds,
         other_seconds=max(0.0, time.perf_counter() - began - counted),
+        all_cpu_seconds=time.process_time() - cpu_began - clock.first_cpu_seconds,
         errors=meter.errors,
     )
 
@@ -106,21 +108,25 @@ class _Clock:
         unpack_seconds: wall time of decompressing.
         cpu_seconds: CPU time of compressing.
         first_seconds: wall time of the first call, which is not part of the others.
+        first_cpu_seconds: CPU time of the first call.
         unpacked: buffer that begins with the raw bytes that were decompressed last.
     """
 
     def __init__(self) -> None:
-        self.pack_seconds = self.unpack_seconds = self.cpu_seconds = self.first_seconds = 0.0
+        self.pack_seconds = self.unpack_seconds = self.cpu_seconds = 0.0
+        self.first_seconds = self.first_cpu_seconds = 0.0
         self.unpacked = np.empty(0, np.uint8)
 
-    def warm_up(self, packer: Codec, decoder: Codec, group: ChunkGroup, raw: Raw) -> None:
-        """Compress and decompress once, because the first call loads code and makes buffers.
+    def warm_up(self, packer: Codec, decoder: Codec, reader: RawReader, span: Span, grid: ChunkGrid) -> None:
+        """Read, compress and decompress once, because the first call loads code and makes buffers.
 
         In a real run, many files share that cost.
         """
-        start = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.process_time()
+        raw = reader.read(span.part, span.source)
+        group = target_group(span, grid, raw)
         decoder.first_difference(group, [memoryview(data) for data in packer.pack(group, raw)], raw)
-        self.first_seconds = time.perf_counter() - start
+        self.first_seconds, self.first_cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
 
     def pack(self, packer: Codec, group: ChunkGroup, raw: Raw) -> list[Packed]:
         """Compress one group, and add the time that it takes."""

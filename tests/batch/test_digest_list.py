@@ -1,5 +1,6 @@
 """Lists of digests: entries come back as they were written, and find their files."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -68,6 +69,8 @@ def test_records_are_lists_too() -> None:
         (b'{"files": 3}', "write it with --digests"),
         (b'{"files": [3, null]}', "write it with --digests"),
         (b"{" * 50, "write it with --digests"),
+        (b'{"a":' * 100_000, "write it with --digests"),
+        (b'{"files": [{"content_sha256": 3, "path": "a"}, {"content_sha256": "a"}]}', "write it with --digests"),
         (b"\x1b[2J" * 30, r"entry 1 is not a digest and a path: \\x1b\[2J"),
     ],
 )
@@ -76,6 +79,24 @@ def test_what_is_no_list_is_refused_in_one_line(data: bytes, message: str) -> No
     with pytest.raises(OptionsError, match=message) as caught:
         read_list(data, "list")
     assert caught.value.message.isprintable()
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda each: (
+        st.lists(each) | st.dictionaries(st.sampled_from(["path", "path_b64", "content_sha256", "files"]), each)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    """Never a traceback; what was read can be looked for."""
+    with contextlib.suppress(OptionsError):
+        entries, _ = read_list(data, "list")
+        placed(entries, os.devnull)
+        placed(entries, "/")
 
 
 @pytest.fixture

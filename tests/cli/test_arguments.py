@@ -36,6 +36,12 @@ def test_numbers_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert automatic_jobs() >= 1
 
 
+def test_negative_numbers_beside_an_option_that_looks_like_one() -> None:
+    """-0 is an option of `digest`, -2 a number of workers."""
+    parsed = parse(["digest", "x", "-0", "-j", "-2"])
+    assert (parsed.null, parsed.jobs) == (True, max(1, automatic_jobs() - 2))
+
+
 def test_percentages() -> None:
     """With or without the sign; the result is a fraction."""
     assert [percentage(text) for text in ("2%", "2", "0.5 %", "0")] == [0.02, 0.02, 0.005, 0.0]

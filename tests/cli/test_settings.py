@@ -204,7 +204,7 @@ def test_a_project_cannot_change_a_preset_of_the_user(places: dict[str, Path]) -
         ("[zzz]\njobs = 1", "unknown table [zzz]"),
         ('goal = "archive"', "'goal' belongs to [bench]"),
         ("[bench]\nforce = true", "[bench]: 'force' belongs to [recompress]"),
-        ("[recompress]\nyes = true", "[recompress]: 'yes' belongs to [clean]"),
+        ("[recompress]\nyes = true", "[recompress]: unknown setting 'yes'"),
         ("[preset.x]\nzzz = true", "[preset.x]: unknown setting 'zzz'"),
         ("preset = 1", "a preset is a table, such as [preset.nuke]"),
         ("preset.x = 1", "a preset is a table, such as [preset.nuke]"),

@@ -18,6 +18,13 @@ from exrbatch.signals import STATUS_SIGNALS, STOP_SIGNALS
 
 IGNORED_BY_WORKERS = [*STOP_SIGNALS, *STATUS_SIGNALS]
 """Signals for a run that reach its whole process group. Only the parent process acts on them."""
+STOPPED_WORKERS_ONLY = [signal.SIGTSTP] if hasattr(signal, "SIGTSTP") else []
+"""Ctrl-Z stops workers, but not their server.
+
+The parent process may be waiting for the server to start a worker. If the server were stopped, the
+parent could never leave the terminal in order and stop, too. And stopped workers die with the
+server, which must notice the end of the parent.
+"""
 MAX_DESCRIPTORS = 65536
 """Maximum to which the soft limit on open files is raised.
 
@@ -92,7 +99,7 @@ def _signals_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_BY_WORKERS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [*IGNORED_BY_WORKERS, *STOPPED_WORKERS_ONLY])
     try:
         yield
     finally:

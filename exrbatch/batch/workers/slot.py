@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import MAX_JOBS
 from exrbatch.batch.workers import worker
-from exrbatch.batch.workers.forkserver import raise_descriptor_limit
+from exrbatch.batch.workers.forkserver import raise_descriptor_limit, warm_up
 from exrbatch.batch.workers.main_guard import EXIT_CODE, NO_GUARD
 from exrbatch.batch.workers.post_mortem import PostMortem, exit_reason, last_words
 from exrbatch.batch.workers.signalling import send_signal
@@ -131,6 +131,7 @@ class Slot:
             RunStopped: all attempts failed.
         """
         for attempt in range(START_ATTEMPTS):
+            warm_up()  # a new server must block the same signals as the first one
             self.executor = ProcessPoolExecutor(
                 1, mp_context=self._context, initializer=worker.initialize, initargs=(self.position, self._log_path)
             )

@@ -6,13 +6,14 @@ import faulthandler
 import multiprocessing
 import os
 import pickle
+import signal
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
 
 from exrbatch.batch.workers import worker_setup
-from exrbatch.batch.workers.forkserver import IGNORED_BY_WORKERS
+from exrbatch.batch.workers.forkserver import IGNORED_BY_WORKERS, STOPPED_WORKERS_ONLY
 from exrbatch.batch.workers.throttle import Throttle
 from exrbatch.codecs.capture import capture_all
 from exrbatch.errors import ReasonCode
@@ -72,6 +73,8 @@ def initialize(position: Position, log_path: str) -> None:
     disk.keep_folders_open()
     # These signals go to the whole process group, but only the parent process acts on them.
     ignore(IGNORED_BY_WORKERS)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPED_WORKERS_ONLY)
     worker_setup.be_first_for_oom_killer()
     parent = multiprocessing.parent_process()
     if parent is not None:
