@@ -184,7 +184,7 @@ class Run:
         self.backlog.start()
         self._root_watch.start()
         try:
-            self._pool = Pool(self.jobs, self.options.time_limit)
+            self._pool = Pool(self.jobs, self.options.time_limit, self.options.nice)
             events = Scheduler(self.backlog, self._pool, self.options, self.control, available_memory()).run()
             limits.look()
             self._pool.set_rate(limits.rate)

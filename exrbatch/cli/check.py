@@ -3,6 +3,7 @@
 import argparse
 
 from exrbatch.batch.options import Options, parse_compressions
+from exrbatch.batch.priority import niceness
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.cli.check_summary import summary_lines
@@ -27,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
         fail_on=FailOn.parse(arguments.fail_on),
+        nice=niceness(arguments.nice),
         min_size=arguments.min_size,
         limits=parse_limits(arguments),
         max_size=arguments.max_size,

@@ -9,9 +9,11 @@ from rich.text import Text
 
 from exrbatch.batch.limits import physical_cores
 from exrbatch.batch.options import Options
+from exrbatch.batch.priority import lowered_session, niceness
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.batch.run_report import EXIT_FAILURES, BatchReport
+from exrbatch.cli.awake import awake_command, kept_awake
 from exrbatch.cli.console import Output
 from exrbatch.cli.driving import drive
 from exrbatch.cli.limit_arguments import parse_limits
@@ -56,6 +58,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         min_savings=arguments.min_savings,
         file_timeout=arguments.file_timeout,
         fail_on=FailOn.parse(arguments.fail_on),
+        nice=niceness(arguments.nice),
         min_age=arguments.min_age,
         from_compression=arguments.from_compression,
         min_size=arguments.min_size,
@@ -105,9 +108,12 @@ def show_run(
     shown: list[Sink] = [lambda report: output.print_file(file_line(report))] if arguments.verbose else []
     sinks = [*(sink.add for sink in guarded), *sinks, *shown, *(log.add for log in logs)]
     watchers = [log.watch for log in logs]
-    report = drive(
-        run, output.progress, quiet=arguments.quiet, sinks=sinks, watchers=watchers, verbose=arguments.verbose
-    )
+    with lowered_session(run.options.nice), kept_awake(awake_command()) as awake:
+        if arguments.verbose:
+            output.progress.print(Text(awake))
+        report = drive(
+            run, output.progress, quiet=arguments.quiet, sinks=sinks, watchers=watchers, verbose=arguments.verbose
+        )
     with handled(STOP_SIGNALS, signal.SIG_IGN, keep_ignored=True):  # another Ctrl-C must not cut the records off
         for sink in guarded:
             sink.finish(report)

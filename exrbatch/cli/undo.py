@@ -3,6 +3,7 @@
 import argparse
 
 from exrbatch.batch.options import Options
+from exrbatch.batch.priority import niceness
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.cli.earlier_run import past_run
@@ -26,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
         fail_on=FailOn.parse(arguments.fail_on),
+        nice=niceness(None),
     )
     return show_run(Run((), options, about(arguments), listed=list(restore), restore=restore), arguments)
 

@@ -107,6 +107,7 @@ class Limits:
         hours: when files may start.
         max_failures: if more files than this fail, the run ends.
         bandwidth: bytes per second that may be read and written.
+        give_way: pause while other programs keep the machine busy.
     """
 
     stop_at: int | None = None
@@ -115,6 +116,7 @@ class Limits:
     hours: Hours | None = None
     max_failures: FailureLimit | None = None
     bandwidth: Bandwidth | None = None
+    give_way: bool = False
 
     @classmethod
     def parse(
@@ -126,6 +128,7 @@ class Limits:
         hours: str | None = None,
         max_failures: str | int | None = None,
         bwlimit: str | float | None = None,
+        give_way: bool = False,
     ) -> "Limits":
         """Make limits from plain values.
 
@@ -136,6 +139,7 @@ class Limits:
             hours: such as "19:00-07:30" or "mon-fri 19:00-07:30, sat-sun".
             max_failures: a number, or a share such as "5%".
             bwlimit: bytes per second, such as "200M", or a timetable such as "08:00,20M 19:00,off".
+            give_way: as the attribute.
 
         Raises:
             OptionsError: a value is invalid.
@@ -148,6 +152,7 @@ class Limits:
                 hours=None if hours is None else Hours.parse(hours),
                 max_failures=None if max_failures is None else FailureLimit.parse(max_failures),
                 bandwidth=None if bwlimit is None else Bandwidth.parse(bwlimit),
+                give_way=give_way,
             )
         except ValueError as error:
             raise OptionsError(str(error)) from None
