@@ -12,6 +12,10 @@ from hypothesis import settings
 settings.register_profile("exrbatch", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("exrbatch")
 
+# As a task of a farm, runs keep their priority. Otherwise the workers of one test would wait for
+# all other tests, and some time limit would be too short.
+os.environ["CUE_FRAME"] = "1"
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from exrbatch.batch.options import CompressionLike
+from exrbatch.batch.priority import niceness
 from exrbatch.batch.run_limits.limits import Limits
 from exrbatch.codecs.effort import Effort
 from exrbatch.recompression.choices import Hardlinks, Verify
@@ -11,7 +12,7 @@ from exrbatch.recompression.choices import Hardlinks, Verify
 if TYPE_CHECKING:  # this loads the pool, which is not needed for a single file
     from exrbatch.batch.batch_run import ProgressCallback
 
-LIMITS = ("stop_at", "max_duration", "stop_grace", "hours", "max_failures", "bwlimit")
+LIMITS = ("stop_at", "max_duration", "stop_grace", "hours", "max_failures", "bwlimit", "give_way")
 """Names of the arguments that `Limits.parse` takes."""
 
 
@@ -86,6 +87,9 @@ class RunArguments(TypedDict, total=False):
             have ended, such as "5%".
         bwlimit: bytes per second that are read and written on average, as a number or as "200M"; or
             a timetable, such as "08:00,20M 19:00,off".
+        give_way: pause while other programs keep the machine busy.
+        nice: nice value of the workers, 0 to 19. None (default): the lowest priority for CPU and
+            disk, unless a render farm has started this process; 0: that of this process.
         jobs: number of worker processes. None (default) uses as many as CPU affinity, control
             groups and memory allow.
         progress: called with a `RunProgress` about ten times a second while the next report is
@@ -104,6 +108,8 @@ class RunArguments(TypedDict, total=False):
     hours: str | None
     max_failures: str | int | None
     bwlimit: str | float | None
+    give_way: bool
+    nice: int | None
     jobs: int | None
     progress: "ProgressCallback | None"
 
@@ -125,6 +131,7 @@ def run_options(arguments: RunArguments) -> dict[str, Any]:
     A single string is one pattern.
     """
     found: dict[str, Any] = dict(arguments)
+    found["nice"] = niceness(found.pop("nice", None))
     found["limits"] = Limits.parse(**{name: found.pop(name) for name in LIMITS if name in found})
     for name in ("include", "exclude"):
         patterns = found.get(name, ())

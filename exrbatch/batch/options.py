@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, SupportsInt, TypeVar
 
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.run_limits.limits import NO_LIMITS, Limits
+from exrbatch.batch.priority import LOWEST
+from exrbatch.batch.run_limits.limits import ANY_FAILURE, NO_LIMITS, FailOn, Limits
 from exrbatch.codecs.effort import Effort
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
@@ -79,6 +80,8 @@ class Options:
         journal: whether a run that writes keeps a journal, and believes what the journals of
             earlier runs say about finished files.
         limits: limits of the run as a whole.
+        nice: nice value of the workers, 0 (as this process) to 19 (lowest priority).
+        fail_on: how many files must fail for the exit code to be 1.
 
     Raises:
         OptionsError: options contradict each other, or a value is out of range.
@@ -98,6 +101,8 @@ class Options:
     file_timeout: float | None = None
     journal: bool = True
     limits: Limits = NO_LIMITS
+    fail_on: FailOn = ANY_FAILURE
+    nice: int = 0
 
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
@@ -113,12 +118,19 @@ class Options:
             raise OptionsError(
                 "backups are only for files that are replaced in place; with an output folder, all originals stay"
             )
+        self._check_run()
+        if isinstance(self.rules, RecompressRules):
+            self._check_recompression(self.rules)
+
+    def _check_run(self) -> None:
+        if not 0 <= self.nice <= LOWEST:
+            raise OptionsError(f"a nice value of {self.nice}: must be from 0 to {LOWEST}")
+        if self.limits.give_way and not self.nice:
+            raise OptionsError("to tell other programs from its own workers, the run needs a nice value of 1 or more")
         if self.max_size is not None and self.max_size < self.min_size:
             raise OptionsError("no file can be so large and so small: the maximum size is below the minimum size")
         if self.base is not None and self.output is None and self.backup_dir is None:
             raise OptionsError("a base needs a tree of outputs or backups; name one with --output or --backup-dir")
-        if isinstance(self.rules, RecompressRules):
-            self._check_recompression(self.rules)
 
     def _check_recompression(self, rules: RecompressRules) -> None:
         if self.output is not None and rules.hardlinks is not Hardlinks.SKIP:

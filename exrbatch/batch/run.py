@@ -1,9 +1,8 @@
 """One run from paths to reports. It combines the scan, the workers and the scheduler."""
 
-import contextlib
 import itertools
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from exrbatch.batch.backlog import Backlog
@@ -22,18 +21,18 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.run_limits.limit_watch import LimitWatch
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.scheduler import Scheduler
+from exrbatch.batch.storage import check_storage, is_remote
 from exrbatch.batch.workers.main_guard import check_guard
 from exrbatch.batch.workers.pool import Pool, Running
 from exrbatch.batch.workers.slot import most_slots
 from exrbatch.codecs.engine_names import DEFLATED, missing_engines
-from exrbatch.errors import OptionsError, ReasonCode, ReplaceFailed, RunStopped
+from exrbatch.errors import ReasonCode, RunStopped
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.log import log_report, logger
 from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.jobs.restoring import Restore
 from exrbatch.journal.records import Record, list_fields, path_fields
 from exrbatch.journal.writer import Journal, about_run
-from exrbatch.replacing import CANT_REPLACE, READ_ONLY, file_system_at, is_read_only
 from exrbatch.text import safe_text
 
 
@@ -95,9 +94,9 @@ class Run:
                 " files have in common; another list may have another such folder, so name it with --base"
             )
         if options.replaces_files:
-            _check_storage(checked, may_write=options.rules.writes)
+            check_storage(checked, may_write=options.rules.writes)
         folders = [*dict.fromkeys([*map(folder_of, checked), *filter(None, [options.tree_root])])]
-        self.is_remote = _is_remote(folders)
+        self.is_remote = is_remote(folders)
         self.selection = Selection(options.include, options.exclude, options.min_size, options.max_size)
         self._watch = FolderWatch(removes=options.rules.writes, replaces=options.replaces_files)
         self._watch.look_above(checked)
@@ -137,7 +136,12 @@ class Run:
 
     def new_totals(self) -> BatchReport:
         """Return empty totals for this run."""
-        return BatchReport(rules=self.options.rules, mirror=self.options.output, needs_files=bool(self.roots.paths))
+        return BatchReport(
+            rules=self.options.rules,
+            mirror=self.options.output,
+            needs_files=bool(self.roots.paths),
+            fail_on=self.options.fail_on,
+        )
 
     def complete(self, totals: BatchReport) -> None:
         """Add to the totals how the run ended. Call this after the last event."""
@@ -180,7 +184,7 @@ class Run:
         self.backlog.start()
         self._root_watch.start()
         try:
-            self._pool = Pool(self.jobs, self.options.time_limit)
+            self._pool = Pool(self.jobs, self.options.time_limit, self.options.nice)
             events = Scheduler(self.backlog, self._pool, self.options, self.control, available_memory()).run()
             limits.look()
             self._pool.set_rate(limits.rate)
@@ -291,30 +295,6 @@ def _about(options: Options, roots: Roots, about: Record | None) -> dict[str, ob
     if isinstance(options.rules, RecompressRules):
         record["decided_by"] = options.rules.decided_by
     return record | {"replaces_files": options.replaces_files}
-
-
-def _check_storage(paths: Sequence[str], *, may_write: bool) -> None:
-    """Refuse to replace files in place on storage where that is impossible or would lose them.
-
-    Raises:
-        OptionsError: a file is on such storage.
-    """
-    for folder in dict.fromkeys(folder_of(path if os.path.isdir(path) else os.path.realpath(path)) for path in paths):
-        with contextlib.suppress(OSError, ReplaceFailed):  # the report of each file states the error
-            storage = file_system_at(folder, may_write=may_write)
-            if storage.loses_targets:
-                raise OptionsError(f"{folder}: {CANT_REPLACE.format(storage.kind)} (-o DIR)")
-            if is_read_only(folder):
-                raise OptionsError(f"{folder}: {READ_ONLY}; use --output (-o DIR)")
-
-
-def _is_remote(folders: Sequence[str]) -> bool:
-    """Return whether any of these folders is on storage that other machines can change, too."""
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            if not file_system_at(folder, may_write=False).is_local:
-                return True
-    return False
 
 
 def _found(

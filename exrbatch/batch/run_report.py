@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from exrbatch.batch.run_limits.limits import ANY_FAILURE, FailOn
 from exrbatch.errors import ReasonCode
 from exrbatch.jobs.file_report import BAD, FileReport, Status
 from exrbatch.jobs.job import Rules
@@ -61,6 +62,7 @@ class BatchReport:
         rules: Rules | None = None,
         mirror: str | None = None,
         needs_files: bool = True,
+        fail_on: FailOn = ANY_FAILURE,
     ) -> None:
         """Start with empty totals.
 
@@ -71,11 +73,13 @@ class BatchReport:
                 none.
             needs_files: whether there is anything to look for. If not, a comparison or check that
                 finds no file is done.
+            fail_on: how many files must fail for the exit code to be 1.
         """
         rules = rules or RecompressRules()
         self.statuses = rules.statuses
         self.saves_bytes = rules.saves_bytes
         self._needs_files, self._needs_all = rules.needs_files and needs_files, rules.needs_all
+        self._fail_on = fail_on
         self.mirror = mirror
         self._clock = clock
         self._started = clock()
@@ -134,16 +138,21 @@ class BatchReport:
         """Exit code of the run.
 
         It is 0 if all is done or there was nothing to do, 1 if some files failed, 3 if the run was
-        stopped early, for example by a full disk, and 128 + n if it was stopped by signal n.
+        stopped early, for example by a full disk, and 128 + n if it was stopped by signal n. How
+        many files must fail is decided by the user (`FailOn`).
         """
         if self.signal_number is not None:
             return 128 + self.signal_number
         if self.stop_reason is not None:
             return EXIT_STOPPED
-        is_empty = self._needs_files and not self.files
-        has_bad = any(self.counts[status] for status in BAD)
-        is_partial = self._needs_all and any(code not in EXPECTED_REASONS for code in self.skip_codes)
-        is_bad = has_bad or is_partial or self.not_in_mirror or self.skipped_all_for or is_empty
+        if self._needs_files and not self.files:
+            return EXIT_DONE if self._fail_on.count is None and self._fail_on.share is None else EXIT_FAILURES
+        failures = sum(self.counts[status] for status in BAD)
+        if self._needs_all:
+            failures += sum(count for code, count in self.skip_codes.items() if code not in EXPECTED_REASONS)
+        if self.skipped_all_for is not None:
+            failures = self.files
+        is_bad = self._fail_on.is_met(max(failures, self.not_in_mirror), self.files)
         return EXIT_FAILURES if is_bad else EXIT_DONE
 
     @property

@@ -3,7 +3,9 @@
 import argparse
 
 from exrbatch.batch.options import Options, parse_compressions
+from exrbatch.batch.priority import niceness
 from exrbatch.batch.run import Run
+from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.cli.check_summary import summary_lines
 from exrbatch.cli.limit_arguments import parse_limits
 from exrbatch.cli.recompress import about, show_run
@@ -25,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
         exclude=tuple(arguments.exclude),
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
+        fail_on=FailOn.parse(arguments.fail_on),
+        nice=niceness(arguments.nice),
         min_size=arguments.min_size,
         limits=parse_limits(arguments),
         max_size=arguments.max_size,

@@ -12,7 +12,9 @@ from exrbatch.batch.digest_list import entry
 from exrbatch.batch.discovery.named_paths import expand
 from exrbatch.batch.discovery.output_tree import absolute, folder_of
 from exrbatch.batch.options import Options
+from exrbatch.batch.priority import niceness
 from exrbatch.batch.run import Run
+from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.batch.run_report import EXIT_FAILURES, BatchReport
 from exrbatch.cli.recompress import show_run
 from exrbatch.cli.summary import counts_line, listed, note_lines, stop_lines
@@ -29,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
         exclude=tuple(arguments.exclude),
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
+        fail_on=FailOn.parse(arguments.fail_on),
+        nice=niceness(None),
     )
     run_of_all = Run(arguments.paths, options)
     listing = _Listing(arguments.paths)

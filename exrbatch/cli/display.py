@@ -73,7 +73,7 @@ class Display:
                 self.dashboard.update(self._run, self._report)
                 self._view.start()
             if not self.is_live and not self._quiet:
-                self._print(_beginning(self._run))
+                self._print(beginning(self._run))
             yield
             if self._view is not None:
                 self.dashboard.update(self._run, self._report, at_once=True)
@@ -153,7 +153,7 @@ class Display:
         self._console.print(text if self.is_live else with_clock(text))
 
 
-def _beginning(run: Run) -> str:
+def beginning(run: Run) -> str:
     """Return the first line of a log: version, workers, and the command with its options."""
     command = shortened_end(safe_text(shlex.join(sys.argv[1:])), MAX_COMMAND)
     today = time.strftime("%Y-%m-%d")

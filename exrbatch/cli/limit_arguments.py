@@ -44,6 +44,16 @@ def add_limits(command: Group) -> None:
         help="read and write no more than this many bytes per second on average, such as 200M; or a timetable, such as"
         " '08:00,20M 19:00,off'",
     )
+    command.add_argument(
+        "--nice",
+        type=int,
+        metavar="N",
+        help="priority of the workers, from 19 (they run when nothing else wants to; the default, unless a farm has"
+        " started the run) to 0 (leave the priority alone)",
+    )
+    command.add_argument(
+        "--yield", action="store_true", dest="give_way", help="pause while other programs keep the machine busy"
+    )
 
 
 def parse_limits(arguments: argparse.Namespace) -> "Limits":
@@ -61,4 +71,5 @@ def parse_limits(arguments: argparse.Namespace) -> "Limits":
         hours=arguments.hours,
         max_failures=arguments.max_failures,
         bwlimit=arguments.bwlimit,
+        give_way=arguments.give_way,
     )

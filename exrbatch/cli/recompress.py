@@ -9,11 +9,16 @@ from rich.text import Text
 
 from exrbatch.batch.limits import physical_cores
 from exrbatch.batch.options import Options
+from exrbatch.batch.priority import lowered_session, niceness
 from exrbatch.batch.run import Run
+from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.batch.run_report import EXIT_FAILURES, BatchReport
+from exrbatch.cli.awake import awake_command, kept_awake
 from exrbatch.cli.console import Output
 from exrbatch.cli.driving import drive
 from exrbatch.cli.limit_arguments import parse_limits
+from exrbatch.cli.log_file import LogFile, check_log
+from exrbatch.cli.on_finish import run_on_finish
 from exrbatch.cli.outputs import open_output, settle_stdout
 from exrbatch.cli.records import GuardedSink, JsonDocument, RecordFile, Sink
 from exrbatch.cli.selection_arguments import listed_paths
@@ -52,6 +57,8 @@ def options_of(arguments: argparse.Namespace) -> Options:
         copy_skipped=arguments.copy_skipped,
         min_savings=arguments.min_savings,
         file_timeout=arguments.file_timeout,
+        fail_on=FailOn.parse(arguments.fail_on),
+        nice=niceness(arguments.nice),
         min_age=arguments.min_age,
         from_compression=arguments.from_compression,
         min_size=arguments.min_size,
@@ -95,21 +102,30 @@ def show_run(
         output.progress.print(needs)
     for note in map(Text, run.notes):
         output.progress.print(note, style="yellow")
+    check_log(arguments.log)
     guarded = _records(arguments, run.about)
+    logs = [] if arguments.log is None else [LogFile.open(arguments.log, run)]
     shown: list[Sink] = [lambda report: output.print_file(file_line(report))] if arguments.verbose else []
-    sinks = [*(sink.add for sink in guarded), *sinks, *shown]
-    watchers = [sink.look for sink in guarded]
-    report = drive(
-        run, output.progress, quiet=arguments.quiet, sinks=sinks, watchers=watchers, verbose=arguments.verbose
-    )
+    sinks = [*(sink.add for sink in guarded), *sinks, *shown, *(log.add for log in logs)]
+    watchers = [*(sink.look for sink in guarded), *(log.watch for log in logs)]
+    with lowered_session(run.options.nice), kept_awake(awake_command()) as awake:
+        if arguments.verbose:
+            output.progress.print(Text(awake))
+        report = drive(
+            run, output.progress, quiet=arguments.quiet, sinks=sinks, watchers=watchers, verbose=arguments.verbose
+        )
     with handled(STOP_SIGNALS, signal.SIG_IGN, keep_ignored=True):  # another Ctrl-C must not cut the records off
         for sink in guarded:
             sink.finish(report)
+        for log in logs:
+            log.close(report, [*failure_lines(report), *summarize(report)])
         _print_summary(run, report, output, summarize)
         settle_stdout()
-    if any(sink.error is not None for sink in guarded):
-        return report.exit_code or EXIT_FAILURES
-    return report.exit_code
+    is_fine = not any([*(sink.error for sink in guarded), *(log.error for log in logs)])
+    if arguments.on_finish is not None:
+        command = arguments.module.rpartition(".")[2]
+        is_fine = run_on_finish(arguments.on_finish, report, command, arguments.report) and is_fine
+    return report.exit_code if is_fine else report.exit_code or EXIT_FAILURES
 
 
 def _records(arguments: argparse.Namespace, about: Record) -> list[GuardedSink]:

@@ -142,6 +142,22 @@ def add_reporting(command: Group) -> None:
         "--report", metavar="FILE.jsonl", help="write one JSON record for each file, as soon as it is finished"
     )
     command.add_argument("--json", action="store_true", help="print one JSON document; all else goes to stderr")
+    command.add_argument(
+        "--log", metavar="FILE", help="append lines about progress and failures to FILE, with date and time"
+    )
+    command.add_argument(
+        "--fail-on",
+        metavar="WHEN",
+        default="any",
+        help="how many files must fail for the exit code to be 1: any, none, a number, or a share of all files such as"
+        " 5%% (default: %(default)s)",
+    )
+    command.add_argument(
+        "--on-finish",
+        metavar="CMD",
+        help="command line to run in a shell when the run has ended, with the summary in variables named EXRBATCH_RUN_*"
+        " and as JSON on stdin",
+    )
     add_volume(command, "file")
 
 

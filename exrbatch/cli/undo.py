@@ -3,7 +3,9 @@
 import argparse
 
 from exrbatch.batch.options import Options
+from exrbatch.batch.priority import niceness
 from exrbatch.batch.run import Run
+from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.cli.earlier_run import past_run
 from exrbatch.cli.recompress import about, show_run
 from exrbatch.errors import OptionsError
@@ -24,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
         rules=RecompressRules(dry_run=arguments.dry_run, undoes=past.name),
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
+        fail_on=FailOn.parse(arguments.fail_on),
+        nice=niceness(None),
     )
     return show_run(Run((), options, about(arguments), listed=list(restore), restore=restore), arguments)
 

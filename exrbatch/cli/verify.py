@@ -11,7 +11,9 @@ from typing import Any
 from exrbatch.batch.comparison import comparison_options
 from exrbatch.batch.digest_list import placed, read_list
 from exrbatch.batch.options import Options
+from exrbatch.batch.priority import niceness
 from exrbatch.batch.run import Run
+from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.cli.limit_arguments import parse_limits
 from exrbatch.cli.recompress import about, show_run
 from exrbatch.errors import OptionsError
@@ -27,6 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
         "exclude": tuple(arguments.exclude),
         "jobs": arguments.jobs,
         "file_timeout": arguments.file_timeout,
+        "fail_on": FailOn.parse(arguments.fail_on),
+        "nice": niceness(arguments.nice),
         "min_size": arguments.min_size,
         "max_size": arguments.max_size,
         "allow_empty": arguments.allow_empty,

@@ -9,6 +9,7 @@ from datetime import datetime, tzinfo
 from exrbatch.batch.control import Control
 from exrbatch.batch.run_limits.limits import Limits
 from exrbatch.batch.run_limits.times_of_day import next_time, show_time
+from exrbatch.batch.run_limits.yielding import Yielding
 from exrbatch.errors import RunStopped
 from exrbatch.jobs.file_report import BAD, FileReport, Status
 from exrbatch.text import format_count, format_duration
@@ -42,6 +43,7 @@ class LimitWatch:
             zone: time zone of the limits; None for the local one.
         """
         self._limits, self._control, self._clock, self._zone = limits, control, clock, zone
+        self._yielding = Yielding(control) if limits.give_way else None
         start = clock()
         ends: list[tuple[float, str]] = []
         if limits.stop_at is not None:
@@ -77,6 +79,8 @@ class LimitWatch:
         Raises:
             RunStopped: the run must be stopped hard, because files in progress take too long.
         """
+        if self._yielding is not None:
+            self._yielding.look()
         now, hours = self._clock(), self._limits.hours
         if hours is not None:
             outside = f"outside the hours {hours.text}"

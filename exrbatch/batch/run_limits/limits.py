@@ -50,6 +50,52 @@ class FailureLimit:
         return f"{100 * self.share:g}%" if self.count is None else str(self.count)
 
 
+@dataclass(frozen=True, slots=True)
+class FailOn:
+    """How many files must fail for the exit code of the run to be 1.
+
+    Attributes:
+        count: the number; None if failures do not matter.
+        share: the share of all files, 0 to 1; None for a number.
+    """
+
+    count: int | None = 1
+    share: float | None = None
+
+    @classmethod
+    def parse(cls, value: str | int) -> "FailOn":
+        """Parse "any", "none", a number such as 10, or a share such as 5%.
+
+        Raises:
+            OptionsError: it is neither.
+        """
+        word = str(value).strip().lower()
+        if word in ("any", "none"):
+            return cls(1 if word == "any" else None)
+        try:
+            limit = FailureLimit.parse(word)
+        except ValueError:
+            raise OptionsError(f"{value!r} is not any, none, a number of files, or a share such as 5%") from None
+        if limit.count == 0 or (limit.count is None and not limit.share):
+            raise OptionsError("0 failures would always be reached; use any or none")
+        return cls(limit.count, None if limit.count is not None else limit.share)
+
+    def is_met(self, failures: int, files: int) -> bool:
+        """Return whether so many of all files have failed.
+
+        Args:
+            failures: number of files that have failed.
+            files: number of all files.
+        """
+        if self.share is not None:
+            return failures > 0 and failures >= self.share * files
+        return self.count is not None and failures >= self.count
+
+
+ANY_FAILURE = FailOn()
+"""One failure is enough."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The limits of a run.
@@ -61,6 +107,7 @@ class Limits:
         hours: when files may start.
         max_failures: if more files than this fail, the run ends.
         bandwidth: bytes per second that may be read and written.
+        give_way: pause while other programs keep the machine busy.
     """
 
     stop_at: int | None = None
@@ -69,6 +116,7 @@ class Limits:
     hours: Hours | None = None
     max_failures: FailureLimit | None = None
     bandwidth: Bandwidth | None = None
+    give_way: bool = False
 
     @classmethod
     def parse(
@@ -80,6 +128,7 @@ class Limits:
         hours: str | None = None,
         max_failures: str | int | None = None,
         bwlimit: str | float | None = None,
+        give_way: bool = False,
     ) -> "Limits":
         """Make limits from plain values.
 
@@ -90,6 +139,7 @@ class Limits:
             hours: such as "19:00-07:30" or "mon-fri 19:00-07:30, sat-sun".
             max_failures: a number, or a share such as "5%".
             bwlimit: bytes per second, such as "200M", or a timetable such as "08:00,20M 19:00,off".
+            give_way: as the attribute.
 
         Raises:
             OptionsError: a value is invalid.
@@ -102,6 +152,7 @@ class Limits:
                 hours=None if hours is None else Hours.parse(hours),
                 max_failures=None if max_failures is None else FailureLimit.parse(max_failures),
                 bandwidth=None if bwlimit is None else Bandwidth.parse(bwlimit),
+                give_way=give_way,
             )
         except ValueError as error:
             raise OptionsError(str(error)) from None

@@ -92,12 +92,13 @@ class Pool:
             end of a pause, or this process was suspended.
     """
 
-    def __init__(self, jobs: int, time_limit: Callable[[int], float]) -> None:
+    def __init__(self, jobs: int, time_limit: Callable[[int], float], nice: int = 0) -> None:
         """Start the workers.
 
         Args:
             jobs: number of workers.
             time_limit: returns the seconds that a file may take, given its size in bytes.
+            nice: nice value of the workers, 0 to 19.
 
         Raises:
             RunStopped: a worker can't be started.
@@ -109,14 +110,14 @@ class Pool:
         self._context = start_context()
         self._jobs = jobs  # there may be more slots: some end after their files
         self._is_frozen = False
-        self._time_limit = time_limit
+        self._time_limit, self._nice = time_limit, nice
         self._last_look = time.monotonic()
         self._finished: queue.SimpleQueue[tuple[Slot, Future[list[FileReport]]]] = queue.SimpleQueue()
         self._slots: list[Slot] = []
         self._idle: list[Slot] = []
         try:
             for index in range(jobs):
-                self._slots.append(Slot(self._context, index))
+                self._slots.append(Slot(self._context, index, self._nice))
         except (OSError, RuntimeError) as error:
             self.kill()
             raise RunStopped(f"no worker can be started: {type(error).__name__}: {error}") from error
@@ -200,7 +201,7 @@ class Pool:
         while len(self._slots) < jobs and time.monotonic() < end:
             index = next(index for index in range(jobs) if index not in used)
             try:
-                slot = Slot(self._context, index)
+                slot = Slot(self._context, index, self._nice)
             except (OSError, RuntimeError, RunStopped) as error:
                 refusal = str(error)
                 break

@@ -89,12 +89,13 @@ class Slot:
         process: the process of the worker.
     """
 
-    def __init__(self, context: BaseContext, index: int) -> None:
+    def __init__(self, context: BaseContext, index: int, nice: int = 0) -> None:
         """Make a slot and start its first worker.
 
         Args:
             context: multiprocessing context that starts workers.
             index: index of the slot in its pool.
+            nice: nice value of the worker, 0 to 19.
 
         Raises:
             RunStopped: the worker can't be started.
@@ -103,7 +104,7 @@ class Slot:
         self.bundle: Sequence[Candidate] = ()
         self.seconds = 0.0
         self.position = context.RawValue(worker.Position)
-        self._context = context
+        self._context, self._nice = context, nice
         self._log, self._log_path = -1, ""
         self._jobs: Sequence[Job] = ()
         self._lost: defaultdict[int, float] = defaultdict(float)  # by index: seconds in which the file was frozen
@@ -132,8 +133,9 @@ class Slot:
         """
         for attempt in range(START_ATTEMPTS):
             warm_up()  # a new server must block the same signals as the first one
+            arguments = (self.position, self._log_path, self._nice)
             self.executor = ProcessPoolExecutor(
-                1, mp_context=self._context, initializer=worker.initialize, initargs=(self.position, self._log_path)
+                1, mp_context=self._context, initializer=worker.initialize, initargs=arguments
             )
             try:
                 self.executor.submit(os.getpid)  # the process starts with the first task, not with the executor

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
 
+from exrbatch.batch.priority import lower_priority
 from exrbatch.batch.workers import worker_setup
 from exrbatch.batch.workers.forkserver import IGNORED_BY_WORKERS, STOPPED_WORKERS_ONLY
 from exrbatch.batch.workers.throttle import Throttle
@@ -48,7 +49,7 @@ _is_log_whole = True
 _memory_at_start = 0
 
 
-def initialize(position: Position, log_path: str) -> None:
+def initialize(position: Position, log_path: str, nice: int = 0) -> None:
     """Set up a worker process.
 
     The log contains a pickled report for each file of the bundle that has ended, then everything
@@ -60,8 +61,10 @@ def initialize(position: Position, log_path: str) -> None:
     Args:
         position: where the worker reports its state.
         log_path: path of the log, an empty file.
+        nice: nice value of the worker, 0 to 19.
     """
     global _position, _throttle, _log_fd, _memory_at_start
+    lower_priority(nice)
     _position = position
     _throttle = Throttle(lambda: position.rate, lambda: bool(position.stop))
     _log_fd = os.open(log_path, os.O_RDWR | os.O_APPEND)
