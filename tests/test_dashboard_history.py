@@ -112,7 +112,7 @@ def test_a_snapshot_survives_the_way_to_another_process(now: Snapshot) -> None:
     sent = json.loads(json.dumps(now.to_json()))
     assert Snapshot.from_json(sent) == now
     for broken in ({}, {**sent, "counts": {"unknown": 1}}, {**sent, "running": [{"x": 1}]}, {**sent, "statuses": 7}):
-        with pytest.raises(ValueError, match="no snapshot of a run|is not a valid Status"):
+        with pytest.raises(ValueError, match=r"no snapshot of a run|is not a valid Status"):
             Snapshot.from_json(broken)
 
 
