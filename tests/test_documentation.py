@@ -39,7 +39,10 @@ def test_table_of_compressions_matches_the_code() -> None:
     assert markdown() in TEXT
 
 
-@pytest.mark.parametrize("command", ["recompress", "scan", "bench", "verify", "check", "digest", "doctor"])
+COMMANDS = ["recompress", "scan", "bench", "verify", "check", "digest", "doctor", "ps", "pause"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_option_tables_match_the_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The guide's table of a command has every option of it, long and short, and no other."""
     with pytest.raises(SystemExit):

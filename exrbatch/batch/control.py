@@ -96,9 +96,11 @@ class Control:
         """Pause until `resume_for_user`.
 
         Args:
-            now: freeze the files in progress, too.
+            now: freeze the files in progress, too. Otherwise they are finished, even if they were
+                frozen before.
         """
         self.pause(FROZEN if now else PAUSED)
+        self.resume(PAUSED if now else FROZEN)
 
     def resume_for_user(self) -> None:
         """Withdraw what the user has paused or frozen. Pauses by limits remain."""

@@ -35,7 +35,7 @@ exit codes:
   0              all done
   1              some files failed, differ or are missing in the output, or all were skipped for one reason
   2              wrong usage
-  3              stopped early, for example because the disk is full
+  3              stopped early, for example because the disk is full, or by the key q
   129, 130, 143  stopped by a signal"""
 EXAMPLES = """\
 examples:

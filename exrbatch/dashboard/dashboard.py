@@ -16,7 +16,7 @@ from exrbatch.dashboard.views import View
 
 MESSAGE_SECONDS = 5.0
 """How long the answer to a key is shown."""
-UPDATE_SECONDS = 0.1
+UPDATE_SECONDS = 0.25
 """Least time between two snapshots; files may end much faster."""
 
 

@@ -3,7 +3,6 @@
 All of it is bounded, however many files and sequences a run has.
 """
 
-import re
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
@@ -20,7 +19,8 @@ MAX_BUCKETS = 128
 """Points of the curve of throughput. If a run takes longer, each stands for twice the time."""
 RECENT_FILES = 32
 """Number of files from which the share of computing time is taken."""
-_FRAME = re.compile(r"(?P<head>.*?)(?P<frame>\d{1,15})(?P<tail>\.[^./\d][^./]*)", re.DOTALL)
+MAX_DIGITS = 15
+"""Digits of a number of a frame. A longer number is something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,16 @@ class Trouble:
 class _Sequence:
     """Totals of a sequence that are still growing."""
 
-    __slots__ = ("bad", "files", "first", "head", "kept", "last", "size", "tail", "tried", "width")
+    __slots__ = ("_row", "bad", "files", "first", "head", "kept", "last", "size", "tail", "tried", "width")
 
     def __init__(self, head: str, tail: str) -> None:
         self.head, self.tail = head, tail
         self.first = self.last = -1
+        self._row: SequenceRow | None = None
         self.width = self.files = self.size = self.tried = self.kept = self.bad = 0
 
     def add(self, report: FileReport, frame: str) -> None:
+        self._row = None
         if frame:
             number = int(frame)
             self.first = number if self.first < 0 else min(self.first, number)
@@ -93,11 +95,15 @@ class _Sequence:
             self.kept += report.size_after
 
     def merge(self, other: "_Sequence") -> None:
+        self._row = None
         for name in ("files", "size", "tried", "kept", "bad"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def row(self) -> SequenceRow:
-        return SequenceRow(safe_text(self._name()), self.files, self.size, self.tried, self.kept, self.bad)
+        if self._row is None:
+            name = safe_text(self._name())
+            self._row = SequenceRow(name, self.files, self.size, self.tried, self.kept, self.bad)
+        return self._row
 
     def _name(self) -> str:
         """Return the name as `cli.sequence_names` writes it, with the range of frames so far."""
@@ -107,6 +113,18 @@ class _Sequence:
             return f"{self.head}{self.first:0{max(1, self.width)}}{self.tail}"
         is_natural = len(str(self.first)) >= self.width
         return f"{self.head}{self.first}-{self.last}{'#' * (1 if is_natural else self.width)}{self.tail}"
+
+
+def _split(path: str) -> tuple[str, str, str]:
+    """Split a path into what is before the number of the frame, the number, and what is behind it.
+
+    The last two are empty if the file belongs to no sequence.
+    """
+    stem, dot, extension = path.rpartition(".")
+    head = stem.rstrip("0123456789")
+    frame = stem[len(head) :]
+    is_frame = 0 < len(frame) <= MAX_DIGITS and "/" not in extension
+    return (head, frame, dot + extension) if is_frame else (path, "", "")
 
 
 class History:
@@ -129,13 +147,13 @@ class History:
 
     def add(self, report: FileReport) -> None:
         """Note that a file has ended."""
-        match = _FRAME.fullmatch(report.path)
-        key = (match["head"], match["tail"]) if match else (report.path, "")
+        head, frame, tail = _split(report.path)
+        key = (head, tail)
         sequence = self._sequences.get(key)
         if sequence is None:
             sequence = self._sequences[key] = _Sequence(*key)
         self._sequences.move_to_end(key)
-        sequence.add(report, match["frame"] if match else "")
+        sequence.add(report, frame)
         if len(self._sequences) > MAX_SEQUENCES:
             _, oldest = self._sequences.popitem(last=False)
             self._others.merge(oldest)
