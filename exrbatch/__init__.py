@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     )
     from exrbatch.exr.compression import Compression
     from exrbatch.exr.damage import Damage
+    from exrbatch.inventory.library import scan
+    from exrbatch.inventory.listing import FrameSequence, Inventory
     from exrbatch.jobs.file_report import FileReport, Status
 
 __all__ = [
@@ -41,7 +43,9 @@ __all__ = [
     "Effort",
     "ExrbatchError",
     "FileReport",
+    "FrameSequence",
     "InvalidFile",
+    "Inventory",
     "OptionsError",
     "ReplaceFailed",
     "RunProgress",
@@ -55,6 +59,7 @@ __all__ = [
     "check_many",
     "recompress",
     "recompress_many",
+    "scan",
     "verify",
     "verify_many",
 ]
@@ -66,8 +71,11 @@ _HOMES = {
     "Damage": "exrbatch.exr.damage",
     "Effort": "exrbatch.codecs.effort",
     "FileReport": "exrbatch.jobs.file_report",
+    "FrameSequence": "exrbatch.inventory.listing",
+    "Inventory": "exrbatch.inventory.listing",
     "Status": "exrbatch.jobs.file_report",
     "RunProgress": "exrbatch.batch.batch_run",
+    "scan": "exrbatch.inventory.library",
     **dict.fromkeys(("check", "check_many", "recompress", "recompress_many", "verify", "verify_many"), "exrbatch.api"),
 }
 

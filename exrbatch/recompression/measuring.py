@@ -72,13 +72,11 @@ def measure(
         raw_size += len(raw)
         packed_size += sum(map(len, packed))
         progress((done + 1) / len(spans))
-    leaders = [LeaderLayout.of(part, source.header.is_multi_part).size for part in source.header.parts]
-    around = sum((8 + leader) * grid.count for leader, grid in zip(leaders, grids, strict=True))
     counted = clock.pack_seconds + clock.unpack_seconds + clock.first_seconds
     return Measurement(
         raw_size=raw_size,
         packed_size=packed_size,
-        new_size=len(source.header.raw) + around + packed_size if most_raw is None else 0,
+        new_size=_size_around_payloads(source, grids) + packed_size if most_raw is None else 0,
         pack_seconds=clock.pack_seconds,
         unpack_seconds=clock.unpack_seconds,
         cpu_seconds=clock.cpu_seconds,
@@ -87,6 +85,13 @@ def measure(
         all_cpu_seconds=time.process_time() - cpu_began - clock.first_cpu_seconds,
         errors=meter.errors,
     )
+
+
+def _size_around_payloads(source: ExrFile, grids: Sequence[ChunkGrid]) -> int:
+    """Return the bytes of the header, the offset tables and the leaders of the new file."""
+    leaders = [LeaderLayout.of(part, source.header.is_multi_part).size for part in source.header.parts]
+    tables = sum((8 + leader) * grid.count for leader, grid in zip(leaders, grids, strict=True))
+    return len(source.header.raw) + tables
 
 
 def _pieces(spans: Sequence[Span], source: ExrFile, grids: Sequence[ChunkGrid], most_raw: int) -> list[Span]:
