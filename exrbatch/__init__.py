@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     )
     from exrbatch.exr.compression import Compression
     from exrbatch.exr.damage import Damage
+    from exrbatch.inventory.library import scan
+    from exrbatch.inventory.listing import FrameSequence, Inventory
     from exrbatch.jobs.file_report import FileReport, Status
 
 __all__ = [
@@ -42,7 +44,9 @@ __all__ = [
     "Effort",
     "ExrbatchError",
     "FileReport",
+    "FrameSequence",
     "InvalidFile",
+    "Inventory",
     "OptionsError",
     "ReplaceFailed",
     "RunProgress",
@@ -58,6 +62,7 @@ __all__ = [
     "digest_many",
     "recompress",
     "recompress_many",
+    "scan",
     "verify",
     "verify_many",
 ]
@@ -69,9 +74,12 @@ _HOMES = {
     "Damage": "exrbatch.exr.damage",
     "Effort": "exrbatch.codecs.effort",
     "FileReport": "exrbatch.jobs.file_report",
+    "FrameSequence": "exrbatch.inventory.listing",
+    "Inventory": "exrbatch.inventory.listing",
     "Status": "exrbatch.jobs.file_report",
     "RunProgress": "exrbatch.batch.batch_run",
     **dict.fromkeys(("digest", "digest_many"), "exrbatch.digests"),
+    "scan": "exrbatch.inventory.library",
     **dict.fromkeys(("check", "check_many", "recompress", "recompress_many", "verify", "verify_many"), "exrbatch.api"),
 }
 

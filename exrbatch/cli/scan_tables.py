@@ -155,7 +155,10 @@ def print_estimate(console: Console, estimate: Estimate) -> None:
     measured = f"{format_count(estimate.measured)} of {format_count(estimate.frames, 'frame')}"
     took = format_duration(estimate.seconds)
     _print_prose(console, f"estimate for {jobs}, from {measured}, measured in {took}", "bold")
-    headings = ("compression", "saved", "95 % interval", "of", "CPU time", "95 % interval", "duration", "95 % interval")
+    headings = (
+        *("compression", "saved", "saved, 95 %", "share"),
+        *("CPU time", "CPU time, 95 %", "duration", "duration, 95 %"),
+    )
     rows = [
         [
             each.packing.name,

@@ -8,7 +8,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from exrbatch.batch.limits import automatic_jobs, core_limit
@@ -162,10 +162,12 @@ class Estimator:
         done = 0
         for place, packing in enumerate(self._packings):
             paths = [kind.files[index].path for kind, index in chosen if not kind.finished[place]]
+            said(f"estimating: {self.measured:,} frames measured; {packing.name}")
             for report in self._reports(paths, packing):
-                values[report.path].append(self._values(report))
+                if len(values.get(report.path, ())) == place:
+                    values[report.path].append(self._values(report))
                 done += 1
-                said(f"estimating: {self.measured + done // len(self._packings):,} frames measured, {packing.name}")
+                said(f"estimating: {self.measured + done // len(self._packings):,} frames measured; {packing.name}")
             for measured in values.values():
                 if len(measured) == place:  # the file has the compression already, or has vanished
                     measured.append((1.0, 0.0))
@@ -175,15 +177,16 @@ class Estimator:
             kind.work.add(index, work)
         self.measured += len(chosen)
 
-    def _reports(self, paths: Sequence[str], packing: Packing) -> list[FileReport]:
+    def _reports(self, paths: Sequence[str], packing: Packing) -> Iterator[FileReport]:
+        """Measure files in worker processes, which are killed if this is interrupted."""
         present = [path for path in paths if os.path.lexists(path)]
         rules = measure_rules(packing, self._permissions)
         try:
             run = Run(present, Options(rules=rules, jobs=self._workers))
         except OptionsError:  # the last file has just vanished
-            return []
+            return
         try:
-            return list(run.reports())
+            yield from run.reports()
         except BaseException:
             run.kill()
             raise

@@ -76,7 +76,7 @@ def measure(
     return Measurement(
         raw_size=raw_size,
         packed_size=packed_size,
-        new_size=_size_around(source, grids) + packed_size if most_raw is None else 0,
+        new_size=_size_around_payloads(source, grids) + packed_size if most_raw is None else 0,
         pack_seconds=clock.pack_seconds,
         unpack_seconds=clock.unpack_seconds,
         cpu_seconds=clock.cpu_seconds,
@@ -87,10 +87,11 @@ def measure(
     )
 
 
-def _size_around(source: ExrFile, grids: Sequence[ChunkGrid]) -> int:
-    """Return the bytes of a new file without its payloads: header, offset tables and leaders."""
+def _size_around_payloads(source: ExrFile, grids: Sequence[ChunkGrid]) -> int:
+    """Return the bytes of the header, the offset tables and the leaders of the new file."""
     leaders = [LeaderLayout.of(part, source.header.is_multi_part).size for part in source.header.parts]
-    return len(source.header.raw) + sum((8 + each) * grid.count for each, grid in zip(leaders, grids, strict=True))
+    tables = sum((8 + leader) * grid.count for leader, grid in zip(leaders, grids, strict=True))
+    return len(source.header.raw) + tables
 
 
 def _pieces(spans: Sequence[Span], source: ExrFile, grids: Sequence[ChunkGrid], most_raw: int) -> list[Span]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import exrbatch
 from exrbatch.batch.discovery.discover import check_paths, discover
 from exrbatch.batch.discovery.selection import Selection
 from exrbatch.batch.discovery.sequences import count_missing, gaps, group_names
@@ -156,3 +157,12 @@ def test_patterns_select(tmp_path: Path) -> None:
     write(tmp_path, "a.1.exr", "b.1.exr")
     inventory = scan([str(tmp_path)], Selection(include=["a*"]))
     assert (inventory.frames, inventory.not_selected) == (1, 1)
+
+
+def test_the_library_takes_paths_of_any_type(tmp_path: Path) -> None:
+    """One path or several, and one pattern or several."""
+    write(tmp_path, "a.1.exr", "b.1.exr")
+    assert exrbatch.scan(tmp_path, exclude="a*").frames == 1
+    assert exrbatch.scan([os.fsencode(tmp_path)], include=["a*", "b*"], headers=True).frames == 2
+    with pytest.raises(exrbatch.OptionsError, match="no such file"):
+        exrbatch.scan(str(tmp_path / "gone"))
