@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NoReturn
 
-from exrbatch.cli import bench_arguments, check_arguments, digest_arguments
+from exrbatch.cli import bench_arguments, check_arguments, digest_arguments, setting_arguments
 from exrbatch.cli.bench_arguments import add_bench_arguments
 from exrbatch.cli.check_arguments import add_check_arguments
 from exrbatch.cli.digest_arguments import add_digest_arguments
@@ -26,14 +26,12 @@ from exrbatch.cli.shared_arguments import (
     add_run_options,
     add_selection,
     add_timeout,
-    one_of,
 )
 from exrbatch.recompression.choices import Verify
 from exrbatch.suggestions import closest, unknown_name
 from exrbatch.text import safe_text
 
 EXIT_USAGE = 2
-SHELLS = ("bash", "zsh", "fish")
 EXIT_CODES = """\
 exit codes:
   0              all done
@@ -89,13 +87,7 @@ class _Commands:
         self.parsers: dict[str, _Parser] = {}
 
     def add(
-        self,
-        name: str,
-        summary: str,
-        description: str,
-        *,
-        uses_workers: bool = True,
-        epilog: str = DOCS,
+        self, name: str, summary: str, description: str, *, uses_workers: bool = True, epilog: str = DOCS
     ) -> "_Parser":
         """Add a command, which the function `run` of the module `exrbatch.cli.NAME` runs.
 
@@ -183,8 +175,7 @@ def build_parser() -> "_Parser":
         uses_workers=False,
     )
     compressions.add_argument("--json", action="store_true", help="print one JSON document")
-    _add_config(commands)
-    _add_completion(commands)
+    _add_settings(commands)
     for name, command in commands.parsers.items():
         if command.get_default("uses_workers") or name == "config":
             add_setting_options(command)
@@ -208,7 +199,8 @@ def _add_verify(commands: _Commands) -> None:
         "verify",
         "compare two files or two trees, and say where they differ; or a tree with a list of digests",
         "Compare two files, or two folders file by file: every attribute except the compression, and every bit of"
-        " every sample. Say where they first differ: part, level, chunk, channel, pixel. Nothing is changed.",
+        " every sample. Say where they first differ: part, level, chunk, channel, pixel. With --digests, compare with a"
+        " list instead. Nothing is changed.",
         epilog="examples:\n  exrbatch verify shots/ab010 /archive/ab010\n"
         f"  exrbatch verify --digests ab010.sha256 /archive/ab010\n\n{EXIT_CODES}\n\n{DOCS}",
     )
@@ -278,34 +270,18 @@ def _add_clean(commands: _Commands) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON document")
 
 
-def _add_config(commands: _Commands) -> None:
-    command = commands.add(
-        "config",
-        "show the value of each option, and where it comes from",
-        "Print the value that each option of a command has here, and where it comes from: the environment, a preset,"
-        " a file of settings, or the default. docs/configuration.md explains them.",
-        uses_workers=False,
-    )
-    command.add_argument(
-        "of", metavar="COMMAND", nargs="?", default="recompress", help="a command (default: %(default)s)"
-    )
-    command.add_argument("--json", action="store_true", help="print one JSON document")
-
-
-def _add_completion(commands: _Commands) -> None:
-    command = commands.add(
+def _add_settings(commands: _Commands) -> None:
+    each = setting_arguments
+    config = commands.add("config", each.CONFIG_SUMMARY, each.CONFIG_DESCRIPTION, uses_workers=False)
+    each.add_config_arguments(config)
+    completion = commands.add(
         "completion",
-        "print a script for bash, zsh or fish that completes commands, options and values",
-        "Print a script that makes a shell complete commands, options, compressions and paths.",
+        each.COMPLETION_SUMMARY,
+        each.COMPLETION_DESCRIPTION,
         uses_workers=False,
-        epilog="examples:\n"
-        "  exrbatch completion bash > ~/.local/share/bash-completion/completions/exrbatch\n"
-        "  exrbatch completion zsh > ~/.zfunc/_exrbatch\n"
-        "  exrbatch completion fish > ~/.config/fish/completions/exrbatch.fish",
+        epilog=each.COMPLETION_EPILOG,
     )
-    command.add_argument(
-        "shell", metavar="SHELL", choices=SHELLS, type=one_of("shell", SHELLS), help=f"one of {', '.join(SHELLS)}"
-    )
+    each.add_completion_arguments(completion)
 
 
 def _help_formatter(prog: str) -> argparse.HelpFormatter:
