@@ -7,7 +7,14 @@ need user interface libraries import them. Defaults and choices of a recompressi
 
 import argparse
 
-from exrbatch.cli import bench_arguments, check_arguments, digest_arguments, scan_arguments, steering_arguments
+from exrbatch.cli import (
+    bench_arguments,
+    check_arguments,
+    digest_arguments,
+    scan_arguments,
+    setting_arguments,
+    steering_arguments,
+)
 from exrbatch.cli import history_arguments as history
 from exrbatch.cli.argument_parser import Parser, help_formatter, wrapped
 from exrbatch.cli.bench_arguments import add_bench_arguments
@@ -25,11 +32,9 @@ from exrbatch.cli.shared_arguments import (
     add_run_options,
     add_selection,
     add_timeout,
-    one_of,
 )
 from exrbatch.recompression.choices import Verify
 
-SHELLS = ("bash", "zsh", "fish")
 EXIT_CODES = """\
 exit codes:
   0              all done
@@ -127,8 +132,7 @@ def build_parser() -> Parser:
     )
     compressions.add_argument("--json", action="store_true", help="print one JSON document")
     _add_history(commands)
-    _add_config(commands)
-    _add_completion(commands)
+    _add_settings(commands)
     for name, command in commands.parsers.items():
         if command.get_default("uses_workers") or name == "config":
             add_setting_options(command)
@@ -242,31 +246,15 @@ def _add_steering(commands: _Commands) -> None:
             command.set_defaults(module="exrbatch.cli.steer", steer=name)
 
 
-def _add_config(commands: _Commands) -> None:
-    command = commands.add(
-        "config",
-        "show the value of each option, and where it comes from",
-        "Print the value that each option of a command has here, and where it comes from: the environment, a preset,"
-        " a file of settings, or the default. docs/configuration.md explains them.",
-        uses_workers=False,
-    )
-    command.add_argument(
-        "of", metavar="COMMAND", nargs="?", default="recompress", help="a command (default: %(default)s)"
-    )
-    command.add_argument("--json", action="store_true", help="print one JSON document")
-
-
-def _add_completion(commands: _Commands) -> None:
-    command = commands.add(
-        "completion",
-        "print a script for bash, zsh or fish that completes commands, options and values",
-        "Print a script that makes a shell complete commands, options, compressions and paths.",
-        uses_workers=False,
-        epilog="examples:\n"
-        "  exrbatch completion bash > ~/.local/share/bash-completion/completions/exrbatch\n"
-        "  exrbatch completion zsh > ~/.zfunc/_exrbatch\n"
-        "  exrbatch completion fish > ~/.config/fish/completions/exrbatch.fish",
-    )
-    command.add_argument(
-        "shell", metavar="SHELL", choices=SHELLS, type=one_of("shell", SHELLS), help=f"one of {', '.join(SHELLS)}"
+def _add_settings(commands: _Commands) -> None:
+    each = setting_arguments
+    each.add_config_arguments(commands.add("config", each.CONFIG_SUMMARY, each.CONFIG_DESCRIPTION, uses_workers=False))
+    each.add_completion_arguments(
+        commands.add(
+            "completion",
+            each.COMPLETION_SUMMARY,
+            each.COMPLETION_DESCRIPTION,
+            uses_workers=False,
+            epilog=each.COMPLETION_EPILOG,
+        )
     )

@@ -28,6 +28,8 @@ Their options are lists of what is compared: `compression` means something else 
 NOT_SET = frozenset((("verify", "digests"),))
 """Options whose value is about one call, although another command has a setting of that name."""
 _ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_ADDING = (argparse._AppendAction, argparse._AppendConstAction, argparse._CountAction)
+_UNSET = object()
 _LINE = "command line"
 _ENVIRONMENT = "environment"
 _DEFAULT = "default"
@@ -107,19 +109,19 @@ def parse_with_settings(
     """
     command = commands[name]
     options = [action for action in command._actions if action.option_strings and action.dest != "help"]
-    # A value that is there already keeps argparse from filling in the default.
-    parsed = argparse.Namespace(**{action.dest: None for action in options})
-    parsed, unknown = command.parse_known_args(arguments, parsed)
-    given = argparse.Namespace(**{dest: value for dest, value in vars(parsed).items() if value is not None})
+    # A value that is there already keeps argparse from filling in the default. Options that add to
+    # it take None for nothing.
+    unset = {action.dest: None if isinstance(action, _ADDING) else _UNSET for action in options}
+    parsed, unknown = command.parse_known_args(arguments, argparse.Namespace(**unset))
+    is_given = {dest: dest not in unset or value is not unset[dest] for dest, value in vars(parsed).items()}
+    given = argparse.Namespace(**{dest: value for dest, value in vars(parsed).items() if is_given[dest]})
     settings = {} if unknown else settings_of(commands, name, given)
-    for option, setting in settings.items():
+    # Two options may set the same value; then a default is less important.
+    for option, setting in sorted(settings.items(), key=lambda item: item[1].origin != _DEFAULT):
         setattr(given, options_of(command)[option].dest, setting.value)
     for action in options:
         if not hasattr(given, action.dest):
             setattr(given, action.dest, _default(command, action))
-    for dest, value in vars(parsed).items():
-        if not hasattr(given, dest):  # a positional argument that was left out
-            setattr(given, dest, value)
     return given, unknown, settings
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from os import PathLike, fsdecode
 
-from exrbatch.batch.discovery.discover import Selection
+from exrbatch.batch.discovery.selection import Selection
 from exrbatch.inventory import scanning
 from exrbatch.inventory.listing import Inventory
 

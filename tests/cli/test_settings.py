@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from exrbatch.cli.commands import build_parser
 from exrbatch.cli.parser import parse
 from exrbatch.cli.setting_files import MAX_BYTES, NAME, PROJECT_MAY_SET, Known, find_files, project_file
-from exrbatch.cli.settings import options_of, parse_with_settings
+from exrbatch.cli.settings import add_setting_options, options_of, parse_with_settings
 from exrbatch.errors import OptionsError
 from tests.cli.test_recompress import exrbatch
 from tests.support.build import PartSpec, build
@@ -381,3 +381,26 @@ def test_config_shows_where_values_come_from(places: dict[str, Path]) -> None:
     assert document["options"]["exclude"]["value"] == ["old/", "tmp"]
     assert "output" not in document["options"]
     assert "did you mean recompress?" in exrbatch("config", "recompres", code=2).stderr
+
+
+def test_unusual_options_are_understood(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value of None, counts, several values, and two options for one value."""
+    command = argparse.ArgumentParser()
+    command.add_argument("--limit", type=lambda text: None if text == "off" else int(text), default=5)
+    command.add_argument("--pair", nargs=2)
+    command.add_argument("-d", "--debug", action="count", default=0)
+    command.add_argument("--colour", action=argparse.BooleanOptionalAction, default=True)
+    command.add_argument("--journal", dest="journal", action="store_true", default=True)
+    command.add_argument("--no-journal", dest="journal", action="store_false")
+    add_setting_options(command)
+
+    def found(*arguments: str) -> tuple[object, ...]:
+        parsed = parse_with_settings({"x": command}, "x", arguments)[0]
+        return parsed.limit, parsed.pair, parsed.debug, parsed.colour, parsed.journal
+
+    assert found() == (5, None, 0, True, True)
+    places["user"].write_text('limit = 7\npair = ["a", "b"]\ncolour = false\nno-journal = true\n')
+    assert found() == (7, ["a", "b"], 0, False, False)
+    assert found("--limit", "off", "-dd", "--colour", "--journal") == (None, ["a", "b"], 2, True, True)
+    monkeypatch.setenv("EXRBATCH_PAIR", "c 'd e'")
+    assert found("--limit=3")[:2] == (3, ["c", "d e"])

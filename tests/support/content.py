@@ -3,10 +3,8 @@
 import hashlib
 import struct
 
-from tests.support.build import PartSpec
+from tests.support.build import SIZES, PartSpec, levels
 from tests.support.explode import Exploded, explode, headers
-
-SIZES = {0: 4, 1: 2, 2: 4}
 
 
 def content_sha256(data: bytes, specs: list[PartSpec]) -> str:
@@ -38,8 +36,6 @@ def _samples(part: Exploded, spec: PartSpec) -> bytes:
 
 def _deep_rows(raw: bytes, spec: PartSpec, key: tuple[object, ...]) -> bytes:
     """Put the samples of each row of a deep tile behind its sample counts."""
-    from tests.support.build import levels
-
     assert spec.tiles is not None
     x_min, y_min, x_max, y_max = spec.window
     _, tile_x, tile_y, level_x, level_y = key
