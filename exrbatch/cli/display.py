@@ -154,8 +154,7 @@ class Display:
 
 
 def beginning(run: Run) -> str:
-    """Return the first line of a log: version, workers, and the command with its options."""
+    """Return the first line of a log: version, process, workers, and the command."""
     command = shortened_end(safe_text(shlex.join(sys.argv[1:])), MAX_COMMAND)
     today = time.strftime("%Y-%m-%d")
-    pid = f", PID {os.getpid()}"
-    return f"{today}, exrbatch {__version__}, {format_count(run.jobs, 'worker')}{pid}: {command}"
+    return f"{today}, exrbatch {__version__}, PID {os.getpid()}, {format_count(run.jobs, 'worker')}: {command}"
