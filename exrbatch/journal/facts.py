@@ -5,10 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
-import xxhash
-
-from exrbatch.replacing import disk
-
 BUFFER = 1 << 20
 """Bytes that are read at a time to compute a digest."""
 
@@ -77,6 +73,8 @@ def digest_of(fd: int) -> str:
     Raises:
         OSError: it can't be read.
     """
+    import xxhash  # imported late, like `disk`: commands that only need facts start sooner
+
     digest = xxhash.xxh3_128()
     if hasattr(os, "preadv"):
         buffer = bytearray(BUFFER)  # reused: a new one for each read would cost page faults
@@ -85,6 +83,8 @@ def digest_of(fd: int) -> str:
             digest.update(view[:count])
             offset += count
     else:
+        from exrbatch.replacing import disk
+
         offset = 0
         while data := disk.read_at(fd, BUFFER, offset):
             digest.update(data)

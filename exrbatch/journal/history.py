@@ -197,12 +197,15 @@ def merged(runs: Iterable[PastRun]) -> list[PastFile]:
     """Merge runs, so that each file counts once.
 
     A file that one run recompressed is "already" in the next. It keeps what the record that says
-    "recompressed" knows about sizes; otherwise its last outcome counts.
+    "recompressed" knows about sizes; otherwise its last outcome counts. If a run died while it
+    replaced a file, and the next found the file finished, then it was replaced.
     """
     latest: dict[tuple[str, str | None], PastFile] = {}
+    unfinished: dict[tuple[str, str | None], PastFile] = {}
     for run in sorted(runs, key=lambda run: run.began or run.last_seen):
         for key, file in run.files.items():
-            earlier = latest.pop(key, None)
+            earlier = latest.pop(key, None) or unfinished.pop(key, None)
             was_done = earlier is not None and earlier.status == RECOMPRESSED
             latest[key] = earlier if was_done and file.status == "already" and earlier is not None else file
+        unfinished |= {(path, None): file for path, file in run.unfinished.items()}
     return list(latest.values())

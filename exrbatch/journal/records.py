@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
-from exrbatch.replacing import disk
 from exrbatch.text import path_bytes, printable
 
 FORMAT = "exrbatch-run-3"
@@ -40,6 +39,8 @@ def append(path: str, record: Record, *, durable: bool) -> None:
     Raises:
         OSError: it can't be written, or not completely.
     """
+    from exrbatch.replacing import disk  # imported late: commands that only read records start sooner
+
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
     try:
         write_line(fd, line_of(record))
