@@ -243,7 +243,7 @@ class Run:
         """Log a report, and notice another run if that has finished the file."""
         log_report(report)
         if self.journal is not None:
-            self.journal.add(report.to_json())
+            self.journal.add(report.to_json(), is_urgent=report.reason_code is not ReasonCode.RECORDED)
         if report.reason_code is ReasonCode.DONE_MEANWHILE:
             self._watch.note_finished_elsewhere(os.path.dirname(report.destination or report.path) or ".")
 

@@ -15,6 +15,8 @@ from exrbatch.replacing import disk
 from exrbatch.text import timestamp
 from exrbatch.version import __version__
 
+MOST_WAITING = 100
+"""Number of records that are written together at most."""
 STATUS_SECONDS = 30.0
 """Seconds between two records of the status of a run."""
 
@@ -79,6 +81,7 @@ class Journal:
         self._fd = -1
         self._counts: Counter[str] = Counter()
         self._saved = 0
+        self._waiting: list[bytes] = []
         self._next_status = time.monotonic() + STATUS_SECONDS
         try:
             self.run_id, self.path, self._fd = create_journal()
@@ -88,11 +91,19 @@ class Journal:
         remove_old_journals()
         self._write({"type": "run", "run": self.run_id, **about}, durable=True)
 
-    def add(self, record: Record) -> None:
-        """Write the record of a file."""
+    def add(self, record: Record, *, is_urgent: bool = True) -> None:
+        """Write the record of a file.
+
+        Args:
+            record: the record.
+            is_urgent: write it at once. Otherwise it may be written together with others; if the
+                run dies before, the file is examined once more by the next run.
+        """
         self._counts[str(record["status"])] += 1
         self._saved += int(record["saved"])
-        self._write({"type": "file", **record})
+        self._waiting.append(line_of({"type": "file", **record}))
+        if is_urgent or len(self._waiting) >= MOST_WAITING:
+            self._write_waiting()
 
     @property
     def is_status_due(self) -> bool:
@@ -118,10 +129,15 @@ class Journal:
                 os.close(fd)
 
     def _write(self, record: dict[str, Any], *, durable: bool = False) -> None:
+        self._waiting.append(line_of(record))
+        self._write_waiting(durable=durable)
+
+    def _write_waiting(self, *, durable: bool = False) -> None:
+        lines, self._waiting = b"".join(self._waiting), []
         if self._fd < 0:
             return
         try:
-            write_line(self._fd, line_of(record))
+            write_line(self._fd, lines)
             if durable:
                 disk.DISK.sync(self._fd)
         except OSError as error:

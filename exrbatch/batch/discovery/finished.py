@@ -46,13 +46,13 @@ class _Finished:
         known: what can be said about it in any case.
         source: its state in the end: of the new file if it was replaced in place.
         output: the state of its output; None if it was to be replaced in place.
-        is_copied: whether the output is a copy.
+        compressions_before: name of each part's compression in the source.
     """
 
     known: Known
     source: FileFacts
     output: FileFacts | None
-    is_copied: bool
+    compressions_before: tuple[str, ...]
 
 
 class FinishedFiles:
@@ -95,8 +95,10 @@ class FinishedFiles:
             return candidate
         return replace(
             report,
+            status=Status.ALREADY,
             destination=candidate.counterpart,
-            copied=finished.is_copied,
+            tried_size=None,
+            compressions_before=finished.compressions_before,
             size_after=finished.output.size,
             after=finished.output,
         )
@@ -171,7 +173,8 @@ def _finished(record: Record) -> _Finished | None:
         compressions=tuple(map(str, record.get("compressions_after", ()))),
         tried_size=tried if isinstance(tried, int) else None,
     )
-    return _Finished(known, source, None if is_in_place else after, record.get("copied") is True)
+    before_names = tuple(map(str, record.get("compressions_before", ())))
+    return _Finished(known, source, None if is_in_place else after, before_names)
 
 
 def _nanoseconds(timestamp: object) -> int:
