@@ -172,7 +172,8 @@ def test_ctrl_c_finishes_files_in_progress(tmp_path: Path) -> None:
         start_new_session=True,
     )
     assert process.stdout is not None
-    first = process.stdout.readline() + process.stdout.readline()  # the header, and a file
+    while "recompressed" not in (first := process.stdout.readline()):  # until a file has ended
+        assert first
     os.killpg(process.pid, signal.SIGINT)
     rest = process.stdout.read()
     process.stdout.close()
@@ -254,8 +255,8 @@ def test_signal_to_the_process_group_finishes_files_in_progress(tmp_path: Path, 
         start_new_session=True,
     )
     assert process.stdout is not None
-    process.stdout.readline()  # the header
-    process.stdout.readline()
+    while "recompressed" not in (first := process.stdout.readline()):  # until a file has ended
+        assert first
     number = signal.Signals[name]
     os.killpg(process.pid, number)
     rest = process.stdout.read()
