@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shlex
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -110,6 +111,7 @@ class Run:
             found = FinishedFiles(self.about).answered(found)
         self.backlog = Backlog(found)
         self._pool: Pool | None = None
+        self._late: list[FileReport] = []
 
     @property
     def jobs(self) -> int:
@@ -157,6 +159,9 @@ class Run:
             self.journal.end(totals.to_json())
             if self.journal.path is not None and self.about["command"] == "recompress":
                 totals.to_continue = f"exrbatch continue {self.journal.run_id}"
+        if isinstance(self.options.rules, RecompressRules) and self.options.rules.undoes is not None:
+            # Without its name, the last run would be meant, which is this one.
+            totals.to_continue = f"exrbatch undo {shlex.quote(safe_text(self.options.rules.undoes))}"
 
     def running(self) -> list[Running]:
         """List the files that workers are processing now."""
@@ -204,6 +209,7 @@ class Run:
         except RunStopped as error:
             self.stop.reason = str(error)
             self.kill()
+            yield from self.take_late()
             logger.warning("the run ended early: %s", self.stop.reason)
             return
         except GeneratorExit:
@@ -255,10 +261,20 @@ class Run:
             logger.info("the run has ended%s", " before all files were processed" if self.stop.is_set else "")
 
     def kill(self) -> None:
-        """Stop immediately: kill the workers, whatever they are doing."""
+        """Stop immediately: kill the workers, whatever they are doing.
+
+        `take_late` then has the reports of files that they had done.
+        """
         self.backlog.stop()
         if self._pool is not None:
-            self._pool.kill()
+            for report in self._pool.kill():
+                self._note(report)
+                self._late.append(report)
+
+    def take_late(self) -> list[FileReport]:
+        """Return, once, the reports that came to light when the workers were killed."""
+        late, self._late = self._late, []
+        return late
 
     def reports(self) -> Iterator[FileReport]:
         """Drive the run and yield its reports only.
@@ -287,7 +303,7 @@ def _notes(options: Options, wanted: int, jobs: int) -> list[str]:
 def _about(options: Options, roots: Roots, about: Record | None) -> dict[str, object]:
     """Return the fields of the record of a run."""
     record = {**(about_run("library", []) if about is None else about)}
-    record |= list_fields("roots", [absolute(path) for path in roots.paths])
+    record |= list_fields("roots", [absolute(path) for path in (*roots.paths, *(each.path for each in roots.missing))])
     record |= path_fields("base", roots.base)
     for key, path in (("output", options.output), ("backup_dir", options.backup_dir)):
         if path is not None:

@@ -2,9 +2,12 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 
 from rich.text import Text
 
+from exrbatch.batch.discovery.named_paths import is_sequence
+from exrbatch.batch.run import Run
 from exrbatch.cli import recompress
 from exrbatch.cli.console import Output
 from exrbatch.cli.earlier_run import arguments_of, past_run
@@ -15,6 +18,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch continue`; return the exit code."""
     past = past_run(arguments.run)
     again = arguments_of(past)
-    again.paths = past.roots
+    sequences, literal = sequences_of(past.roots)
     Output(is_json=again.json).progress.print(Text(f"continuing {safe_text(past.name)} in {safe_text(os.getcwd())}"))
-    return recompress.run(again)
+    run = Run(sequences, recompress.options_of(again), recompress.about(again), listed=literal)
+    return recompress.show_run(run, again)
+
+
+def sequences_of(roots: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tell frame sequences from paths that are literal.
+
+    Patterns were replaced by what they matched when the run began. So what is gone by now must not
+    be taken for a pattern that matches other files.
+    """
+    sequences = [root for root in roots if not os.path.lexists(root) and is_sequence(root)]
+    return sequences, [root for root in roots if root not in set(sequences)]

@@ -16,6 +16,7 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.cli.display import MAX_COMMAND, Display
 from exrbatch.cli.records import Sink
+from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.log import logger
 from exrbatch.signals import STOP_SIGNALS, handled, ignore, note_beginning
 from exrbatch.steering.server import ControlServer
@@ -51,6 +52,13 @@ def drive(
     """
     report = run.new_totals()
     display = Display(run, report, console, quiet=quiet)
+
+    def add(finished: FileReport) -> None:
+        report.add(finished)
+        display.add(finished)
+        for sink in sinks:
+            sink(finished)
+
     with (
         _interrupts(run.stop, display.announce_stop),
         _control_socket(run, display, console if verbose else None) as server,
@@ -59,14 +67,13 @@ def drive(
     ):
         for finished in run.events():
             if finished is not None:
-                report.add(finished)
-                display.add(finished)
-                for sink in sinks:
-                    sink(finished)
+                add(finished)
             for watch in watchers:
                 watch(run, report)
             display.look()
             server.poll()
+    for finished in run.take_late():
+        add(finished)
     run.complete(report)
     return report
 

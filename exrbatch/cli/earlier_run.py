@@ -5,7 +5,7 @@ import os
 
 from exrbatch.cli.commands import build_parser
 from exrbatch.errors import OptionsError
-from exrbatch.journal.folder import find_journal
+from exrbatch.journal.folder import find_journal, runs_folder
 from exrbatch.journal.history import PastRun, read_runs
 from exrbatch.journal.records import FORMAT, read_path
 from exrbatch.text import safe_text
@@ -47,7 +47,12 @@ def arguments_of(past: PastRun) -> argparse.Namespace:
         raise OptionsError(f"{safe_text(past.name)} has options of another version: {', '.join(sorted(unknown))}")
     for name, value in options.items():
         setattr(arguments, name, value)
-    arguments.files_from = None  # its entries are among the roots
+    arguments.files_from, arguments.null = None, False  # its entries are among the roots
+    if arguments.on_finish is not None and past.source.parent != runs_folder():
+        raise OptionsError(
+            f"{safe_text(str(past.source))} would run the command {safe_text(str(arguments.on_finish))}, and anyone who"
+            f" can write to that file may have put it there; name the run instead (exrbatch report --list)"
+        )
     for name in ("output", "backup_dir"):
         if (path := read_path(past.about, name)) is not None:
             setattr(arguments, name, path)

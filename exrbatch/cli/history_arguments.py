@@ -6,6 +6,10 @@ from exrbatch.cli.shared_arguments import add_jobs, add_reporting, add_timeout
 
 RUN_HELP = "the ID of a run, or its beginning (default: the last run)"
 RECORDS_HELP = "the ID of a run, or its beginning, or a file written by --report (default: the last run)"
+UNDO_HELP = (
+    "the ID of a run, or its beginning (default: the last run, or the run that it has undone, so that an interrupted"
+    " undo goes on)"
+)
 
 REPORT = (
     "say what earlier runs have done: savings, failures, slowest files",
@@ -50,7 +54,7 @@ def add_retry_arguments(command: argparse.ArgumentParser) -> None:
 
 def add_undo_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `exrbatch undo`."""
-    command.add_argument("run", metavar="RUN", nargs="?", help=RUN_HELP)
+    command.add_argument("run", metavar="RUN", nargs="?", help=UNDO_HELP)
     command.add_argument("-n", "--dry-run", action="store_true", help="only say what would be done")
     add_jobs(command)
     add_timeout(command)

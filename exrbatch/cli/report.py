@@ -1,6 +1,7 @@
 """`exrbatch report`: what earlier runs have done."""
 
 import argparse
+import contextlib
 import sys
 
 from rich.text import Text
@@ -39,7 +40,8 @@ def _list(arguments: argparse.Namespace) -> int:
         raise OptionsError("--list lists all runs; leave out RUN and --html")
     runs: list[PastRun] = []
     for path in journals():
-        runs += read_runs(path)
+        with contextlib.suppress(OptionsError):  # empty, because the disk was full
+            runs += read_runs(path)
     if arguments.json:
         document = {"runs": Figures.of(runs).to_json()["runs"]}
         return 0 if print_document(document) else EXIT_FAILED

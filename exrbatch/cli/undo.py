@@ -19,6 +19,8 @@ from exrbatch.text import safe_text
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch undo`; return the exit code."""
     past = past_run(arguments.run)
+    if arguments.run is None and (undone := _undone_by(past)) is not None:
+        past = past_run(undone)
     restore = restorable(past)
     if not restore:
         raise OptionsError(f"the run {safe_text(past.name)} has replaced no file, so there is nothing to undo{_hint()}")
@@ -30,6 +32,16 @@ def run(arguments: argparse.Namespace) -> int:
         nice=niceness(None),
     )
     return show_run(Run((), options, about(arguments), listed=list(restore), restore=restore), arguments)
+
+
+def _undone_by(past: PastRun) -> str | None:
+    """Return the ID of the run that a run has undone; None if it was another kind of run.
+
+    Who says `undo` twice, perhaps because the first one was interrupted, wants the same thing.
+    """
+    decided_by = past.about.get("decided_by")
+    undone = decided_by.get("undoes") if isinstance(decided_by, dict) else None
+    return undone if isinstance(undone, str) else None
 
 
 def _hint() -> str:

@@ -15,6 +15,8 @@ from exrbatch.journal.records import Record, read_list, read_path, read_records
 from exrbatch.text import safe_text
 
 RECOMPRESSED = "recompressed"
+MOST_SECONDS = 1e9
+"""A record that says that a file took longer is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,10 @@ def read_runs(path: Path) -> list[PastRun]:
     except OSError as error:
         raise OptionsError(f"can't read {path}: {error.strerror}") from None
     if not runs:
-        raise OptionsError(f"{safe_text(str(path))} has no records of exrbatch")
+        raise OptionsError(
+            f"{safe_text(str(path))} has no records of exrbatch; if the disk was full, name another run"
+            " (exrbatch report --list)"
+        )
     return runs
 
 
@@ -163,12 +168,12 @@ def _past_file(record: Record, folder: str) -> PastFile | None:
     return PastFile(
         path=os.path.abspath(os.path.join(folder, path)),
         destination=None if destination is None else os.path.abspath(os.path.join(folder, destination)),
-        status=str(record.get("status", "")),
-        reason=str(record.get("reason", "")),
-        reason_code=str(record.get("reason_code", "")),
+        status=safe_text(str(record.get("status", ""))),  # a report may come from anywhere
+        reason=safe_text(str(record.get("reason", ""))),
+        reason_code=safe_text(str(record.get("reason_code", ""))),
         size_before=_number(record.get("size_before", before.size if before is not None else 0)),
         size_after=_number(record.get("size_after", after.size if after is not None else 0)),
-        seconds=float(record.get("seconds", 0.0)),
+        seconds=_seconds(record.get("seconds")),
         ended_at=seconds_of(record.get("ended_at", record.get("at"))),
         compressions_before=_names(record.get("compressions_before")),
         compressions_after=_names(record.get("compressions_after")),
@@ -179,6 +184,10 @@ def _past_file(record: Record, folder: str) -> PastFile | None:
 
 def _number(value: Any) -> int:
     return value if isinstance(value, int) else 0
+
+
+def _seconds(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and 0 <= value <= MOST_SECONDS else 0.0
 
 
 def _names(value: Any) -> tuple[str, ...]:

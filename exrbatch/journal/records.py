@@ -5,6 +5,7 @@ ignores such a line. If a good record follows a torn one on the same line, it is
 """
 
 import base64
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -112,7 +113,7 @@ def read_path(record: Record, key: str) -> str | None:
     """Read a path from a record; None if it has none."""
     encoded = record.get(f"{key}_b64")
     if isinstance(encoded, str):
-        return os.fsdecode(base64.b64decode(encoded))
+        return _decoded(encoded)
     path = record.get(key)
     return path if isinstance(path, str) else None
 
@@ -120,6 +121,14 @@ def read_path(record: Record, key: str) -> str | None:
 def read_list(record: Record, key: str) -> list[str]:
     """Read paths or arguments from a record; empty if it has none."""
     if isinstance(encoded := record.get(f"{key}_b64"), list):
-        return [os.fsdecode(base64.b64decode(each)) for each in encoded]
+        decoded = [_decoded(each) for each in encoded if isinstance(each, str)]
+        return [each for each in decoded if each is not None]
     texts = record.get(key)
     return [each for each in texts if isinstance(each, str)] if isinstance(texts, list) else []
+
+
+def _decoded(encoded: str) -> str | None:
+    """Return a path from its base64; None if that is damaged."""
+    with contextlib.suppress(ValueError):
+        return os.fsdecode(base64.b64decode(encoded))
+    return None

@@ -119,3 +119,74 @@ def test_commands_about_runs_refuse_what_they_cannot_do(shot: Path, tmp_path: Pa
     page = shot / "b.1001.exr"
     assert "is not an exrbatch report" in exrbatch("report", "--html", page, code=2).stderr
     assert page.read_bytes() == DATA
+
+
+def test_an_undo_that_is_repeated_goes_on(shot: Path) -> None:
+    """It does not undo itself. The ID of the undo is needed for that."""
+    exrbatch("recompress", shot, code=1)
+    exrbatch("undo")
+    assert "3 files: 3 already" in exrbatch("undo").stdout
+    assert (shot / "b.1001.exr").read_bytes() == DATA
+    exrbatch("undo", journals()[0].stem, code=2)  # it has changed nothing
+    exrbatch("undo", journals()[1].stem)
+    assert (shot / "b.1001.exr").read_bytes() != DATA
+
+
+def test_continue_takes_no_name_for_a_pattern(tmp_path: Path) -> None:
+    """A literal name that is gone matches nothing else; with a list that ended with null bytes."""
+    for name in ("fr*.exr", "fr1.exr", "[12].exr", "1.exr"):
+        (tmp_path / name).write_bytes(DATA)
+    names = "\0".join(str(tmp_path / name) for name in ("fr*.exr", "[12].exr"))
+    (tmp_path / "list").write_text(names)
+    exrbatch("recompress", "--files-from", tmp_path / "list", "-0")
+    (tmp_path / "fr*.exr").unlink()
+    assert "2 files: 1 already, 1 failed" in exrbatch("continue", code=1).stdout
+    assert (tmp_path / "fr1.exr").read_bytes() == (tmp_path / "1.exr").read_bytes() == DATA
+
+
+def test_continue_includes_what_was_missing(shot: Path, tmp_path: Path) -> None:
+    """A share that was not mounted is not forgotten."""
+    exrbatch("recompress", shot / "b.1001.exr", tmp_path / "late", code=1)
+    (tmp_path / "late").mkdir()
+    (tmp_path / "late" / "a.exr").write_bytes(DATA)
+    assert "2 files: 1 recompressed, 1 already" in exrbatch("continue").stdout
+
+
+def test_a_report_from_elsewhere_can_do_no_harm(shot: Path, tmp_path: Path) -> None:
+    """It can't run a command, nor print control characters, nor break the other commands."""
+    report = tmp_path / "report.jsonl"
+    exrbatch("recompress", shot, "--report", report, code=1)
+    run, *others = records(report)
+    assert isinstance(run["options"], dict)
+    run["options"]["on_finish"] = f"touch {tmp_path}/done"
+    odd = {"type": "file", "path": "/a", "status": "failed", "reason": "\x1b[31mred", "seconds": None}
+    damaged = {"type": "file", "path": "/b", "path_b64": "a", "status": "failed", "seconds": "x"}
+    report.write_text("".join(json.dumps(each) + "\n" for each in [run, *others, odd, damaged]))
+    assert "would run the command" in exrbatch("retry", report, code=2).stderr
+    assert not (tmp_path / "done").exists()
+    shown = exrbatch("report", report).stdout
+    assert "\x1b" not in shown
+    assert r"\x1b[31mred" in shown
+
+
+def test_an_empty_journal_hides_no_other_run(shot: Path) -> None:
+    """The disk was full when it was begun."""
+    exrbatch("recompress", shot, code=1)
+    (journal,) = journals()
+    journal.with_name("20991231-000000-00000.jsonl").touch()
+    assert journal.stem in exrbatch("report", "--list").stdout
+    assert "report --list" in exrbatch("undo", code=2).stderr
+
+
+def test_a_run_that_is_stopped_hard_reports_each_file_that_it_has_replaced(tmp_path: Path) -> None:
+    """Its totals are those of the disk, although workers report several small files at once."""
+    for frame in range(300):
+        (tmp_path / f"a.{frame:04}.exr").write_bytes(DATA)
+    stopped = ("--max-duration", "2s", "--stop-grace", "0s", "--json")
+    done = json.loads(exrbatch("recompress", tmp_path, *stopped, code=3).stdout)
+    changed = {str(path) for path in tmp_path.glob("*.exr") if path.read_bytes() != DATA}
+    assert {each["path"] for each in done["files"] if each["status"] == "recompressed"} == changed
+    assert done["summary"]["counts"]["recompressed"] == len(changed)
+    (run,) = read_runs(journals()[0])
+    assert {file.path for file in run.files.values()} == changed
+    assert not run.unfinished

@@ -302,11 +302,13 @@ class Pool:
         while self._slots:
             self._slots.pop().close()
 
-    def kill(self) -> None:
-        """Kill the workers immediately.
+    def kill(self) -> list[FileReport]:
+        """Kill the workers immediately, and return the reports of files that they had done.
 
         This is safe for originals at any moment. Temp files are removed.
         """
+        reports: list[FileReport] = []
         while self._slots:
-            self._slots.pop().kill()
+            reports += self._slots.pop().kill()
         self._idle.clear()
+        return reports

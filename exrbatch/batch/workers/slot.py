@@ -294,14 +294,20 @@ class Slot:
         self.executor.shutdown(wait=False)
         self._close_files()
 
-    def kill(self) -> None:
-        """Kill the worker immediately, whatever it is doing."""
+    def kill(self) -> list[FileReport]:
+        """Kill the worker immediately, and return the reports of files that it had done."""
         self.process.kill()
         self.process.join()
+        reports: list[FileReport] = []
         if self.bundle:
+            with contextlib.suppress(OSError):
+                reports = self.with_true_seconds(self._read_log()[0])
+                result = self._result()  # before the sweep, which removes the proof of success
+                reports += [] if result is None else [result]
             self._sweep()
         self.executor.shutdown(wait=False, cancel_futures=True)
         self._close_files()
+        return reports
 
     def _sweep(self) -> list[str]:
         """Remove the temp files of the dead worker's last file; return those that must be kept."""
