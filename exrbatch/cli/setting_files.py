@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from exrbatch.errors import OptionsError
+from exrbatch.exr.compression import Compression
 from exrbatch.suggestions import closest
 
 NAME = "exrbatch.toml"
@@ -37,6 +38,15 @@ class Known:
 
     commands: Mapping[str, frozenset[str]]
     common: frozenset[str]
+
+
+EXACT = frozenset(
+    (
+        *(compression.name.lower() for compression in Compression if not compression.facts.lossy_types),
+        *("auto", "auto:size", "auto:speed"),
+    )
+)
+"""Compressions that a project may choose. Others can change pixels, if the user allows that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +207,16 @@ def _check_names(kind: str, where: str, values: Values, names: frozenset[str], k
                 f"{where}: the file of a project may not set {option!r}, only {', '.join(sorted(PROJECT_MAY_SET))};"
                 " set it on the command line or in your own file, or ignore all settings with --no-config"
             )
+        if kind == PROJECT and option == "compression" and _may_be_lossy(values[name]):
+            raise OptionsError(
+                f"{where}: the file of a project may only set a compression that is lossless for any file: "
+                + ", ".join(sorted(EXACT))
+            )
+
+
+def _may_be_lossy(value: object) -> bool:
+    """Return whether a compression may change pixels; odd values are refused later."""
+    return isinstance(value, str | int) and not isinstance(value, bool) and str(value).lower() not in EXACT
 
 
 def _unknown(option: str, value: object, names: frozenset[str], known: Known) -> str:

@@ -68,7 +68,7 @@ def test_without_settings_every_option_has_its_default(name: str, places: dict[s
 def test_the_most_important_place_wins(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """From the command line down to the default; taking one away shows the next."""
     places["user"].write_text('compression = "user"\n[preset.a]\ncompression = "preset a"\n')
-    places["project"].write_text('compression = "project"\n[preset.b]\ncompression = "preset b"\n')
+    places["project"].write_text('compression = "zips"\n[preset.b]\ncompression = "piz"\n')
     places["--config"].write_text('compression = "named"\n')
     monkeypatch.setenv("EXRBATCH_COMPRESSION", "variable")
     monkeypatch.setenv("EXRBATCH_PRESET", "b")
@@ -87,7 +87,7 @@ def test_the_most_important_place_wins(places: dict[str, Path], monkeypatch: pyt
     found.append(recompress().compression)
     places["user"].unlink()
     found.append(recompress().compression)
-    assert found == ["line", "preset a", "variable", "preset b", "named", "project", "user", "zip"]
+    assert found == ["line", "preset a", "variable", "piz", "named", "zips", "user", "zip"]
 
 
 def test_config_can_be_named_by_the_environment(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +188,17 @@ def known() -> Known:
 def test_what_a_project_may_set_is_harmless() -> None:
     """A new name here needs thought: could it lose data, or write somewhere else?"""
     assert sorted(PROJECT_MAY_SET) == ["compression", "effort", "exclude", "include", "jobs", "quiet", "verbose"]
+
+
+@pytest.mark.parametrize("name", ["dwaa", "DWAB", "b44", "pxr24"])
+def test_a_project_cannot_choose_a_lossy_compression(places: dict[str, Path], name: str) -> None:
+    """The user may have allowed loss for a command of their own."""
+    places["user"].write_text("[recompress]\nallow-lossy = true\n")
+    for table in ("", "[recompress]\n", "[preset.x]\n"):
+        places["project"].write_text(f'{table}compression = "{name}"\n')
+        assert "lossless for any file" in refusal()
+    places["project"].write_text('compression = "zstd"\n')
+    assert recompress().compression == "zstd"
 
 
 def test_a_project_cannot_change_a_preset_of_the_user(places: dict[str, Path]) -> None:
