@@ -142,10 +142,12 @@ def build_parser() -> Parser:
 
 def _add_history(commands: _Commands) -> None:
     history.add_report_arguments(commands.add("report", *history.REPORT, uses_workers=False))
-    again = commands.add("continue", *history.CONTINUE, epilog=f"{EXIT_CODES}\n\n{DOCS}")
+    again = commands.add("continue", *history.CONTINUE, uses_workers=False, epilog=f"{EXIT_CODES}\n\n{DOCS}")
     again.set_defaults(module="exrbatch.cli.continue_run")
     history.add_continue_arguments(again)
-    history.add_retry_arguments(commands.add("retry", *history.RETRY, epilog=f"{EXIT_CODES}\n\n{DOCS}"))
+    history.add_retry_arguments(
+        commands.add("retry", *history.RETRY, uses_workers=False, epilog=f"{EXIT_CODES}\n\n{DOCS}")
+    )
     history.add_undo_arguments(commands.add("undo", *history.UNDO, epilog=f"{EXIT_CODES}\n\n{DOCS}"))
 
 

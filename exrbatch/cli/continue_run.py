@@ -10,17 +10,19 @@ from exrbatch.batch.discovery.named_paths import is_sequence
 from exrbatch.batch.run import Run
 from exrbatch.cli import recompress
 from exrbatch.cli.console import Output
-from exrbatch.cli.earlier_run import arguments_of, past_run
+from exrbatch.cli.earlier_run import REPEATABLE, arguments_of, past_run
 from exrbatch.text import safe_text
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch continue`; return the exit code."""
-    past = past_run(arguments.run)
-    again = arguments_of(past)
+    past = past_run(arguments.run, of=REPEATABLE)
+    again = arguments_of(past, arguments)
     sequences, literal = sequences_of(past.roots)
     Output(is_json=again.json).progress.print(Text(f"continuing {safe_text(past.name)} in {safe_text(os.getcwd())}"))
-    run = Run(sequences, recompress.options_of(again), recompress.about(again), listed=literal)
+    run = Run(
+        sequences, recompress.options_of(again), {**recompress.about(again), "continues": past.name}, listed=literal
+    )
     return recompress.show_run(run, again)
 
 

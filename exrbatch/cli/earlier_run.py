@@ -2,10 +2,11 @@
 
 import argparse
 import os
+from collections.abc import Collection
 
 from exrbatch.cli.commands import build_parser
 from exrbatch.errors import OptionsError
-from exrbatch.journal.folder import find_journal, runs_folder
+from exrbatch.journal.folder import find_journal, last_journal, runs_folder
 from exrbatch.journal.history import PastRun, read_runs
 from exrbatch.journal.records import FORMAT, read_path
 from exrbatch.text import safe_text
@@ -14,24 +15,30 @@ REPEATABLE = ("recompress",)
 """Commands whose runs can be continued and retried."""
 
 
-def past_run(name: str | None) -> PastRun:
+def past_run(name: str | None, *, of: Collection[str] = ()) -> PastRun:
     """Return an earlier run that has ended.
 
     Args:
         name: the ID of a run, or the path of a file of records, whose last run is meant; None for
-            the last run.
+            the last run that has processed a file.
+        of: if there is no name, only runs of these commands count; empty for all.
 
     Raises:
         OptionsError: there is no such run, or it is still going on.
     """
-    past = read_runs(find_journal(name))[-1]
+    path = find_journal(name) if name is not None else last_journal(of)
+    past = read_runs(path)[-1]
     if past.is_running:
         raise OptionsError(f"the run {safe_text(past.name)} is still going on")
     return past
 
 
-def arguments_of(past: PastRun) -> argparse.Namespace:
+def arguments_of(past: PastRun, given: argparse.Namespace) -> argparse.Namespace:
     """Return the arguments of the command of an earlier run, and go to the folder it ran in.
+
+    Args:
+        past: the run.
+        given: the arguments of the present command; its options replace those of the run.
 
     Raises:
         OptionsError: its record does not say enough, or the folder does not exist any more.
@@ -45,7 +52,8 @@ def arguments_of(past: PastRun) -> argparse.Namespace:
     unknown = options.keys() - vars(arguments).keys()
     if unknown:
         raise OptionsError(f"{safe_text(past.name)} has options of another version: {', '.join(sorted(unknown))}")
-    for name, value in options.items():
+    replaced = {name: value for name, value in vars(given).items() if name in options and value is not None}
+    for name, value in {**options, **replaced}.items():
         setattr(arguments, name, value)
     arguments.files_from, arguments.null = None, False  # its entries are among the roots
     if arguments.on_finish is not None and past.source.parent != runs_folder():

@@ -2,7 +2,8 @@
 
 import argparse
 
-from exrbatch.cli.shared_arguments import add_jobs, add_reporting, add_timeout
+from exrbatch.cli.limit_arguments import add_limits
+from exrbatch.cli.shared_arguments import add_jobs, add_reporting, add_timeout, add_volume
 
 RUN_HELP = "the ID of a run, or its beginning (default: the last run)"
 RECORDS_HELP = "the ID of a run, or its beginning, or a file written by --report (default: the last run)"
@@ -45,11 +46,23 @@ def add_report_arguments(command: argparse.ArgumentParser) -> None:
 def add_continue_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `exrbatch continue`."""
     command.add_argument("run", metavar="RUN", nargs="?", help=RUN_HELP)
+    _add_replacements(command)
 
 
 def add_retry_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `exrbatch retry`."""
     command.add_argument("run", metavar="RUN", nargs="?", help=RECORDS_HELP)
+    _add_replacements(command)
+
+
+def _add_replacements(command: argparse.ArgumentParser) -> None:
+    """Add options that replace those of the earlier run, if they are given."""
+    group = command.add_argument_group("instead of the options of that run")
+    add_jobs(group)
+    add_limits(group)
+    add_volume(group, "file")
+    for action in group._group_actions:
+        action.default = None  # not given
 
 
 def add_undo_arguments(command: argparse.ArgumentParser) -> None:
@@ -58,4 +71,5 @@ def add_undo_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("-n", "--dry-run", action="store_true", help="only say what would be done")
     add_jobs(command)
     add_timeout(command)
+    add_limits(command.add_argument_group("limits of the run"))
     add_reporting(command)

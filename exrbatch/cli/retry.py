@@ -1,14 +1,16 @@
 """`exrbatch retry`: process again what failed in an earlier run, or may succeed now."""
 
 import argparse
+import os
 
 from exrbatch.batch.run import Run
 from exrbatch.cli.console import Output
-from exrbatch.cli.earlier_run import arguments_of, past_run
+from exrbatch.cli.earlier_run import REPEATABLE, arguments_of, past_run
 from exrbatch.cli.recompress import about, options_of, show_run
 from exrbatch.errors import ReasonCode
 from exrbatch.jobs.file_report import Status
-from exrbatch.journal.history import PastRun
+from exrbatch.journal.history import PastFile, PastRun
+from exrbatch.journal.records import read_path
 from exrbatch.text import safe_text
 
 MAY_PASS = (
@@ -28,22 +30,35 @@ MAY_PASS = (
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch retry`; return the exit code."""
-    past = past_run(arguments.run)
-    again = arguments_of(past)
+    past = past_run(arguments.run, of=REPEATABLE)
+    again = arguments_of(past, arguments)
     paths = to_retry(past)
     if not paths:
         Output(is_json=again.json).progress.print(
             f"nothing failed in {safe_text(past.name)}: nothing to do", markup=False
         )
         return 0
-    return show_run(Run((), options_of(again), about(again), listed=paths), again)
+    return show_run(Run((), options_of(again), {**about(again), "retries": past.name}, listed=paths), again)
 
 
 def to_retry(past: PastRun) -> list[str]:
     """List the files of a run that failed, were being replaced when it died, or may succeed now."""
     wanted = [
-        file.path
+        _name_of(file, past)
         for file in past.files.values()
         if file.status == Status.FAILED or (file.status == Status.SKIPPED and file.reason_code in MAY_PASS)
     ]
     return [*wanted, *past.unfinished]
+
+
+def _name_of(file: PastFile, past: PastRun) -> str:
+    """Return the name of a file that has the right place in the output tree.
+
+    A file that was named through a link has the place of the link, but is reported by its own path.
+    """
+    output, base = read_path(past.about, "output"), read_path(past.about, "base")
+    if output is not None and base is not None and file.destination is not None:
+        named = os.path.join(base, os.path.relpath(file.destination, output))
+        if os.path.islink(named) and os.path.realpath(named) == os.path.realpath(file.path):
+            return named
+    return file.path

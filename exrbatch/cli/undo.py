@@ -7,13 +7,15 @@ from exrbatch.batch.priority import niceness
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.cli.earlier_run import past_run
+from exrbatch.cli.limit_arguments import parse_limits
 from exrbatch.cli.recompress import about, show_run
 from exrbatch.errors import OptionsError
 from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.jobs.restoring import Restore
 from exrbatch.journal.folder import journals, may_have_replaced
 from exrbatch.journal.history import RECOMPRESSED, PastFile, PastRun
-from exrbatch.text import safe_text
+from exrbatch.recompression.choices import Permissions
+from exrbatch.text import format_count, safe_text
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -25,13 +27,33 @@ def run(arguments: argparse.Namespace) -> int:
     if not restore:
         raise OptionsError(f"the run {safe_text(past.name)} has replaced no file, so there is nothing to undo{_hint()}")
     options = Options(
-        rules=RecompressRules(dry_run=arguments.dry_run, undoes=past.name),
+        rules=RecompressRules(
+            dry_run=arguments.dry_run,
+            undoes=past.name,
+            permissions=Permissions(allow_aces=True),  # what is restored is what it was before
+        ),
         jobs=arguments.jobs,
         file_timeout=arguments.file_timeout,
         fail_on=FailOn.parse(arguments.fail_on),
-        nice=niceness(None),
+        nice=niceness(arguments.nice),
+        limits=parse_limits(arguments),
     )
-    return show_run(Run((), options, about(arguments), listed=list(restore), restore=restore), arguments)
+    run = Run((), options, about(arguments), listed=list(restore), restore=restore)
+    run.notes += _notes(past, len(restore))
+    return show_run(run, arguments)
+
+
+def _notes(past: PastRun, restorable_files: int) -> list[str]:
+    """Return what the user should know about what is not undone."""
+    notes = []
+    replaced = sum(file.status == RECOMPRESSED and file.destination is None for file in past.files.values())
+    if (lacking := replaced + len(past.unfinished) - restorable_files) > 0:
+        notes.append(f"{format_count(lacking, 'file')} can't be undone: the state after that run was not recorded")
+    if isinstance(earlier := past.about.get("continues"), str):
+        notes.append(
+            f"{safe_text(past.name)} continued {safe_text(earlier)}, which is not undone now: exrbatch undo {earlier}"
+        )
+    return notes
 
 
 def _undone_by(past: PastRun) -> str | None:

@@ -42,7 +42,10 @@ def restore_targets(source: "ExrFile", restore: Restore) -> "Targets":
     parts = source.header.parts
     if len(parts) != len(restore.compressions) or not _is_as_left(source, restore):
         raise SourceChanged("changed since that run")
-    compressions = tuple(Compression[name] for name in restore.compressions)
+    try:
+        compressions = tuple(Compression[name] for name in restore.compressions)
+    except KeyError as error:
+        raise UnsupportedFile(f"can't be undone: unknown compression {error}") from None
     for part, old in zip(parts, compressions, strict=True):
         for compression in (part.compression, old):
             if compression.lossy_channels(part.channels):

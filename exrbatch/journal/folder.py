@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +105,9 @@ def find_journal(name: str | None = None) -> Path:
     Raises:
         OptionsError: there is no such run or file, or there are several such runs.
     """
-    known = journals()
     if name is None:
-        if not known:
-            raise OptionsError(f"there is no journal of a run in {runs_folder()}")
-        return known[0]
+        return last_journal()
+    known = journals()
     matching = [path for path in known if name and path.stem.startswith(name)]
     if len(matching) == 1:
         return matching[0]
@@ -118,6 +116,21 @@ def find_journal(name: str | None = None) -> Path:
     if matching:
         raise OptionsError(f"{len(matching)} runs begin with {safe_text(name)}: {', '.join(p.stem for p in matching)}")
     raise OptionsError(f"no such run or file: {safe_text(name)} (exrbatch report --list lists the runs)")
+
+
+def last_journal(of: Collection[str] = ()) -> Path:
+    """Find the journal of the last run that has processed a file, or else of the last run.
+
+    Args:
+        of: only runs of these commands count; empty for all.
+
+    Raises:
+        OptionsError: there is none.
+    """
+    found = [path for path in journals() if not of or run_record(path).get("command") in of]
+    if not found:
+        raise OptionsError(f"there is no journal of a run{' of ' * bool(of)}{' or '.join(of)} in {runs_folder()}")
+    return next((path for path in found if summary_record(path).get("files") != 0), found[0])
 
 
 def run_record(path: Path) -> dict[str, Any]:
