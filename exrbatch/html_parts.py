@@ -1,7 +1,7 @@
 """What the HTML pages of exrbatch share: a style for light and dark screens, notes and tables."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
 STYLE = """
@@ -21,7 +21,9 @@ th { border-bottom: 2px solid var(--soft); vertical-align: bottom; white-space: 
 td { white-space: nowrap } td.text, th.text { text-align: left }
 th:first-child, td:first-child { position: sticky; left: 0; background: var(--back) }
 tr.best td, tr.best td:first-child { background: var(--best); font-weight: 600 }
-.texts td.text { white-space: normal; overflow-wrap: anywhere }
+.texts td.text { white-space: normal; overflow-wrap: break-word }
+.texts td.text:has(wbr) { min-width: 9rem } .texts td:first-child { position: static }
+.texts td.text:first-child:not(:has(wbr)) { white-space: nowrap } .texts + .advice { margin-top: 1rem }
 figure { margin: 1.5rem 0 } figure svg { display: block; width: 100%; min-width: 46rem; height: auto }
 figure svg text { paint-order: stroke; stroke: var(--back); stroke-width: 3px; stroke-linejoin: round }
 .note { color: var(--soft); max-width: 60rem } details { margin: .5rem 0 } li { overflow-wrap: anywhere }
@@ -53,18 +55,20 @@ def note(text: str) -> str:
     return f'<p class="note">{escape(text)}</p>'
 
 
-def table(headings: Iterable[str], lines: Iterable[tuple[Sequence[str], bool]], text_columns: int = 1) -> str:
-    """Return a table.
+def table(headings: Collection[str], lines: Iterable[tuple[Sequence[str], bool]], text_columns: int = 1) -> str:
+    """Return a table. Paths in it may be broken behind each slash.
 
     Args:
-        headings: headings of the columns.
+        headings: headings of the columns; none for a table without a heading.
         lines: for each row, its cells, and whether to highlight it.
         text_columns: number of columns at the left that are aligned as text.
     """
 
     def cells(tag: str, texts: Iterable[str]) -> str:
         kinds = (' class="text"' if index < text_columns else "" for index in itertools.count())
-        return "".join(f"<{tag}{kind}>{escape(text)}</{tag}>" for kind, text in zip(kinds, texts, strict=False))
+        shown = (escape(text).replace("/", "/<wbr>") for text in texts)
+        return "".join(f"<{tag}{kind}>{text}</{tag}>" for kind, text in zip(kinds, shown, strict=False))
 
     body = [f"<tr{' class=best' if is_best else ''}>{cells('td', texts)}</tr>" for texts, is_best in lines]
-    return f'<div class="wide"><table><tr>{cells("th", headings)}</tr>{"".join(body)}</table></div>'
+    head = f"<tr>{cells('th', headings)}</tr>" if headings else ""
+    return f'<div class="wide"><table>{head}{"".join(body)}</table></div>'

@@ -85,8 +85,8 @@ class RunArguments(TypedDict, total=False):
         hours: when files may start, such as "19:00-07:30" or "mon-fri 19:00-07:30, sat-sun".
         max_failures: stop if more than this many files fail, or more than a share of the files that
             have ended, such as "5%".
-        bwlimit: bytes per second that are read and written on average, as a number or as "200M"; or
-            a timetable, such as "08:00,20M 19:00,off".
+        bwlimit: bytes per second that are read and written on average, as a number or with a unit
+            as "200M"; or a timetable, such as "08:00,20M 19:00,off". 0 and "off": no limit.
         give_way: pause while other programs keep the machine busy.
         nice: nice value of the workers, 0 to 19. None (default): the lowest priority for CPU and
             disk, unless a render farm has started this process; 0: that of this process.

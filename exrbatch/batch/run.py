@@ -87,9 +87,7 @@ class Run:
         self.stop = self.control.stop
         self.roots = find_roots(paths, listed, base=options.base, allow_empty=options.allow_empty)
         checked = self.roots.paths
-        if not checked:
-            self.notes.append("the list of files is empty: nothing to do")
-        elif listed is not None and options.tree_root is not None and options.base is None:
+        if checked and listed is not None and options.tree_root is not None and options.base is None:
             self.notes.append(
                 f"below {safe_text(options.tree_root)}, paths begin at {safe_text(self.roots.base)}, which the listed"
                 " files have in common; another list may have another such folder, so name it with --base"
@@ -182,6 +180,8 @@ class Run:
         Yields:
             the report of each file when the file ends; None if no file has ended for a short time.
         """
+        if not self.roots.paths:  # the list of files was empty
+            return
         check_guard()
         logger.info("%s, %d workers", safe_text(self.options.rules.title), self.jobs)
         self._begin_journal()

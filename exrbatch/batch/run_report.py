@@ -9,7 +9,7 @@ from exrbatch.errors import ReasonCode
 from exrbatch.jobs.file_report import BAD, FileReport, Status
 from exrbatch.jobs.job import Rules
 from exrbatch.jobs.recompress_job import RecompressRules
-from exrbatch.text import timestamp
+from exrbatch.text import format_count, timestamp
 
 KEPT_REPORTS = 10_000
 """Maximum number of failures, and of skipped files, that are kept to be shown at the end.
@@ -19,6 +19,8 @@ The record file (`--report`) has all of them.
 
 EXPECTED_REASONS = (ReasonCode.TOO_YOUNG, ReasonCode.LINK, ReasonCode.NOT_SELECTED)
 """Reasons that are no surprise, even if all files of a run are skipped for them."""
+UNCHANGED = (Status.ALREADY, Status.NO_GAIN, Status.EQUAL, Status.SOUND, Status.DIGESTED, Status.MEASURED)
+"""How files end that have nothing to tell."""
 EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED = 0, 1, 3
 
 
@@ -27,7 +29,8 @@ class BatchReport:
 
     Attributes:
         statuses: how files can end.
-        saves_bytes: whether the run is about bytes saved.
+        saves_bytes: whether the run saves bytes, as neither a dry run nor an undo does.
+        is_undo: whether the run gives files back the compressions that they had.
         mirror: the output folder, if there is one.
         counts: number of files per status. Each file counts once, so they add up to `files`.
         done_size: bytes of all files that have ended.
@@ -77,7 +80,9 @@ class BatchReport:
         """
         rules = rules or RecompressRules()
         self.statuses = rules.statuses
-        self.saves_bytes = rules.saves_bytes
+        self.is_undo = isinstance(rules, RecompressRules) and rules.undoes is not None
+        self.saves_bytes = rules.saves_bytes and rules.writes and not self.is_undo
+        self._may_replace = rules.saves_bytes
         self._needs_files, self._needs_all = rules.needs_files and needs_files, rules.needs_all
         self._fail_on = fail_on
         self.mirror = mirror
@@ -107,6 +112,10 @@ class BatchReport:
         self.was_begun = False
         self.to_continue = "run the same command again"
         self.paused = 0.0
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {status}" for status, count in self.counts.items() if count)
+        return f"<BatchReport: {format_count(self.files, 'file')} ({counts or 'none'}), {self.saved} bytes saved>"
 
     @property
     def files(self) -> int:
@@ -154,6 +163,12 @@ class BatchReport:
             failures = self.files
         is_bad = self._fail_on.is_met(max(failures, self.not_in_mirror), self.files)
         return EXIT_FAILURES if is_bad else EXIT_DONE
+
+    @property
+    def is_uneventful(self) -> bool:
+        """Whether all is done, and no file was changed, copied, planned, skipped or failed."""
+        unchanged = sum(self.counts[status] for status in UNCHANGED)
+        return self.exit_code == EXIT_DONE and unchanged == self.files and not self.copied.total()
 
     @property
     def not_in_mirror(self) -> int:
@@ -214,7 +229,7 @@ class BatchReport:
             "counts": {str(status): self.counts[status] for status in self.statuses},
             "bytes_read": self.read_size,
         }
-        if self.saves_bytes:
+        if self._may_replace:
             totals |= {
                 "bytes_written": self.written_size,
                 "bytes_saved": self.saved,

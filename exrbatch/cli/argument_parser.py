@@ -25,7 +25,8 @@ class Parser(argparse.ArgumentParser):
     commands: Mapping[str, "Parser"] = MappingProxyType({})
 
     def error(self, message: str) -> NoReturn:
-        """Print the message on one line, and exit with 2."""
+        """Print the message on one line, and exit with 2. It begins with the option."""
+        message = message.removeprefix("argument ")
         self.exit(EXIT_USAGE, f"{self.prog}: {safe_text(message)} ({self.prog} --help explains the options)\n")
 
     def parse_known_args(  # type: ignore[override]

@@ -1,6 +1,7 @@
 """`exrbatch config`: show the value of each option, and where it comes from."""
 
 import argparse
+import json
 import os
 import sys
 
@@ -11,7 +12,8 @@ from exrbatch.cli.commands import build_parser
 from exrbatch.cli.console import lasting_console
 from exrbatch.cli.outputs import print_document
 from exrbatch.cli.setting_files import project_file, user_file
-from exrbatch.cli.settings import Setting, options_of, settings_of
+from exrbatch.cli.settings import Setting, options_of, presets_of, settings_of
+from exrbatch.cli.shared_arguments import duration_text, percentage
 from exrbatch.errors import OptionsError
 from exrbatch.suggestions import unknown_name
 from exrbatch.text import printable, safe_text
@@ -24,34 +26,49 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionsError(unknown_name("command with settings", arguments.of, commands))
     chosen = argparse.Namespace(config=arguments.config, preset=arguments.preset, no_config=arguments.no_config)
     settings = settings_of(commands, arguments.of, chosen)
+    if arguments.changed:
+        settings = {name: each for name, each in settings.items() if each.origin != "default"}
+    presets = presets_of(commands, chosen)
     if arguments.json:
-        return 0 if print_document(_document(arguments, settings)) else 1
+        return 0 if print_document(_document(arguments, settings, presets)) else 1
+    options = options_of(commands[arguments.of])
     console = lasting_console(sys.stdout)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("option", "value", "from"):
         table.add_column(column, overflow="fold")
     for name, setting in settings.items():
         style = "dim" if setting.origin == "default" else ""
-        table.add_row(Text(name), Text(safe_text(_shown(setting))), Text(safe_text(_from(setting))), style=style)
-    console.print(table)
+        table.add_row(
+            Text(name), Text(safe_text(_shown(setting, options[name]))), Text(safe_text(_from(setting))), style=style
+        )
+    if settings:
+        console.print(table)
+    else:
+        console.print("all options have their defaults")
     for kind, path in _places(arguments).items():
         state = "" if path is not None and os.path.lexists(path) else " (no such file)"
         console.print(Text(f"{kind}: {safe_text(path) if path is not None else 'none'}{state if path else ''}"))
+    for name, path in sorted(presets.items()):
+        console.print(Text(f"preset {safe_text(name)}: {safe_text(path)}"))
     return 0
 
 
-def _shown(setting: Setting) -> str:
-    """Return a value as the user has written it; a dash for one that is not set."""
+def _shown(setting: Setting, option: argparse.Action) -> str:
+    """Return a value as it can stand in a file of settings; "none" for one that is not set."""
     value = setting.value
-    if setting.written is not None and not isinstance(value, bool | list):
-        return str(setting.written)
-    if value is None or value is False or value == []:
-        return "-"
-    if value is True:
-        return "true"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return str(value)
+    if setting.written is not None and not isinstance(value, bool | list | tuple):
+        value = setting.written
+    elif option.type is percentage and isinstance(value, float):
+        value = f"{100 * value:g}%"
+    elif isinstance(value, float):
+        value = duration_text(value)
+    if value is None:
+        return "none"
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(json.dumps(str(each), ensure_ascii=False) for each in value)}]"
+    return json.dumps(str(value), ensure_ascii=False)
 
 
 def _from(setting: Setting) -> str:
@@ -68,7 +85,9 @@ def _places(arguments: argparse.Namespace) -> dict[str, str | None]:
     return ({"--config": named} if named else {}) | {"project's file": project_file(), "user's file": user_file()}
 
 
-def _document(arguments: argparse.Namespace, settings: dict[str, Setting]) -> dict[str, object]:
+def _document(
+    arguments: argparse.Namespace, settings: dict[str, Setting], presets: dict[str, str]
+) -> dict[str, object]:
     return {
         "command": arguments.of,
         "files": {kind: None if path is None else printable(path) for kind, path in _places(arguments).items()},
@@ -76,6 +95,7 @@ def _document(arguments: argparse.Namespace, settings: dict[str, Setting]) -> di
             name: {"value": _plain(each.value), "origin": each.origin, "where": printable(each.where)}
             for name, each in settings.items()
         },
+        "presets": {name: printable(path) for name, path in presets.items()},
     }
 
 

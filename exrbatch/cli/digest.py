@@ -15,12 +15,15 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.priority import niceness
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_limits.limits import FailOn
-from exrbatch.batch.run_report import EXIT_FAILURES, BatchReport
+from exrbatch.batch.run_report import EXIT_FAILURES, EXIT_STOPPED, BatchReport
 from exrbatch.cli.recompress import show_run
 from exrbatch.cli.summary import counts_line, listed, note_lines, stop_lines
 from exrbatch.jobs.digest_job import DigestRules
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.text import format_duration, format_size, safe_text
+
+SIGNALS = 128
+"""Exit codes above this are those of runs that a signal has stopped."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,8 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     run_of_all = Run(arguments.paths, options)
     listing = _Listing(arguments.paths)
     code = show_run(run_of_all, arguments, summary_lines, sinks=[listing.add], is_stdout_taken=True)
-    if not arguments.json and not listing.print(ends_with_nul=arguments.null):
+    if arguments.json:
+        return code
+    if not listing.print(ends_with_nul=arguments.null):
         return code or EXIT_FAILURES
+    if code == EXIT_STOPPED or code > SIGNALS:
+        print("exrbatch: the list is incomplete", file=sys.stderr)
     return code
 
 

@@ -73,7 +73,7 @@ class Display:
                 self.dashboard.update(self._run, self._report)
                 self._view.start()
             if not self.is_live and not self._quiet:
-                self._print(beginning(self._run))
+                self._print(f"{time.strftime('%Y-%m-%d')}, {beginning(self._run)}")
             yield
             if self._view is not None:
                 self.dashboard.update(self._run, self._report, at_once=True)
@@ -156,5 +156,4 @@ class Display:
 def beginning(run: Run) -> str:
     """Return the first line of a log: version, process, workers, and the command."""
     command = shortened_end(safe_text(shlex.join(sys.argv[1:])), MAX_COMMAND)
-    today = time.strftime("%Y-%m-%d")
-    return f"{today}, exrbatch {__version__}, PID {os.getpid()}, {format_count(run.jobs, 'worker')}: {command}"
+    return f"exrbatch {__version__}, PID {os.getpid()}, {format_count(run.jobs, 'worker')}: {command}"

@@ -30,7 +30,7 @@ def check_log(path: str | None) -> None:
         OptionsError: it can't, or something else is there.
     """
     if path is not None:
-        check_output(path, LOG_BEGINNING, "--log")
+        check_output(path, LOG_BEGINNING, "--log", appends=True, kind="log")
 
 
 class LogFile:
@@ -60,7 +60,7 @@ class LogFile:
             OptionsError: the log can't be opened.
         """
         is_new = not os.path.exists(path) or os.path.getsize(path) == 0
-        log = cls(open_output(path, LOG_BEGINNING, "--log", appends=True))
+        log = cls(open_output(path, LOG_BEGINNING, "--log", appends=True, kind="log"))
         log._print(f"{LOG_BEGINNING}\n" if is_new else "")
         log.write(beginning(run))
         return log

@@ -27,6 +27,8 @@ from exrbatch.journal.records import BEGINNINGS, Record
 from exrbatch.journal.writer import about_run
 from exrbatch.signals import STOP_SIGNALS, handled
 
+NOTHING_TO_DO = "the list of files is empty: nothing to do"
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch recompress`; return the exit code."""
@@ -98,28 +100,36 @@ def show_run(
         is_stdout_taken: whether the caller prints the results, so that the summary goes to stderr.
     """
     output = Output(is_json=arguments.json or is_stdout_taken)
-    if (needs := release_note(run.options.rules)) is not None:
+    is_empty = not run.roots.paths
+    if (needs := release_note(run.options.rules)) is not None and not arguments.quiet and not is_empty:
         output.progress.print(needs)
     for note in map(Text, run.notes):
         output.progress.print(note, style="yellow")
     check_log(arguments.log)
     guarded = _records(arguments, run.about)
     logs = [] if arguments.log is None else [LogFile.open(arguments.log, run)]
-    shown: list[Sink] = [lambda report: output.print_file(file_line(report))] if arguments.verbose else []
+    rules = run.options.rules
+    shown: list[Sink] = [lambda report: output.print_file(file_line(report, rules))] if arguments.verbose else []
     sinks = [*(sink.add for sink in guarded), *sinks, *shown, *(log.add for log in logs)]
     watchers = [*(sink.look for sink in guarded), *(log.watch for log in logs)]
-    with lowered_session(run.options.nice), kept_awake(awake_command()) as awake:
-        if arguments.verbose:
-            output.progress.print(Text(awake))
-        report = drive(
-            run, output.progress, quiet=arguments.quiet, sinks=sinks, watchers=watchers, verbose=arguments.verbose
-        )
+    if is_empty:  # no worker, journal or socket is needed to do nothing
+        report = run.new_totals()
+    else:
+        with lowered_session(run.options.nice), kept_awake(awake_command()) as awake:
+            if arguments.verbose:
+                output.progress.print(Text(awake))
+            report = drive(
+                run, output.progress, quiet=arguments.quiet, sinks=sinks, watchers=watchers, verbose=arguments.verbose
+            )
     with handled(STOP_SIGNALS, signal.SIG_IGN, keep_ignored=True):  # another Ctrl-C must not cut the records off
         for sink in guarded:
             sink.finish(report)
         for log in logs:
-            log.close(report, [*failure_lines(report), *summarize(report)])
-        _print_summary(run, report, output, summarize)
+            log.close(report, [Text(NOTHING_TO_DO)] if is_empty else [*failure_lines(report), *summarize(report)])
+        if is_empty and not arguments.quiet:
+            output.progress.print(Text(NOTHING_TO_DO))
+        if not (is_empty or (arguments.quiet and report.is_uneventful)):
+            _print_summary(run, report, output, summarize)
         settle_stdout()
     is_fine = not any([*(sink.error for sink in guarded), *(log.error for log in logs)])
     if arguments.on_finish is not None:

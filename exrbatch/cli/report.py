@@ -8,7 +8,7 @@ from rich.text import Text
 
 from exrbatch.cli.console import Output
 from exrbatch.cli.outputs import open_output, print_document
-from exrbatch.cli.report_figures import Figures
+from exrbatch.cli.report_figures import Figures, run_json
 from exrbatch.cli.report_page import BEGINNING, make_page
 from exrbatch.cli.report_text import report_lines, run_line
 from exrbatch.errors import OptionsError
@@ -28,6 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
         _write_page(arguments.html, figures)
     if arguments.json:
         return 0 if print_document(figures.to_json()) else EXIT_FAILED
+    if arguments.html is not None:
+        return 0
     output = Output()
     for line in report_lines(figures):
         output.results.print(line)
@@ -43,11 +45,11 @@ def _list(arguments: argparse.Namespace) -> int:
         with contextlib.suppress(OptionsError):  # empty, because the disk was full
             runs += read_runs(path)
     if arguments.json:
-        document = {"runs": Figures.of(runs).to_json()["runs"]}
+        document = {"format": "exrbatch-runs-1", "runs": [run_json(each) for each in runs]}
         return 0 if print_document(document) else EXIT_FAILED
     output = Output()
     for each in runs:
-        output.results.print(Text(run_line(each)))
+        output.results.print(Text(run_line(each, has_figures=True)))
     return 0
 
 

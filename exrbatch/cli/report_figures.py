@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from exrbatch.cli.sequence_names import named_groups, sequence_names
 from exrbatch.journal.history import RECOMPRESSED, PastFile, PastRun, merged
-from exrbatch.journal.records import path_fields
+from exrbatch.journal.records import list_fields, path_fields, read_list
 from exrbatch.text import timestamp
 
 MOST_SLOW = 10
@@ -100,7 +100,7 @@ class Figures:
         """Return the figures as a document."""
         return {
             "format": "exrbatch-report-1",
-            "runs": [_run_json(run) for run in self.runs],
+            "runs": [run_json(run) for run in self.runs],
             "files": self.counts.total(),
             "counts": dict(self.counts),
             "bytes_before": self.size,
@@ -128,10 +128,16 @@ class Figures:
         }
 
 
-def _run_json(run: PastRun) -> dict[str, object]:
+def run_json(run: PastRun) -> dict[str, object]:
+    """Return one run as a part of a document."""
     last = run.last_file
     return {
         "run": run.name,
+        "command": run.about.get("command"),
+        **list_fields("arguments", read_list(run.about, "arguments")),
+        **list_fields("paths", run.roots),
+        "files": len(run.files),
+        "bytes_saved": sum(file.saved for file in run.files.values()),
         "began_at": timestamp(run.began),
         "last_record_at": timestamp(run.last_seen),
         "state": run.state,

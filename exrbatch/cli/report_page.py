@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from html import escape
 
 from exrbatch.cli.report_figures import Figures, Reason
-from exrbatch.cli.report_text import counts_text, run_line, saving_text
+from exrbatch.cli.report_text import began_text, command_text, counts_text, duration_text, ending, saving_text
 from exrbatch.html_parts import END, beginning, first_line, note, table
+from exrbatch.journal.history import PastRun
 from exrbatch.text import format_count, format_duration, format_saving, format_size, safe_text
 
 TITLE = "exrbatch report"
@@ -21,9 +22,8 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 900, 220, 70, 30
 
 def make_page(figures: Figures) -> str:
     """Return the page."""
-    parts = [beginning(TITLE), '<div class="advice">']
-    parts += [f"<div>{escape(line)}</div>" for line in (*map(run_line, figures.runs), counts_text(figures))]
-    parts += [f"<div><b>{escape(saving_text(figures))}</b></div></div>"]
+    parts = [beginning(TITLE), _runs(figures.runs), '<div class="advice">']
+    parts += [f"<div>{escape(counts_text(figures))}</div><div><b>{escape(saving_text(figures))}</b></div></div>"]
     parts += _problems(figures.reasons)
     if figures.throughput:
         parts += ["<h2>Throughput</h2>", f"<figure>{_plot(figures.throughput)}</figure>"]
@@ -36,6 +36,21 @@ def make_page(figures: Figures) -> str:
         )
         parts += ["<h2>Slowest files</h2>", _texts(table(["file", "size", "time", "status"], rows))]
     return "".join([*parts, END])
+
+
+def _runs(runs: Sequence[PastRun]) -> str:
+    """Return what was run: one run from top to bottom, several with a row for each."""
+    headings = ("run", "began", "duration", "command", "host", "how it ended")
+    rows = [
+        (
+            *(safe_text(run.name), began_text(run), duration_text(run), command_text(run)),
+            *(safe_text(str(run.about.get("host", ""))), ending(run)),
+        )
+        for run in runs
+    ]
+    if len(rows) == 1:
+        return _texts(table((), [(pair, False) for pair in zip(headings, rows[0], strict=True)], text_columns=2))
+    return _texts(table(headings, [(row, False) for row in rows], text_columns=len(headings)))
 
 
 def _texts(shown: str) -> str:
@@ -51,7 +66,7 @@ def _problems(reasons: Sequence[Reason]) -> list[str]:
         if len(each.names) > MOST_NAMES:
             names += f" and {format_count(len(each.names) - MOST_NAMES, 'more name')}"
         rows.append(([each.status, each.reason, names, format_count(each.files)], each.status == "failed"))
-    return ["<h2>Failed and skipped</h2>", _texts(table(["", "reason", "files", "number"], rows, text_columns=3))]
+    return ["<h2>Failed and skipped</h2>", _texts(table(["status", "reason", "files", "number"], rows, text_columns=3))]
 
 
 def _sequences(figures: Figures) -> list[str]:
@@ -64,7 +79,7 @@ def _sequences(figures: Figures) -> list[str]:
                 format_count(each.files),
                 format_size(each.size),
                 format_size(each.size - each.saved),
-                format_saving(each.saved, each.saved / each.size if each.size else 0.0),
+                f"{format_size(each.saved)} ({100 * each.saved / each.size if each.size else 0:.1f} %)",
             ],
             False,
         )

@@ -1,5 +1,7 @@
 """The figures of `exrbatch report` as text for a terminal."""
 
+import contextlib
+import shlex
 import time
 
 from rich.text import Text
@@ -8,11 +10,14 @@ from exrbatch.cli.report_figures import Figures, Reason
 from exrbatch.dashboard import STYLES
 from exrbatch.jobs.file_report import Status
 from exrbatch.journal.history import PastRun
+from exrbatch.journal.records import Record, read_list, read_path, read_records
 from exrbatch.text import format_count, format_duration, format_saving, format_size, safe_text
 
 MOST_SEQUENCES = 20
 MOST_NAMES = 5
 MOST_REASONS = 20
+MOST_PATHS = 2
+_INTERRUPTED = {129: "interrupted (terminal closed)", 130: "interrupted (Ctrl-C)", 143: "interrupted (SIGTERM)"}
 _ORDER = [status.value for status in Status]
 
 
@@ -30,21 +35,75 @@ def report_lines(figures: Figures) -> list[Text]:
     return lines + _problems(figures)
 
 
-def run_line(run: PastRun) -> str:
-    """Return one line about a run: when it began, what it was, and how it ended."""
-    began = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.began)) if run.began else "unknown time"
-    took = format_duration(max(0.0, run.last_seen - run.began)) if run.began else ""
-    command = safe_text(str(run.about.get("command", "")))
-    return f"{safe_text(run.name)}  {began}  {command}  {took}: {_ending(run)}"
+def run_line(run: PastRun, *, has_figures: bool = False) -> str:
+    """Return one line about a run: when it began, what it was, and how it ended.
+
+    Args:
+        run: the run.
+        has_figures: also say how many files it processed, and what it saved.
+    """
+    figures = f", {_figures(run)}" if has_figures else ""
+    what = " ".join([safe_text(str(run.about.get("command", ""))), *_paths(run)])
+    return f"{safe_text(run.name)}  {began_text(run)}  {what}  {duration_text(run)}{figures}: {ending(run)}"
 
 
-def _ending(run: PastRun) -> str:
+def began_text(run: PastRun) -> str:
+    """Return when a run began, as a clock here has shown it."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(run.began)) if run.began else "unknown time"
+
+
+def duration_text(run: PastRun) -> str:
+    """Return how long a run took; empty if that is unknown."""
+    return format_duration(max(0.0, run.last_seen - run.began)) if run.began else ""
+
+
+def command_text(run: PastRun) -> str:
+    """Return the command line of a run; for a program that used the library, its function."""
+    if arguments := read_list(run.about, "arguments"):
+        return safe_text(shlex.join(["exrbatch", *arguments]))
+    return safe_text(str(run.about.get("command", "")))
+
+
+def _paths(run: PastRun) -> list[str]:
+    if len(run.roots) <= MOST_PATHS:
+        return [safe_text(path) for path in run.roots]
+    base = read_path(run.about, "base")
+    return [format_count(len(run.roots), "path"), *([] if base is None else ["below", safe_text(base)])]
+
+
+def _figures(run: PastRun) -> str:
+    files = format_count(len(run.files), "file")
+    saved = sum(file.saved for file in run.files.values())
+    return f"{files}, {format_saving(saved)}" if saved > 0 else files
+
+
+def _remaining(run: PastRun) -> str:
+    """Return how many files remained when a run died, by its last status; empty if none says so."""
+    last: Record = {}
+    with contextlib.suppress(OSError), open(run.source, "rb") as stream:
+        for record in read_records(stream, only=["run", "status"]):
+            if record["type"] == "status":
+                last = record
+            elif record.get("run") != run.about.get("run"):
+                last = {}  # of another run in the same file
+            elif last:
+                break
+    found = last.get("found")
+    if not isinstance(found, int) or found <= len(run.files):
+        return ""
+    least = "" if last.get("is_scanned") else "at least "
+    return f"; {least}{format_count(found - len(run.files), 'file')} remained"
+
+
+def ending(run: PastRun) -> str:
     """Say in words how a run ended."""
     if run.state == "running":
         return "still going on"
     if run.state == "died":
         last = run.last_file
-        return "it died before its first file ended" if last is None else f"it died after {safe_text(last.path)}"
+        died = "it died before its first file ended" if last is None else f"it died after {safe_text(last.path)}"
+        can_go_on = run.about.get("command") == "recompress" and run.source.stem == run.name
+        return f"{died}{_remaining(run)}" + (f"; to go on: exrbatch continue {safe_text(run.name)}" * can_go_on)
     if run.state == "unknown":
         return "not recorded how it ended"
     reason = run.summary.get("stop_reason")
@@ -53,7 +112,7 @@ def _ending(run: PastRun) -> str:
     code = run.summary.get("exit_code")
     if code in (0, 1):
         return "done, with failures" if code else "done"
-    return f"ended with exit code {code}"
+    return _INTERRUPTED.get(code, f"ended with exit code {code}") if isinstance(code, int) else "ended"
 
 
 def counts_text(figures: Figures) -> str:

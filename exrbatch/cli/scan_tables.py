@@ -5,7 +5,7 @@ terminal is too narrow for the longest of them, each name gets a line of its own
 """
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -24,6 +24,9 @@ HEADINGS = ("frames", "missing", "size", "compression", "window", "content", "no
 NUMBERS = 3
 """Number of columns at the left that are aligned to the right."""
 GAP = "  "
+SIZES = ((1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB"))
+TIMES = ((1.0, "s"), (60.0, "min"), (3600.0, "h"))
+"""Units of an estimate, in bytes and seconds."""
 
 
 def print_inventory(console: Console, inventory: Inventory) -> None:
@@ -155,20 +158,14 @@ def print_estimate(console: Console, estimate: Estimate) -> None:
     measured = f"{format_count(estimate.measured)} of {format_count(estimate.frames, 'frame')}"
     took = format_duration(estimate.seconds)
     _print_prose(console, f"estimate for {jobs}, from {measured}, measured in {took}", "bold")
-    headings = (
-        *("compression", "saved", "saved, 95 %", "share"),
-        *("CPU time", "CPU time, 95 %", "duration", "duration, 95 %"),
-    )
+    headings = ("compression", "saved", "share", "CPU time", "duration")
     rows = [
         [
             each.packing.name,
-            format_size(each.saved.best),
-            _span(each.saved, format_size),
+            with_interval(each.saved, SIZES),
             f"{100 * each.saved.best / max(1, estimate.size):.1f} %",
-            format_duration(each.cpu_seconds.best),
-            _span(each.cpu_seconds, format_duration),
-            format_duration(each.wall_seconds.best),
-            _span(each.wall_seconds, format_duration),
+            with_interval(each.cpu_seconds, TIMES),
+            with_interval(each.wall_seconds, TIMES),
         ]
         for each in estimate.packings
     ]
@@ -180,14 +177,24 @@ def print_estimate(console: Console, estimate: Estimate) -> None:
         console.print(_reason("not measured: ", "yellow", report))
 
 
-def _span(interval: Interval, shown: Callable[[float], str]) -> str:
-    return f"{shown(interval.low)} - {shown(interval.high)}"
+def with_interval(value: Interval, units: Sequence[tuple[float, str]]) -> str:
+    """Return a value and its interval in one unit: 16.7 s (9.4 to 23.9).
+
+    Args:
+        value: the value.
+        units: the size and name of each unit, the smallest first.
+    """
+    size, unit = [each for each in units if abs(value.best) >= each[0] or each == units[0]][-1]
+    digits = 0 if max(abs(value.low), abs(value.high)) >= 100 * size or (unit == "B") else 1
+    best, low, high = (f"{number / size:.{digits}f}" for number in (value.best, value.low, value.high))
+    return f"{best} {unit} ({low} to {high})"
 
 
 def _about(estimate: Estimate) -> Iterator[str]:
     if estimate.left_out:
         left_out = format_count(estimate.left_out, "frame")
         yield f"{left_out} that a run would skip, or that are broken, are left out"
+    yield "In brackets: 95 % intervals."
     yield "CPU time includes verification. The duration does not include waiting for storage."
 
 

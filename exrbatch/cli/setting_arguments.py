@@ -27,6 +27,7 @@ def add_config_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "of", metavar="COMMAND", nargs="?", default="recompress", help="a command (default: %(default)s)"
     )
+    command.add_argument("--changed", action="store_true", help="show only what is not the default")
     command.add_argument("--json", action="store_true", help="print one JSON document")
 
 

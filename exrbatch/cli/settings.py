@@ -156,6 +156,14 @@ def settings_of(
     return {option: setting for option, (_, setting) in found.items()}
 
 
+def presets_of(commands: Mapping[str, argparse.ArgumentParser], given: argparse.Namespace) -> dict[str, str]:
+    """Return the file of each preset that could be named, as `settings_of` would find it."""
+    if getattr(given, "no_config", False):
+        return {}
+    files = _files(_known(commands), given)
+    return {name: file.path for file in reversed(_by_trust(files)) for name in file.presets}
+
+
 def _find(
     command: argparse.ArgumentParser,
     option: tuple[str, argparse.Action],
@@ -197,8 +205,7 @@ def _settle_groups(
 def _layers(commands: Mapping[str, argparse.ArgumentParser], name: str, given: argparse.Namespace) -> Iterator[_Layer]:
     """Yield the places that have values for a command, the most important first."""
     known = _known(commands)
-    chosen = getattr(given, "config", None) or os.environ.get(f"{PREFIX}CONFIG") or None
-    files = find_files(chosen, known)
+    files = _files(known, given)
     if preset := getattr(given, "preset", None):
         yield _preset(preset, files, "--preset")
     yield _of_environment(known, name)
@@ -208,6 +215,17 @@ def _layers(commands: Mapping[str, argparse.ArgumentParser], name: str, given: a
         yield _Layer(file.kind, file.path, file.commands.get(name, {}), {})
         if name not in LISTS:
             yield _Layer(file.kind, file.path, file.common, {})
+
+
+def _files(known: Known, given: argparse.Namespace) -> list[SettingFile]:
+    """Read the files that apply, the most important first."""
+    return find_files(getattr(given, "config", None) or os.environ.get(f"{PREFIX}CONFIG") or None, known)
+
+
+def _by_trust(files: Sequence[SettingFile]) -> list[SettingFile]:
+    """Sort files for presets: a project can't change what a preset of the user means."""
+    kinds = (CONFIG, USER, PROJECT)
+    return sorted(files, key=lambda file: kinds.index(file.kind))
 
 
 def _known(commands: Mapping[str, argparse.ArgumentParser]) -> Known:
@@ -220,9 +238,8 @@ def _known(commands: Mapping[str, argparse.ArgumentParser]) -> Known:
 
 
 def _preset(name: str, files: Sequence[SettingFile], option: str) -> _Layer:
-    """Find a preset. A project can't change what a preset of the user means."""
-    kinds = (CONFIG, USER, PROJECT)
-    for file in sorted(files, key=lambda file: kinds.index(file.kind)):
+    """Find a preset."""
+    for file in _by_trust(files):
         if name in file.presets:
             where = f"preset {name} in {file.path}"
             return _Layer(PROJECT if file.kind == PROJECT else "preset", where, file.presets[name], {})

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from exrbatch.codecs.effort import Effort
+from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.recompression.choices import READERS, Verify
@@ -14,6 +15,10 @@ Group = argparse._ActionsContainer
 """A parser, or a group of options in its help."""
 DEFAULTS = RecompressRules()
 """The source of all defaults for options of a recompression."""
+_DURATION = re.compile(
+    r"(?:(\d+)\s*d(?:ays?)?\s*)?(?:(\d+)\s*h(?:ours?|rs?)?\s*)?(?:(\d+)\s*m(?:in(?:ute)?s?)?\s*)?"
+    r"(?:(\d+(?:\.\d+)?)\s*(?:s(?:ec(?:ond)?s?)?)?)?"
+)
 
 
 def add_paths(command: Group, *, is_required: bool = True) -> None:
@@ -147,6 +152,7 @@ def add_reporting(command: Group) -> None:
     )
     command.add_argument(
         "--fail-on",
+        type=_share_of_failures,
         metavar="WHEN",
         default="any",
         help="how many files must fail for the exit code to be 1: any, none, a number, or a share of all files such as"
@@ -180,18 +186,39 @@ def number_of_jobs(value: str) -> int:
     if match[2] is not None:
         return max(1, int(automatic_jobs() * float(match[2]) / 100))
     number = int(match[1])
+    if number == 0:
+        raise argparse.ArgumentTypeError("0 jobs: must be 1 or more")
     return max(1, automatic_jobs() + number) if number < 0 else number
 
 
+def _share_of_failures(value: str) -> str:
+    """Check how many files must fail, and return it as it is."""
+    from exrbatch.batch.run_limits.limits import FailOn
+
+    try:
+        FailOn.parse(value)
+    except OptionsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return value
+
+
 def duration(value: str) -> float:
-    """Parse a duration into seconds: 90, 90s, 5m, 2h or 1h30m."""
+    """Parse a duration into seconds: 90, 90s, 5m, 10min, 2h, 8hours, 1h30m or 2d."""
     if value.strip().startswith("-"):
         raise argparse.ArgumentTypeError(f"{value!r}: must be 0 or more")
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", value.strip().lower())
+    match = _DURATION.fullmatch(value.strip().lower())
     if match is None or not any(each is not None for each in match.groups()):
         raise argparse.ArgumentTypeError(f"{value!r} is not a duration such as 90, 5m or 2h")
-    hours, minutes, seconds = (float(each or 0) for each in match.groups())
-    return 3600 * hours + 60 * minutes + seconds
+    return sum(size * float(number or 0) for size, number in zip((86400, 3600, 60, 1), match.groups(), strict=True))
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration as `duration` parses it: 1h30m, or 0."""
+    parts = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        number, seconds = divmod(seconds, size)
+        parts += [f"{number:.0f}{unit}"] if number else []
+    return "".join([*parts, f"{seconds:g}s"] if seconds else parts) or "0"
 
 
 def percentage(value: str) -> float:

@@ -13,6 +13,7 @@ from exrbatch.exr.compression import OLDEST_NOTABLE_RELEASE, release_number
 from exrbatch.jobs.file_report import COPYABLE, FileReport, Status
 from exrbatch.jobs.job import Rules
 from exrbatch.jobs.recompress_job import RecompressRules
+from exrbatch.recompression.choices import LOSSY_SOURCE, LOSSY_SOURCE_HINT
 from exrbatch.text import format_count, format_duration, format_saving, format_size, safe_text
 
 MAX_LISTED = 20
@@ -23,11 +24,21 @@ NOTABLE_SECONDS, NOTABLE_WAIT = 5.0, 0.5
 """More workers are suggested only if all workers together took at least this many seconds, and
 waited for at least this fraction of them."""
 MOST_JOBS_PER_CORE = 4
+RESTORED = "restored"
+"""What the files are of a run that undoes another one."""
 
 
-def file_line(report: FileReport) -> Text:
-    """Return the line about one finished file."""
-    line = Text(f"{report.status.value.replace('_', ' '):<13}", style=STYLES[report.status])
+def file_line(report: FileReport, rules: Rules | None = None) -> Text:
+    """Return the line about one finished file.
+
+    Args:
+        report: the report of the file.
+        rules: what the run does; None for a recompression.
+    """
+    status = report.status.value.replace("_", " ")
+    if isinstance(rules, RecompressRules) and rules.undoes is not None and report.status is Status.RECOMPRESSED:
+        status = RESTORED
+    line = Text(f"{status:<13}", style=STYLES[report.status])
     line.append(safe_text(report.path), "default not bold")
     change = _change(report.compressions_before, report.compressions_after)
     if report.status is Status.RECOMPRESSED:
@@ -128,7 +139,8 @@ def counts_line(report: BatchReport) -> Text:
         else:
             count, also = count - copies, ""
         if count:
-            words.append((f"{format_count(count)} {_WORDS[status]}{also}", STYLES[status]))
+            word = _WORDS[status].replace("recompressed", RESTORED) if report.is_undo else _WORDS[status]
+            words.append((f"{format_count(count)} {word}{also}", STYLES[status]))
     if copied:
         words.append((f"{format_count(copied)} copied", "green"))
     return count_line(report, words)
@@ -198,6 +210,8 @@ def waiting_line(report: BatchReport, jobs: int, cores: int) -> Text | None:
 def listed(word: str, reports: Sequence[FileReport], count: int, style: str) -> list[Text]:
     """List files by reason and sequence, in path order.
 
+    Lossy sources differ only by their channels, so they have one reason, which is explained once.
+
     Args:
         word: the beginning of each line.
         reports: the files, or as many of them as are known.
@@ -206,7 +220,10 @@ def listed(word: str, reports: Sequence[FileReport], count: int, style: str) -> 
     """
     by_reason: dict[str, list[str]] = {}
     for report in sorted(reports, key=lambda each: each.path):
-        by_reason.setdefault(report.reason or "", []).append(report.path)
+        reason = report.reason or ""
+        if reason.endswith(LOSSY_SOURCE_HINT):
+            reason = LOSSY_SOURCE
+        by_reason.setdefault(reason, []).append(report.path)
     lines: list[Text] = []
     left = count
     for reason, paths in by_reason.items():
@@ -218,6 +235,8 @@ def listed(word: str, reports: Sequence[FileReport], count: int, style: str) -> 
         ]
         if rest := sum(named.files for named in names[SHOWN_SEQUENCES:]):
             lines.append(named_line(word, f"and {format_count(rest, 'more file')}: {reason}", style))
+        if reason == LOSSY_SOURCE:
+            lines.append(named_line(LOSSY_SOURCE, LOSSY_SOURCE_HINT, style))
         left -= len(paths)
     if left > 0:
         lines.append(
@@ -252,16 +271,18 @@ _WORDS = {
 
 def _sizes(report: BatchReport) -> Text:
     duration = format_duration(report.seconds)
-    if not report.saves_bytes:
-        return Text(f"compared {format_size(report.read_size)} in {duration}; no file was changed", style="bold")
     if Status.PLANNED in report.statuses:
         return Text(f"dry run finished in {duration}: no file was changed", style="bold")
+    if not report.saves_bytes and not report.is_undo:
+        return Text(f"compared {format_size(report.read_size)} in {duration}; no file was changed", style="bold")
     if not report.replaced_size:
-        return Text(f"nothing was recompressed; finished in {duration}", style="bold")
+        done = RESTORED if report.is_undo else "recompressed"
+        return Text(f"nothing was {done}; finished in {duration}", style="bold")
     seconds = max(report.seconds - report.paused, 1e-9)
     if report.paused >= 1:
         duration = f"{duration}, {format_duration(report.paused)} of it paused"
     before, after = format_size(report.replaced_size), format_size(report.replaced_size - report.saved)
-    change = f"{before} → {after}, {format_saving(report.saved, report.saved_share)}"
+    saving = "" if report.is_undo else f", {format_saving(report.saved, report.saved_share)}"
+    change = f"{before} → {after}{saving}"
     speed = f"{report.files / seconds:.1f} files/s, {format_size(report.done_size / seconds)}/s"
     return Text(f"{change} in {duration} ({speed})", style="bold")

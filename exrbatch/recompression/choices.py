@@ -8,6 +8,13 @@ READERS = ("2.2", "3.4", "3.5")
 DEFAULT_READERS = READERS[0]
 """Oldest reader if the user names none: all readers in use are assumed to be at least as new."""
 
+LOSSY_SOURCE = "a lossy source"
+"""How the reason begins for which such a file is skipped."""
+LOSSY_SOURCE_HINT = (
+    "a lossless compression usually makes such a file larger (--include-lossy-sources processes it anyway)"
+)
+"""How that reason ends."""
+
 
 class Prefer(enum.StrEnum):
     """What an automatic choice optimises.

@@ -7,7 +7,7 @@ from exrbatch.exr.chunks import chunk_count
 from exrbatch.exr.compression import MAX_CHUNKS_PER_PART, NEAREST_DEEP, Compression, release_number
 from exrbatch.exr.header import Header
 from exrbatch.exr.part import Part
-from exrbatch.recompression.choices import Permissions
+from exrbatch.recompression.choices import LOSSY_SOURCE, LOSSY_SOURCE_HINT, Permissions
 
 ACES_FLAG = "acesImageContainerFlag"
 """SMPTE ST 2065-4 forbids compression in files that carry this attribute."""
@@ -70,8 +70,7 @@ def check_source(header: Header, allowed: Permissions) -> None:
         lossy = part.compression.lossy_channels(part.channels)
         if lossy and not allowed.include_lossy_sources:
             raise UnsupportedFile(
-                f"a lossy source: {part.compression.name} has changed {_listed(lossy)}, and a lossless compression"
-                " usually makes such a file larger (--include-lossy-sources processes it anyway)",
+                f"{LOSSY_SOURCE}: {part.compression.name} has changed {_listed(lossy)}; {LOSSY_SOURCE_HINT}",
                 code=ReasonCode.LOSSY_SOURCE,
             )
 

@@ -7,19 +7,23 @@ import pytest
 from exrbatch.batch.limits import automatic_jobs
 from exrbatch.cli.commands import build_parser
 from exrbatch.cli.parser import parse
-from exrbatch.cli.shared_arguments import duration, number_of_jobs, percentage
+from exrbatch.cli.shared_arguments import duration, duration_text, number_of_jobs, percentage
 from tests.cli.test_recompress import exrbatch
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("0", 0), ("90", 90), ("90s", 90), ("5m", 300), ("2h", 7200), ("1h30m", 5400), ("2.5", 2.5)]
+    ("text", "seconds"),
+    [
+        *(("0", 0), ("90", 90), ("90s", 90), ("5m", 300), ("2h", 7200), ("1h30m", 5400), ("2.5", 2.5)),
+        *(("10min", 600), ("8hours", 28800), ("8 Hours", 28800), ("2d", 172800), ("1 day 2 hrs 30 mins", 95400)),
+    ],
 )
 def test_durations(text: str, seconds: float) -> None:
     """A bare number is seconds."""
-    assert duration(text) == seconds
+    assert duration(text) == duration(duration_text(seconds)) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "h", "5x", "m5", "1e3", "nan", "-1", "-5m"])
+@pytest.mark.parametrize("text", ["", "h", "5x", "5mi", "2dh", "m5", "1e3", "nan", "-1", "-5m"])
 def test_refuses_what_is_no_duration(text: str) -> None:
     """The message says what would be one, or that it must not be negative."""
     with pytest.raises(argparse.ArgumentTypeError, match="must be 0 or more" if text[:1] == "-" else "such as 90, 5m"):
@@ -49,6 +53,28 @@ def test_percentages() -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="such as 2%"):
         percentage("much")
     assert "less than 100 %" in exrbatch("recompress", ".", "--min-savings", "100%", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--stop-at", "25:00", "'25:00' is not a time of day such as 07:30"),
+        ("--hours", "evening", "examples are '19:00-07:30' and 'mon-fri 19:00-07:30, sat-sun'"),
+        ("--max-duration", "0", "must be more than 0"),
+        ("--max-failures", "many", "'many' is not a number of files"),
+        ("--bwlimit", "4", "'4': give a unit, such as 4M"),
+        ("--fail-on", "0", "use any or none"),
+        ("--nice", "20", "'20' is not a number from 0 to 19"),
+        ("--jobs", "0", "0 jobs: must be 1 or more"),
+    ],
+)
+def test_messages_name_their_option(option: str, value: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line. Values from files of settings have the same parser."""
+    with pytest.raises(SystemExit):
+        parse(["recompress", "x", option, value])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{option}: " in line
+    assert message in line
 
 
 def test_nothing_at_all_shows_the_help() -> None:

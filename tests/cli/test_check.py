@@ -70,7 +70,8 @@ def test_sound_tree_gives_0_and_is_left_alone(shot: Path) -> None:
     """Files and folders keep their inodes and times."""
     before = states(shot)
     for options in ([], ["--decoder", "native"], ["-q", "-j", "1"]):
-        assert "4 files: 4 sound\n" in exrbatch("check", shot, *options).stdout
+        shown = exrbatch("check", shot, *options).stdout
+        assert shown == "" if "-q" in options else "4 files: 4 sound\n" in shown
     assert states(shot) == before
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from exrbatch.cli import digest
+from exrbatch.cli.parser import parse
 from tests.cli.test_recompress import exrbatch
 from tests.support.build import PartSpec, build
 from tests.support.content import content_sha256
@@ -137,6 +139,16 @@ def test_unreadable_files_give_1_and_the_others_are_listed(shot: Path) -> None:
     done = exrbatch("digest", shot, code=1)
     assert [line.split("  ")[1] for line in done.stdout.splitlines()] == ["beauty/b.1002.exr", "depth/d.1001.exr"]
     assert "b.1001.exr" in done.stderr
+
+
+@pytest.mark.parametrize(("code", "is_complete"), [(0, True), (1, True), (3, False), (130, False)])
+def test_says_that_a_list_is_incomplete(
+    code: int, is_complete: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a run that was stopped. Its list looks like any other."""
+    monkeypatch.setattr("exrbatch.cli.digest.show_run", lambda *_, **__: code)
+    assert digest.run(parse(["digest", "."])) == code
+    assert ("the list is incomplete" not in capsys.readouterr().err) is is_complete
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,9 @@ def test_the_morning_after(shot: Path, tmp_path: Path) -> None:
     document = json.loads(exrbatch("report", first, second, "--html", page, "--json").stdout)
     assert document["counts"] == {"recompressed": 4, "skipped": 1}
     assert page.read_text().startswith("<!doctype html>")
+    assert (done := exrbatch("report", first, "--html", page)).stdout == ""
+    assert done.stderr == f"the page is {page}\n"
+    assert '<th class="text">status</th>' in page.read_text()
     for link in ("http:", "https:", "<script"):
         assert link not in page.read_text()
     assert "nothing failed" in exrbatch("retry", second).stderr
@@ -105,8 +108,30 @@ def test_a_run_that_died_is_named_with_its_last_file(shot: Path) -> None:
     journal.write_bytes(b"".join(kept) + b'{"type": "file", "path": "/torn')
     shown = exrbatch("report", COLUMNS="200").stdout
     assert "it died after" in shown
+    status = b'{"type": "status", "at": "2026-01-01T00:00:00Z", "found": 9, "is_scanned": true}\n'
+    journal.write_bytes(b"".join(kept) + status)
+    assert f"; 6 files remained; to go on: exrbatch continue {journal.stem}" in exrbatch("report", "--list").stdout
     exrbatch("undo")
     assert all(path.read_bytes() == DATA for path in shot.glob("b.*.exr"))
+
+
+def test_runs_are_listed_with_what_they_did(shot: Path) -> None:
+    """The latest first, in both forms; an interruption is called that."""
+    exrbatch("recompress", shot, code=1)
+    exrbatch("recompress", shot / "b.1001.exr")
+    path = journals()[0]
+    path.write_text(path.read_text().replace('"exit_code": 0', '"exit_code": 130'))
+    latest, first = exrbatch("report", "--list", COLUMNS="400").stdout.splitlines()
+    assert f"  recompress {shot}/b.1001.exr  " in latest
+    assert latest.endswith(", 1 file: interrupted (Ctrl-C)")
+    assert f"  recompress {shot}  " in first
+    assert ", 5 files, saved " in first
+    document = json.loads(exrbatch("report", "--list", "--json").stdout)
+    assert document["format"] == "exrbatch-runs-1"
+    assert [(run["run"], run["command"]) for run in document["runs"]] == [
+        (latest.split()[0], "recompress"),
+        (first.split()[0], "recompress"),
+    ]
 
 
 def test_commands_about_runs_refuse_what_they_cannot_do(shot: Path, tmp_path: Path) -> None:

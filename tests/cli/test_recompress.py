@@ -115,6 +115,8 @@ def test_output_mirrors_the_tree_and_keeps_the_originals(shot: Path, tmp_path: P
     done = exrbatch("recompress", shot / "beauty" / "b.####.exr", "-q")
     assert "3 files: 3 recompressed" in done.stdout
     assert sizes(shot / "depth") == {len(DATA)}
+    done = exrbatch("recompress", shot / "beauty", "-q")
+    assert (done.stdout, done.stderr) == ("", ""), "nothing was changed: cron has nothing to mail"
 
 
 def test_verbose_prints_a_line_for_each_file_and_note(shot: Path) -> None:

@@ -109,6 +109,7 @@ def test_a_log_goes_on_behind_earlier_runs(shot: Path, tmp_path: Path) -> None:
     exrbatch("check", shot, "--log", log, code=1)
     heading, *lines = log.read_text().splitlines()
     assert heading == "# exrbatch log"
+    assert all(len(re.findall(r"\d{4}-\d\d-\d\d", line)) == 1 for line in lines)
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line) for line in lines)
     text = log.read_text()
     assert text.count("failed: ") >= 2
@@ -120,5 +121,5 @@ def test_a_log_never_writes_to_another_file(shot: Path) -> None:
     """A pattern that the shell expands could name a frame."""
     before = (shot / "a.1001.exr").read_bytes()
     done = exrbatch("recompress", shot, "--log", shot / "a.1001.exr", code=2)
-    assert "is not an exrbatch report; not overwriting it (--log)" in done.stderr
+    assert "is not an exrbatch log; not appending to it (--log)" in done.stderr
     assert (shot / "a.1001.exr").read_bytes() == before

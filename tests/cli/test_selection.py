@@ -49,7 +49,12 @@ def test_an_empty_list_is_done(shot: Path, tmp_path: Path) -> None:
     (tmp_path / "list").write_bytes(b"")
     for command in ("recompress", "check"):
         done = exrbatch(command, "--files-from", tmp_path / "list")
-        assert "the list of files is empty: nothing to do" in done.stderr
+        assert (done.stdout, done.stderr) == ("", "the list of files is empty: nothing to do\n")
+    report = tmp_path / "r.jsonl"
+    done = exrbatch("recompress", "-q", "-c", "zstd", "--files-from", tmp_path / "list", "--report", report)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert [json.loads(line)["type"] for line in report.read_text().splitlines()] == ["run", "summary"]
+    assert json.loads(exrbatch("check", "--files-from", tmp_path / "list", "--json").stdout)["files"] == []
     assert "can't read the list of files" in exrbatch("check", "--files-from", tmp_path / "x", code=2).stderr
 
 

@@ -379,12 +379,17 @@ def test_config_shows_where_values_come_from(places: dict[str, Path]) -> None:
     places["project"].write_text('exclude = ["old/", "tmp"]\n[preset.fast]\neffort = "fast"\n')
     table = exrbatch("config", "--preset", "fast", EXRBATCH_JOBS="2", COLUMNS="400").stdout
     rows = {line.split()[0]: line.rstrip() for line in table.splitlines()}
-    assert rows["effort"].split(maxsplit=2)[1:] == ["fast", f"preset fast in {places['project']} (project)"]
-    assert rows["jobs"].split()[1:] == ["2", "EXRBATCH_JOBS"]
-    assert rows["output"].split(maxsplit=2)[1:] == ["/x/[red]", f"{places['user']} (user)"]
-    assert rows["min-savings"].split()[1] == "3%"
-    assert "old/, tmp" in rows["exclude"]
-    assert rows["force"].split()[1:] == ["-", "default"]
+    assert rows["effort"].split(maxsplit=2)[1:] == ['"fast"', f"preset fast in {places['project']} (project)"]
+    assert rows["jobs"].split()[1:] == ['"2"', "EXRBATCH_JOBS"]
+    assert rows["output"].split(maxsplit=2)[1:] == ['"/x/[red]"', f"{places['user']} (user)"]
+    assert rows["min-savings"].split()[1] == '"3%"'
+    assert '["old/", "tmp"]' in rows["exclude"]
+    shown = {name: rows[name].split()[1] for name in ("force", "include", "base", "stop-grace", "min-size")}
+    assert shown == {"force": "false", "include": "[]", "base": "none", "stop-grace": '"10m"', "min-size": "0"}
+    assert table.splitlines()[-1] == f"preset fast: {places['project']}"
+    changed = exrbatch("config", "--changed", COLUMNS="400").stdout
+    assert [line.split()[0] for line in changed.splitlines()[1:4]] == ["min-savings", "exclude", "output"]
+    assert "effort" not in changed
     document = json.loads(exrbatch("config", "check", "--json", EXRBATCH_DECODER="native").stdout)
     assert document["command"] == "check"
     assert document["files"]["user's file"] == str(places["user"])

@@ -9,9 +9,11 @@ import pytest
 
 from exrbatch import FileReport, Status, recompress
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.cli.summary import failure_lines, summary_lines
+from exrbatch.cli.summary import failure_lines, file_line, listed, summary_lines
 from exrbatch.errors import ReasonCode
 from exrbatch.exr.part import Box
+from exrbatch.jobs.recompress_job import RecompressRules
+from exrbatch.recompression.choices import LOSSY_SOURCE, LOSSY_SOURCE_HINT
 from tests.cli.test_recompress import DATA, exrbatch
 from tests.support.build import PartSpec, build
 
@@ -48,6 +50,33 @@ def test_missing_frames_are_one_line(shot: Path) -> None:
     (shot / "b.1004.exr").unlink()
     done = exrbatch("recompress", shot / "b.1001-1010#.exr", "-q", code=1)
     assert f"missing: {shot}/b.1004-1005#.exr (2)\n" in done.stderr
+
+
+def test_lossy_sources_are_explained_once() -> None:
+    """They differ by their channels, which only the records tell."""
+    reasons = [f"{LOSSY_SOURCE}: DWAA has changed channel {name}; {LOSSY_SOURCE_HINT}" for name in "RGBA"]
+    code = ReasonCode.LOSSY_SOURCE
+    reports = [
+        FileReport(path=f"{index}.exr", status=Status.SKIPPED, reason=reason, reason_code=code)
+        for index, reason in enumerate(reasons)
+    ]
+    lines = [line.plain for line in listed("skipped", reports, 4, "yellow")]
+    assert lines == ["skipped: 0-3#.exr (4): a lossy source", f"a lossy source: {LOSSY_SOURCE_HINT}"]
+
+
+def test_an_undo_restores_files() -> None:
+    """They grow, which is no news."""
+    rules = RecompressRules(undoes="a run")
+    report = FileReport(path="a.exr", status=Status.RECOMPRESSED, size_before=10, size_after=30)
+    totals = BatchReport(rules=rules)
+    totals.add(report)
+    text = "\n".join(line.plain for line in summary_lines(totals))
+    assert "1 file: 1 restored" in text
+    assert "grew" not in text
+    assert file_line(report, rules).plain.startswith("restored     a.exr: ")
+    assert repr(totals) == "<BatchReport: 1 file (1 recompressed), -20 bytes saved>"
+    assert not totals.saves_bytes
+    assert not BatchReport(rules=RecompressRules(dry_run=True)).saves_bytes
 
 
 def failure(path: str, reason: str) -> FileReport:
@@ -120,7 +149,7 @@ def test_a_dry_run_finds_unwritable_folders_as_the_system_reports_them(
 def test_records_have_codes_times_and_only_possible_counts(shot: Path, tmp_path: Path) -> None:
     """A comparison recompresses nothing, so it counts nothing of that kind."""
     document = json.loads(exrbatch("recompress", shot, "--json", code=1).stdout)
-    assert document["format"] == "exrbatch-run-2"
+    assert document["format"] == "exrbatch-run-3"
     assert document["command"] == "recompress"
     assert set(document["summary"]["counts"]) == {"recompressed", "no_gain", "already", "skipped", "failed"}
     (bad,) = [each for each in document["files"] if each["status"] == "failed"]

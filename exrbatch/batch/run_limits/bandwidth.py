@@ -25,10 +25,16 @@ class Bandwidth:
     def parse(cls, text: str | float) -> "Bandwidth":
         """Parse a rate such as 200M, or a timetable such as "08:00,20M 19:00,off".
 
+        Args:
+            text: the rate or timetable; a number is bytes per second. 0 and off stand for no limit.
+
         Raises:
-            ValueError: the text is wrong.
+            ValueError: the text is wrong, or a rate in it has no unit. Other programs take such a
+                number for kilobytes or megabytes.
         """
-        words = str(text).split()
+        if isinstance(text, int | float):
+            text = f"{text:.0f}B" if text >= 1 else OFF if text == 0 else str(text)
+        words = text.split()
         if len(words) == 1 and "," not in words[0]:
             return cls([(0, _parse_rate(words[0]))])
         entries = {}
@@ -55,8 +61,13 @@ class Bandwidth:
 
 
 def _parse_rate(text: str) -> int | None:
-    if text.lower() == OFF:
+    """Return a rate in bytes per second; None for no limit."""
+    word = text.lower().removesuffix("/s")
+    if word in (OFF, "0"):
         return None
-    if (rate := parse_size(text.lower().removesuffix("/s"))) < 1:
+    rate = parse_size(word)
+    if word[-1].isdigit():
+        raise ValueError(f"{text!r}: give a unit, such as {word}M")
+    if rate < 1:
         raise ValueError(f"a rate of {text}: must be more than 0, or off")
     return rate

@@ -138,7 +138,8 @@ class Limits:
             stop_grace: in seconds.
             hours: such as "19:00-07:30" or "mon-fri 19:00-07:30, sat-sun".
             max_failures: a number, or a share such as "5%".
-            bwlimit: bytes per second, such as "200M", or a timetable such as "08:00,20M 19:00,off".
+            bwlimit: bytes per second as a number or as "200M", or a timetable such as
+                "08:00,20M 19:00,off".
             give_way: as the attribute.
 
         Raises:

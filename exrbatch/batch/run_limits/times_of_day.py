@@ -99,7 +99,10 @@ class Hours:
         Raises:
             ValueError: the text is wrong.
         """
-        return cls(text, [_parse_window(each) for each in text.lower().split(",")])
+        try:
+            return cls(text, [_parse_window(each) for each in text.lower().split(",")])
+        except ValueError as error:
+            raise ValueError(f"{error}; examples are '19:00-07:30' and 'mon-fri 19:00-07:30, sat-sun'") from None
 
     def hold(self, moment: float, zone: tzinfo | None = None) -> bool:
         """Return whether a moment, in seconds since 1970, lies within the hours."""
@@ -110,7 +113,7 @@ class Hours:
 
 def _parse_window(text: str) -> Window:
     match = _WINDOW.fullmatch(text.strip())
-    wrong = ValueError(f"{text.strip()!r} is not a time span such as 19:00-07:30 or mon-fri 19:00-07:30")
+    wrong = ValueError(f"{text.strip()!r} is not a time span")
     if match is None or not match[0]:
         raise wrong
     first, last = match["first"], match["last"] or match["first"]

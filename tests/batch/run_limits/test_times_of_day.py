@@ -109,6 +109,15 @@ def test_rates_change_with_the_time_of_day() -> None:
     assert rates == [None, 20_000_000, 1_572_864, None]
     assert table.lowest == 1_572_864
     assert Bandwidth.parse("200M").rate(0.0) == Bandwidth.parse(200e6).rate(0.0) == 200_000_000
-    for text in ("", "fast", "0", "08:00,", "08:00,20M 19:00", "8,20M"):
+    for text in ("", "fast", "0M", "-1", "08:00,", "08:00,20M 19:00", "8,20M"):
         with pytest.raises(ValueError, match=r"such as|more than 0"):
+            Bandwidth.parse(text)
+
+
+def test_a_rate_needs_a_unit() -> None:
+    """Other programs take a bare number for kilobytes or megabytes; 0 stands for no limit there."""
+    rates = [Bandwidth.parse(each).rate(0.0) for each in ("0", "off", 0, "4B", "4kB/s", 4)]
+    assert rates == [None, None, None, 4, 4000, 4]
+    for text in ("4", "0.4", "4/s", "08:00,4 19:00,off"):
+        with pytest.raises(ValueError, match=r"give a unit, such as .*4M"):
             Bandwidth.parse(text)
