@@ -31,6 +31,8 @@ class BatchReport:
         mirror: the output folder, if there is one.
         counts: number of files per status. Each file counts once, so they add up to `files`.
         done_size: bytes of all files that have ended.
+        worked_files: number of files that were processed; others were skipped or finished before.
+        worked_size: bytes of these files.
         read_size: bytes of all files that were compressed or compared.
         written_size: bytes of all new files, including those that were not kept.
         saved: bytes that were saved.
@@ -85,6 +87,7 @@ class BatchReport:
         self._started = clock()
         self.counts: Counter[Status] = Counter()
         self.done_size = 0
+        self.worked_files = self.worked_size = 0
         self.read_size = 0
         self.written_size = 0
         self.saved = 0
@@ -183,6 +186,9 @@ class BatchReport:
         """Add the report of one file to the totals."""
         self.counts[report.status] += 1
         self.done_size += report.size_before
+        if report.took_work:
+            self.worked_files += 1
+            self.worked_size += report.size_before
         self.worker_seconds += report.seconds
         self.worker_cpu_seconds += report.cpu_seconds
         self.damaged += bool(report.damage)

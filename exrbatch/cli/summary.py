@@ -263,5 +263,5 @@ def _sizes(report: BatchReport) -> Text:
         duration = f"{duration}, {format_duration(report.paused)} of it paused"
     before, after = format_size(report.replaced_size), format_size(report.replaced_size - report.saved)
     change = f"{before} → {after}, {format_saving(report.saved, report.saved_share)}"
-    speed = f"{report.files / seconds:.1f} files/s, {format_size(report.done_size / seconds)}/s"
+    speed = f"{report.worked_files / seconds:.1f} files/s, {format_size(report.worked_size / seconds)}/s"
     return Text(f"{change} in {duration} ({speed})", style="bold")

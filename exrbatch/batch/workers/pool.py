@@ -43,12 +43,20 @@ class Running(NamedTuple):
         done: fraction of the file that is done, 0 to 1.
         seconds: seconds since the bundle of the file was handed to the worker, without those in
             which it was frozen or suspended.
+        ended_size: bytes of the files before it in its bundle, which have ended, but are not
+            reported yet.
     """
 
     slot: int
     candidate: Candidate
     done: float
     seconds: float
+    ended_size: int = 0
+
+    @property
+    def done_size(self) -> float:
+        """Bytes of the bundle that are done."""
+        return self.ended_size + self.done * self.candidate.size
 
 
 class Death(NamedTuple):
@@ -149,7 +157,9 @@ class Pool:
         """List the files in progress, in the order of the slots."""
         for slot in self._slots:
             if slot.bundle:
-                yield Running(slot.index, slot.bundle[slot.current()], slot.position.done, slot.seconds)
+                current = slot.current()
+                ended_size = sum(each.size for each in slot.bundle[:current])
+                yield Running(slot.index, slot.bundle[current], slot.position.done, slot.seconds, ended_size)
 
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
         """Give files to a free worker, which processes them one after another."""
