@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from exrbatch.batch.clocks import elapsed
 from exrbatch.batch.run_limits.limits import ANY_FAILURE, FailOn
 from exrbatch.errors import ReasonCode
 from exrbatch.jobs.file_report import BAD, FileReport, Status
@@ -54,12 +55,13 @@ class BatchReport:
         left_out: number of files that patterns and limits of size left out.
         was_begun: whether a file was handed to a worker.
         to_continue: what the user can do to go on after the run was stopped.
-        paused: seconds in which nothing went on, because the run was paused, frozen or suspended.
+        paused: seconds in which nothing went on, because the run was paused, frozen or
+            suspended, or the machine slept.
     """
 
     def __init__(
         self,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = elapsed,
         *,
         rules: Rules | None = None,
         mirror: str | None = None,
