@@ -136,12 +136,41 @@ def test_limits_in_words(now: Snapshot) -> None:
 
 def test_pauses_do_not_count_for_speed_and_time_left(now: Snapshot) -> None:
     """Nor does the log claim that a paused run has an end."""
-    slow = replace(now, seconds=100.0, paused=90.0, done_size=10_000, running=())
+    slow = replace(now, seconds=100.0, paused=90.0, reached_size=10_000, worked_size=10_000, worked_files=9, running=())
     assert slow.rate == 1000.0
     assert slow.seconds_left == 10.0
     paused = replace(slow, pauses=("frozen by the user",), is_frozen=True)
     assert (paused.seconds_left, paused.remaining) == (None, "frozen")
     assert plain_line(paused).endswith("1 failed, frozen by the user")
+
+
+def test_no_time_left_is_shown_before_a_few_files_have_ended(now: Snapshot) -> None:
+    """Nor does a run call itself done while a file is left."""
+    early = replace(now, seconds=1.0, reached_size=1000, worked_size=1000, worked_files=1)
+    assert (early.remaining, early.seconds_left) == ("estimating", None)
+    assert replace(early, worked_files=5).seconds_left == pytest.approx(19.0)
+    assert replace(early, reached_size=3000, worked_size=3000).seconds_left is not None
+    last = replace(early, reached_size=20_000, worked_size=20_000, files=9)
+    assert (last.percent, last.remaining[:8]) == (99, "1 s left")
+    assert (replace(last, files=10).percent, replace(last, files=10).remaining) == (100, "done")
+
+
+def test_progress_never_goes_backwards(tmp_path: Path) -> None:
+    """Files of a bundle end before they are reported; files that are given up begin again."""
+    run, report, history = Run([str(tmp_path)], Options(jobs=1)), BatchReport(), History()
+    run.backlog.files, run.backlog.size, run.backlog.is_complete = 4, 4000, True
+    frame = Candidate("a.exr", 1000)
+
+    def reached(*running: Running) -> float:
+        run.running = lambda: list(running)  # type: ignore[method-assign]
+        return Snapshot.of(run, report, history).reached_size
+
+    assert reached(Running(0, frame, 1.0, 1.0)) == 1000
+    assert reached(Running(0, frame, 0.5, 1.0, ended_size=1000)) == 1500
+    report.add(done("a.exr"))  # the second file was given up, because the worker has died
+    assert reached() == 1500
+    report.add(done("b.exr"))
+    assert reached(Running(0, frame, 0.5, 1.0)) == 2500
 
 
 @pytest.mark.parametrize("key", ["", "s", "e", "?"])

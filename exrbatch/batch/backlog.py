@@ -33,7 +33,7 @@ class Backlog:
 
     Attributes:
         files: number of files that the scan has found.
-        size: their total size in bytes.
+        size: their total size in bytes, including files that need no worker.
         is_complete: whether the scan has ended.
         was_cut_short: whether the scan was stopped before its end.
     """
@@ -118,6 +118,7 @@ class Backlog:
                     break
                 self.files += 1
                 if isinstance(found, FileReport):
+                    self.size += found.size_before
                     self._reports.append(found)
                 else:
                     is_giant = found.size * (self.files - 1) > GIANT * self.size > 0

@@ -117,7 +117,7 @@ class BatchRun(Iterator[FileReport]):
             files=self.totals.files,
             found=backlog.files,
             is_scanned=backlog.is_complete,
-            done_size=self.totals.done_size + round(sum(row.done * row.candidate.size for row in running)),
+            done_size=self.totals.done_size + round(sum(row.done_size for row in running)),
             found_size=backlog.size,
             failed=self.totals.counts[Status.FAILED],
             saved=self.totals.saved,

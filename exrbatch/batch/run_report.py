@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from exrbatch.batch.clocks import elapsed
 from exrbatch.batch.run_limits.limits import ANY_FAILURE, FailOn
 from exrbatch.errors import ReasonCode
 from exrbatch.jobs.file_report import BAD, FileReport, Status
@@ -34,6 +35,8 @@ class BatchReport:
         mirror: the output folder, if there is one.
         counts: number of files per status. Each file counts once, so they add up to `files`.
         done_size: bytes of all files that have ended.
+        worked_files: number of files that were processed; others were skipped or finished before.
+        worked_size: bytes of these files.
         read_size: bytes of all files that were compressed or compared.
         written_size: bytes of all new files, including those that were not kept.
         saved: bytes that were saved.
@@ -55,12 +58,13 @@ class BatchReport:
         left_out: number of files that patterns and limits of size left out.
         was_begun: whether a file was handed to a worker.
         to_continue: what the user can do to go on after the run was stopped.
-        paused: seconds in which nothing went on, because the run was paused, frozen or suspended.
+        paused: seconds in which nothing went on, because the run was paused, frozen or
+            suspended, or the machine slept.
     """
 
     def __init__(
         self,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = elapsed,
         *,
         rules: Rules | None = None,
         mirror: str | None = None,
@@ -90,6 +94,7 @@ class BatchReport:
         self._started = clock()
         self.counts: Counter[Status] = Counter()
         self.done_size = 0
+        self.worked_files = self.worked_size = 0
         self.read_size = 0
         self.written_size = 0
         self.saved = 0
@@ -198,6 +203,9 @@ class BatchReport:
         """Add the report of one file to the totals."""
         self.counts[report.status] += 1
         self.done_size += report.size_before
+        if report.took_work:
+            self.worked_files += 1
+            self.worked_size += report.size_before
         self.worker_seconds += report.seconds
         self.worker_cpu_seconds += report.cpu_seconds
         self.damaged += bool(report.damage)

@@ -51,7 +51,7 @@ def _row(run: FoundRun) -> tuple[str, ...]:
     return (
         str(run.pid),
         safe_text(state),
-        f"{100 * now.reached_size / max(now.found_size, 1):.0f} %",
+        f"{now.percent} %",
         f"{format_count(now.files)} of {now.total}",
         format_count(sum(now.counts.get(status, 0) for status in BAD)),
         now.remaining if now.seconds_left is not None else "",

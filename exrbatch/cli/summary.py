@@ -284,5 +284,5 @@ def _sizes(report: BatchReport) -> Text:
     before, after = format_size(report.replaced_size), format_size(report.replaced_size - report.saved)
     saving = "" if report.is_undo else f", {format_saving(report.saved, report.saved_share)}"
     change = f"{before} → {after}{saving}"
-    speed = f"{report.files / seconds:.1f} files/s, {format_size(report.done_size / seconds)}/s"
+    speed = f"{report.worked_files / seconds:.1f} files/s, {format_size(report.worked_size / seconds)}/s"
     return Text(f"{change} in {duration} ({speed})", style="bold")

@@ -144,6 +144,7 @@ class History:
         self._others = _Sequence("other sequences", "")
         self._merged = 0
         self._recent: deque[tuple[float, float]] = deque(maxlen=RECENT_FILES)
+        self._reached = 0.0
 
     def add(self, report: FileReport) -> None:
         """Note that a file has ended."""
@@ -164,6 +165,17 @@ class History:
             reason = shortened_end(report.reason or "", MAX_REASON)
             kept = self.skips if report.status is Status.SKIPPED else self.failures
             kept.append(Trouble(report.status, safe_text(report.path), reason))
+
+    def reach(self, size: float) -> float:
+        """Return the largest number of bytes that was done at any time, so that it never shrinks.
+
+        Files may be given up and tried again, and the files of a bundle are reported one by one.
+
+        Args:
+            size: number of bytes that are done now.
+        """
+        self._reached = max(self._reached, size)
+        return self._reached
 
     def sequences(self, most: int) -> tuple[SequenceRow, ...]:
         """Return the sequences that have had files last, latest first."""

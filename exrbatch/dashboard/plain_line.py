@@ -7,8 +7,8 @@ from exrbatch.text import format_count, format_saving, format_size
 
 def plain_line(now: Snapshot) -> str:
     """Return one line for a log: a short version of the dashboard."""
-    share = f"{100 * now.reached_size / now.found_size:.0f} %" if now.found_size else "0 %"
     saved = f" {format_saving(now.saved)}," if now.saves_bytes else ""
     bad = "".join(f" {now.counts.get(status, 0)} {status}," for status in BAD if status in now.statuses)
     left = "; ".join(now.pauses) if now.pauses and not now.is_stopping else now.remaining
-    return f"{format_count(now.files)} of {now.total} files, {share},{saved} {format_size(now.rate)}/s,{bad} {left}"
+    done = f"{format_count(now.files)} of {now.total} files, {now.percent} %"
+    return f"{done},{saved} {format_size(now.rate)}/s,{bad} {left}"

@@ -27,7 +27,7 @@ def overall(now: Snapshot, width: int) -> list[RenderableType]:
     """Draw the progress of the run: on one line, or on two if the terminal is narrow."""
     done, total = now.reached_size, max(now.found_size, 1)
     bar = ProgressBar(total=total, completed=min(done, total))
-    share = f"{100 * done / total:3.0f} %"
+    share = f"{now.percent:3} %"
     sizes = f"{format_size(done)} of {format_size(now.found_size)}"
     left = Text(now.remaining, style="bold")
     if width < NARROW:
@@ -66,7 +66,7 @@ def numbers(
     elapsed = "" if is_short and width < NARROW else f" · {format_duration(now.seconds)} elapsed"
     if now.paused >= 1 and not is_short:
         elapsed += f", {format_duration(now.paused)} of it paused"
-    speed = f"{now.files / now.active_seconds:.1f} files/s · {format_size(now.rate)}/s{elapsed}"
+    speed = f"{now.worked_files / now.active_seconds:.1f} files/s · {format_size(now.rate)}/s{elapsed}"
     grid.add_row("speed", speed)
     if not is_short and len(now.rates) > 1 and max(now.rates) > 0:
         peak = f" peak {format_size(max(now.rates))}/s"

@@ -14,6 +14,10 @@ from exrbatch.text import format_count, format_left, safe_text, shortened_end
 
 SENT_SEQUENCES, SENT_TROUBLES = 60, 30
 """Numbers of sequences, and of failures and skipped files, that a snapshot has at most."""
+FEW_FILES, FEW_BYTES = 5, 0.1
+"""Before so many files, or such a part of the bytes, are processed, the time left is unknown."""
+LEAST_LEFT = 1.0
+"""Seconds that are left at least as long as any file has not ended."""
 MAX_NAME = 1000
 """Characters of a name of a file that are kept."""
 
@@ -55,7 +59,11 @@ class Snapshot:
         found: number of files that the scan has found so far.
         found_size: size of those files in bytes.
         is_scanned: whether the scan is complete.
-        done_size: size of the finished files in bytes.
+        reached_size: bytes that are done, including the finished share of the files in progress; it
+            never shrinks, and is at most `found_size`.
+        worked_files: number of finished files that were processed. The others were skipped, or
+            finished before the run.
+        worked_size: the part of `reached_size` that was processed.
         read_size: bytes read from files that were compressed again.
         written_size: bytes written.
         saved: bytes saved; negative if the files grew.
@@ -88,7 +96,9 @@ class Snapshot:
     found: int
     found_size: int
     is_scanned: bool
-    done_size: int
+    reached_size: float
+    worked_files: int
+    worked_size: float
     read_size: int
     written_size: int
     saved: int
@@ -110,11 +120,23 @@ class Snapshot:
     def of(cls, run: Run, report: BatchReport, history: History | None = None) -> "Snapshot":
         """Take a snapshot. Only the thread that drives the run may call this."""
         history = history or History()
+        in_progress = run.running()
         running = tuple(
-            RunningRow(row.slot, shortened_end(safe_text(row.candidate.path), MAX_NAME), row.candidate.size, *row[2:])
-            for row in run.running()
+            RunningRow(
+                slot=row.slot,
+                name=shortened_end(safe_text(row.candidate.path), MAX_NAME),
+                size=row.candidate.size,
+                done=row.done,
+                seconds=row.seconds,
+            )
+            for row in in_progress
         )
-        history.throughput.look(report.seconds, report.done_size + sum(row.done * row.size for row in running))
+        found, found_size, is_scanned = run.backlog.files, run.backlog.size, run.backlog.is_complete
+        is_done = is_scanned and report.files >= found
+        done_size = report.done_size + sum(row.done_size for row in in_progress)
+        reached = history.reach(found_size if is_done else min(done_size, found_size))
+        worked = max(0.0, reached - (report.done_size - report.worked_size))
+        history.throughput.look(report.seconds, worked)
         return cls(
             pid=os.getpid(),
             title=run.options.rules.title,
@@ -126,10 +148,12 @@ class Snapshot:
             saves_bytes=report.saves_bytes,
             counts=dict(report.counts),
             files=report.files,
-            found=run.backlog.files,
-            found_size=run.backlog.size,
-            is_scanned=run.backlog.is_complete,
-            done_size=report.done_size,
+            found=found,
+            found_size=found_size,
+            is_scanned=is_scanned,
+            reached_size=reached,
+            worked_files=report.worked_files,
+            worked_size=worked,
             read_size=report.read_size,
             written_size=report.written_size,
             saved=report.saved,
@@ -174,9 +198,16 @@ class Snapshot:
             raise ValueError(f"no snapshot of a run: {type(error).__name__}: {error}") from error
 
     @property
-    def reached_size(self) -> float:
-        """Bytes processed so far, including the finished share of the files in progress."""
-        return self.done_size + sum(row.done * row.size for row in self.running)
+    def is_done(self) -> bool:
+        """Whether all files have ended."""
+        return self.is_scanned and self.files >= self.found
+
+    @property
+    def percent(self) -> int:
+        """Percentage of the bytes that are done; 100 only if all files have ended."""
+        if self.is_done:
+            return 100
+        return min(99, int(100 * self.reached_size / self.found_size)) if self.found_size else 0
 
     @property
     def active_seconds(self) -> float:
@@ -185,8 +216,8 @@ class Snapshot:
 
     @property
     def rate(self) -> float:
-        """Mean bytes per second, without pauses."""
-        return self.reached_size / self.active_seconds
+        """Mean bytes per second of the files that were processed, without pauses."""
+        return self.worked_size / self.active_seconds
 
     @property
     def total(self) -> str:
@@ -205,9 +236,11 @@ class Snapshot:
     @property
     def seconds_left(self) -> float | None:
         """Time left at the average speed so far, in seconds; None if it is unknown."""
-        if self.state != "running" or not self.is_scanned or self.reached_size <= 0:
+        left = self.found_size - self.reached_size
+        is_early = self.worked_files < FEW_FILES and self.worked_size < FEW_BYTES * (self.worked_size + left)
+        if self.state != "running" or not self.is_scanned or is_early or self.rate <= 0:
             return None
-        return max(0.0, self.found_size - self.reached_size) / self.rate
+        return max(LEAST_LEFT, left / self.rate)
 
     @property
     def remaining(self) -> str:
@@ -216,6 +249,6 @@ class Snapshot:
             return self.state
         if not self.is_scanned:
             return "still scanning"
-        if self.reached_size >= self.found_size:
+        if self.is_done:
             return "done"
-        return "starting" if self.seconds_left is None else format_left(self.seconds_left, self.time)
+        return "estimating" if self.seconds_left is None else format_left(self.seconds_left, self.time)

@@ -137,6 +137,12 @@ class FileReport:
         """Whether the status is neither FAILED nor DIFFERENT."""
         return self.status not in BAD
 
+    @property
+    def took_work(self) -> bool:
+        """Whether the file was processed; if not, a look at it was enough."""
+        is_left_alone = self.status in (Status.SKIPPED, Status.ALREADY) or self.reason_code is ReasonCode.RECORDED
+        return self.copied or not is_left_alone
+
     def to_json(self) -> dict[str, object]:
         """Return the record for `--report`, `--json` and the journal.
 

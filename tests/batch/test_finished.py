@@ -11,6 +11,7 @@ import pytest
 from exrbatch.batch.discovery import finished
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
+from exrbatch.dashboard import History, Snapshot
 from exrbatch.errors import ReasonCode
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.journal.folder import journals
@@ -66,6 +67,24 @@ def test_a_second_run_reads_no_finished_file(shot: Path, compression: str, monke
         assert report.compressions_after == first[name].compressions_after
     third = reports(shot, compression=compression)  # what the second run has recorded is believed, too
     assert set(codes(third).values()) == {ReasonCode.RECORDED}
+
+
+def test_progress_of_a_resumed_run_counts_finished_files_on_both_sides(shot: Path) -> None:
+    """Once, more bytes were done than found, and the dashboard said 102 % and "0 s left"."""
+    (shot / "b.exr").rename(shot.parent / "b.exr")
+    reports(shot)
+    (shot.parent / "b.exr").rename(shot / "b.exr")
+    run, history = Run([str(shot)], Options.parse(compression="zip", jobs=1)), History()
+    totals, seen = run.new_totals(), []
+    for report in run.events():
+        if report is not None:
+            totals.add(report)
+        seen.append(Snapshot.of(run, totals, history))
+    assert all(now.reached_size <= now.found_size and now.worked_size <= len(DATA) for now in seen)
+    assert all((now.percent == 100) == (now.remaining == "done") == (now.files == 3) for now in seen if now.is_scanned)
+    last = seen[-1]
+    assert (last.reached_size, last.worked_files, last.worked_size) == (last.found_size, 1, len(DATA))
+    assert last.found_size == sum((shot / name).stat().st_size for name in ("a.exr", "noise.exr")) + len(DATA)
 
 
 def test_an_output_that_is_as_recorded_is_not_read(shot: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import NamedTuple
 
+from exrbatch.batch.clocks import asleep
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.workers.forkserver import start_context, warm_up
 from exrbatch.batch.workers.slot import Slot
@@ -26,10 +27,9 @@ from exrbatch.jobs.job import Job
 MAX_TICK = 0.25
 """Maximum seconds that are charged to a worker between two checks of its time.
 
-So a worker does not exceed its time limit because the machine was suspended.
+So a worker does not exceed its time limit because this process was stopped. A longer gap alone is
+no pause: on a busy machine, this process may wait for a core while its workers go on.
 """
-SUSPENDED = 2.0
-"""If this many seconds passed between two checks, the machine or this process was suspended."""
 GROWTH_SECONDS = 0.2
 """Seconds after which `Pool.resize` returns, although it could start more workers."""
 
@@ -42,13 +42,21 @@ class Running(NamedTuple):
         candidate: the file.
         done: fraction of the file that is done, 0 to 1.
         seconds: seconds since the bundle of the file was handed to the worker, without those in
-            which it was frozen or suspended.
+            which it was frozen.
+        ended_size: bytes of the files before it in its bundle, which have ended, but are not
+            reported yet.
     """
 
     slot: int
     candidate: Candidate
     done: float
     seconds: float
+    ended_size: int = 0
+
+    @property
+    def done_size(self) -> float:
+        """Bytes of the bundle that are done."""
+        return self.ended_size + self.done * self.candidate.size
 
 
 class Death(NamedTuple):
@@ -88,8 +96,8 @@ class Pool:
 
     Attributes:
         started: monotonic time when the first file was handed out; None before that.
-        paused: seconds in which nothing went on, because the workers were frozen or waited for the
-            end of a pause, or this process was suspended.
+        paused: seconds in which nothing went on, because the workers were frozen (before this
+            process is suspended, too) or waited for the end of a pause, or the machine slept.
     """
 
     def __init__(self, jobs: int, time_limit: Callable[[int], float], nice: int = 0) -> None:
@@ -111,7 +119,7 @@ class Pool:
         self._jobs = jobs  # there may be more slots: some end after their files
         self._is_frozen = False
         self._time_limit, self._nice = time_limit, nice
-        self._last_look = time.monotonic()
+        self._last_look, self._last_asleep = time.monotonic(), asleep()
         self._finished: queue.SimpleQueue[tuple[Slot, Future[list[FileReport]]]] = queue.SimpleQueue()
         self._slots: list[Slot] = []
         self._idle: list[Slot] = []
@@ -149,7 +157,9 @@ class Pool:
         """List the files in progress, in the order of the slots."""
         for slot in self._slots:
             if slot.bundle:
-                yield Running(slot.index, slot.bundle[slot.current()], slot.position.done, slot.seconds)
+                current = slot.current()
+                ended_size = sum(each.size for each in slot.bundle[:current])
+                yield Running(slot.index, slot.bundle[current], slot.position.done, slot.seconds, ended_size)
 
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
         """Give files to a free worker, which processes them one after another."""
@@ -160,13 +170,13 @@ class Pool:
 
     def request_stop(self) -> None:
         """Request that workers start no other file of their bundles."""
-        self._holds_back = True
+        self._change_pauses(self._is_frozen, holds_back=True)
         for slot in self._slots:
             slot.position.stop = 1.0
 
     def withdraw_stop(self) -> None:
         """Withdraw `request_stop`."""
-        self._holds_back = False
+        self._change_pauses(self._is_frozen, holds_back=False)
         for slot in self._slots:
             slot.position.stop = 0.0
 
@@ -176,12 +186,18 @@ class Pool:
         If they are frozen, call this again and again: other programs may let the workers go on, as
         a shell does after Ctrl-Z, and workers that are just starting are frozen a little later.
         """
-        self._is_frozen = wanted
+        self._change_pauses(wanted, self._holds_back)
         for slot in self._slots:
             if wanted and slot.bundle:
                 slot.freeze()
             elif not wanted:
                 slot.thaw()
+
+    def _change_pauses(self, is_frozen: bool, holds_back: bool) -> None:
+        """Note what workers may do from now on. The time until now still counts as it was."""
+        if (is_frozen, holds_back) != (self._is_frozen, self._holds_back):
+            self._kill_overdue()
+            self._is_frozen, self._holds_back = is_frozen, holds_back
 
     def resize(self, jobs: int) -> str | None:
         """Change the number of workers.
@@ -268,11 +284,12 @@ class Pool:
 
         Their tasks then end like those of any dead worker.
         """
-        now = time.monotonic()
-        passed, self._last_look = now - self._last_look, now
-        tick = 0.0 if self._is_frozen else min(passed, MAX_TICK)
-        lost = passed - tick if self._is_frozen or passed >= SUSPENDED else 0.0
-        self.paused += passed if self._holds_back and not self.is_busy else lost
+        now, now_asleep = time.monotonic(), asleep()
+        passed, slept = now - self._last_look, now_asleep - self._last_asleep
+        self._last_look, self._last_asleep = now, now_asleep
+        tick, lost = (0.0, passed) if self._is_frozen else (min(passed, MAX_TICK), 0.0)
+        is_paused = self._is_frozen or (self._holds_back and not self.is_busy)
+        self.paused += slept + (passed if is_paused else 0.0)
         for slot in self._slots:
             if slot.bundle:
                 slot.tick(tick, self._time_limit, lost)

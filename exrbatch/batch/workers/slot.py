@@ -212,7 +212,7 @@ class Slot:
         Args:
             seconds: seconds that have passed.
             time_limit: returns the seconds that a file may take, given its size in bytes.
-            lost: further seconds that have passed while the worker was frozen or suspended.
+            lost: further seconds that have passed while the worker was frozen.
         """
         index = self.current()
         self.seconds += seconds

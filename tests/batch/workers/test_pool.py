@@ -14,9 +14,12 @@ import psutil
 import pytest
 
 from exrbatch import Status, recompress_many
+from exrbatch.batch import clocks
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
+from exrbatch.batch.run_report import BatchReport
+from exrbatch.batch.workers import pool as pool_module
 from exrbatch.batch.workers import slot as slots
 from exrbatch.batch.workers import worker
 from exrbatch.batch.workers.pool import MAX_TICK, Outcome, Pool
@@ -198,6 +201,39 @@ def test_suspended_machine_exceeds_no_time_limit(frames: list[Candidate], pool: 
     assert slot._clock == (1, 0.0)
 
 
+def test_a_gap_on_a_busy_machine_is_no_pause(pool: Pool) -> None:
+    """Once, a run that nobody had paused said "2.6 s of it paused"."""
+    pool._last_look -= 1000.0
+    pool._kill_overdue()
+    assert pool.paused < 1.0
+
+
+def test_the_time_of_a_suspended_run_is_paused(frames: list[Candidate], pool: Pool) -> None:
+    """After Ctrl-Z, workers are frozen before this process stops, and go on after it goes on."""
+    stop_worker(pool)
+    give(pool, frames[0])
+    pool.freeze(True)
+    pool._last_look -= 1000.0
+    pool.freeze(False)
+    slot = pool._slots[0]
+    assert 1000.0 <= pool.paused < 1001.0
+    assert slot._lost[0] >= 1000.0
+    assert slot.seconds <= MAX_TICK
+
+
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_sleep_of_the_machine_is_paused(pool: Pool, monkeypatch: pytest.MonkeyPatch, is_frozen: bool) -> None:
+    """Totals count it, too, so that the time without pauses is right."""
+    pool.freeze(is_frozen)
+    totals = BatchReport()
+    monkeypatch.setattr(clocks, "asleep", lambda: 1e9)
+    monkeypatch.setattr(pool_module, "asleep", lambda: 1e9)
+    pool._last_asleep = 1e9 - 500.0
+    pool._kill_overdue()
+    assert 500.0 <= pool.paused < 501.0
+    assert totals.seconds > 1e8
+
+
 @pytest.mark.parametrize(("name", "value"), [("MAX_FILES", 2), ("MAX_GROWTH", -1e9)])
 def test_replaces_workers_after_many_files_or_much_growth(
     frames: list[Candidate], pool: Pool, monkeypatch: pytest.MonkeyPatch, name: str, value: float
@@ -272,6 +308,7 @@ def test_workers_die_with_the_parent(tmp_path: Path) -> None:
 FREEZING_PARENT = """
 import sys
 from exrbatch.batch.options import Options
+from exrbatch.batch import clocks
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.workers.pool import Pool
 
@@ -328,7 +365,7 @@ def test_a_frozen_file_has_no_time(frames: list[Candidate]) -> None:
     pool._kill_overdue()
     assert slot._limit is None
     assert slot._lost[0] >= 1000.0
-    assert slot.seconds == 0.0
+    assert slot.seconds <= MAX_TICK  # from before it was frozen
     assert pool.paused >= 1000.0
     (report,) = slot.with_true_seconds([FileReport(path="a.exr", status=Status.RECOMPRESSED, seconds=1001.0)])
     assert report.seconds <= 1.0
