@@ -124,7 +124,7 @@ class Run:
     @property
     def paused(self) -> float:
         """Seconds in which nothing went on, because the run was paused, frozen or suspended."""
-        return self._pool.paused if self._pool is not None else 0.0
+        return max(0.0, self._pool.paused) if self._pool is not None else 0.0  # two clocks may differ a little
 
     def freeze(self) -> None:
         """Stop the files in progress where they are, until the run goes on.

@@ -83,8 +83,12 @@ class LimitWatch:
     @property
     def notes(self) -> list[str]:
         """What the user may not expect: the time at which the run must end has just passed."""
-        left = 0.0 if self._end is None else self._end - self._clock()
+        now = self._clock()
+        left = 0.0 if self._end is None else self._end - now
         if self._limits.stop_at is None or left < JUST_PASSED or STOP_AT not in self._what:
+            return []
+        day, today = (datetime.fromtimestamp(moment, self._zone).date() for moment in (now + left, now))
+        if day == today:
             return []
         return [f"{STOP_AT} {show_time(self._limits.stop_at)} is tomorrow, in {format_minutes(left)}"]
 
