@@ -95,14 +95,20 @@ def format_left(seconds: float, now: float) -> str:
         ends = time.strftime(f"{day}%H:%M", end)
     else:
         ends = time.strftime("%Y-%m-%d", end)
+    return f"{format_minutes(seconds)} left, ends {ends}"
+
+
+def format_minutes(seconds: float) -> str:
+    """Format seconds as 45 s, 36 min or 7 h 36 min."""
     minutes = round(seconds / 60)
     if seconds < 59.5:
-        left = f"{seconds:.0f} s"
-    elif minutes < 60:
-        left = f"{minutes} min"
-    else:
-        left = f"{minutes // 60} h {minutes % 60:02} min"
-    return f"{left} left, ends {ends}"
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def format_rate(rate: float) -> str:
+    """Format bytes per second as a user would write them: 4 MB/s, 1.5 GB/s."""
+    return f"{format_size(rate)}/s".replace(".0 ", " ")
 
 
 def format_count(number: int, noun: str = "") -> str:

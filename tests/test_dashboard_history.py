@@ -22,6 +22,7 @@ from exrbatch.dashboard.history import MAX_BUCKETS, MAX_SEQUENCES, MAX_TROUBLES,
 from exrbatch.dashboard.limiting import limit_line
 from exrbatch.dashboard.snapshot import RunningRow
 from exrbatch.dashboard.sparkline import sparkline
+from exrbatch.steering.commands import HINTS
 
 
 @pytest.fixture
@@ -120,16 +121,22 @@ def test_limits_in_words(now: Snapshot) -> None:
     """CPU, disk, the scan, the last files, and pauses of all kinds."""
     busy = replace(now, running=(RunningRow(0, "a", 1, 0.5, 1.0), RunningRow(1, "b", 1, 0.5, 1.0)))
     assert limit_line(replace(busy, computing_share=0.9), 0.95).startswith("CPU: workers compute 90 %")
-    assert limit_line(replace(busy, computing_share=0.9), 0.3).endswith("other cores are free (+)")
+    assert limit_line(replace(busy, computing_share=0.9), 0.3).endswith("; cores are free (+)")
     assert limit_line(replace(busy, computing_share=0.4), 0.3).startswith("disk: workers wait for storage 60 %")
-    assert limit_line(replace(busy, computing_share=0.4), 0.99).startswith("CPU, shared with other programs")
+    assert limit_line(replace(busy, computing_share=0.4), 0.99).startswith("CPU, shared with others")
     assert limit_line(replace(busy, computing_share=0.6), None).startswith("CPU and disk")
     assert limit_line(replace(busy, computing_share=None), None) == ""
     assert limit_line(replace(now, is_scanned=False), None).startswith("the scan")
     assert limit_line(replace(now, found=5), None) == "the last files: 1 worker without work"
+    throttled = replace(busy, computing_share=1.0, rate_limit=10_000_000, throttled_share=0.6)
+    assert limit_line(throttled, 0.3) == "--bwlimit 10 MB/s: workers wait 60 % of their time"
+    assert limit_line(replace(throttled, throttled_share=0.0), 0.3).startswith("CPU: ")
+    for share in (0.0, 0.6, 1.0):
+        for machine in (0.3, 0.99):
+            assert len(limit_line(replace(busy, computing_share=share), machine)) <= 65
     paused = replace(busy, pauses=("outside hours 19:00-07:30", "paused by the user"))
     words = "outside hours 19:00-07:30; paused by the user"
-    assert limit_line(paused, None) == f"{words}; 2 files still in progress"
+    assert limit_line(paused, None) == f"{words}; 2 files in progress"
     assert limit_line(replace(paused, is_frozen=True), None) == words
     assert limit_line(replace(paused, is_stopping=True), None) == ""
 
@@ -171,6 +178,29 @@ def test_progress_never_goes_backwards(tmp_path: Path) -> None:
     assert reached() == 1500
     report.add(done("b.exr"))
     assert reached(Running(0, frame, 0.5, 1.0)) == 2500
+
+
+def test_no_key_is_cut_off(now: Snapshot) -> None:
+    """A narrow terminal shows fewer keys."""
+    for width in (40, 80):
+        dashboard = Dashboard()
+        dashboard.hints = HINTS
+        dashboard.show(now)
+        file = io.StringIO()
+        Console(file=file, width=width, height=16, force_terminal=True, color_system=None).print(dashboard)
+        keys = file.getvalue().splitlines()[-1].strip("╰╯─ ").split("  ")
+        assert keys == list(HINTS[: len(keys)])
+        assert len(keys) >= 3
+
+
+def test_limits_of_the_run_are_shown(now: Snapshot) -> None:
+    """Where there is room for them."""
+    plan = "until 07:30 tomorrow (in 7 h 36 min) · 4 MB/s"
+    dashboard = Dashboard()
+    dashboard.show(replace(now, plan=plan))
+    file = io.StringIO()
+    Console(file=file, width=80, height=24, force_terminal=True, color_system=None).print(dashboard)
+    assert f"plan     {plan}" in file.getvalue()
 
 
 @pytest.mark.parametrize("key", ["", "s", "e", "?"])

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 PAUSED = "paused by the user"
 FROZEN = "frozen by the user"
+BY_USER = "by the user"
+"""How the reason begins if the user has ended the run."""
 
 
 class StopRequest:

@@ -5,6 +5,7 @@ Two runs on one tree harm nobody: each file is replaced once. But the user shoul
 
 import contextlib
 import os
+import shlex
 from collections.abc import Iterable
 
 from exrbatch.replacing import is_left_over, is_of_this_host, parse_temp_name
@@ -63,3 +64,14 @@ def _run_of(pid: int) -> int:
         return ancestors[servers[0] + 1].pid if servers else pid
     except (psutil.Error, IndexError):
         return pid
+
+
+def suspended_command(pid: int) -> str | None:
+    """Return the command of a process that is suspended, as by Ctrl-Z; None if it is not."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return shlex.join(process.cmdline()) if process.status() == psutil.STATUS_STOPPED else None
+    except psutil.Error:
+        return None

@@ -47,6 +47,7 @@ class Run:
         options: the options, with the number of workers at the beginning.
         control: lets the caller pause and stop the run.
         stop: the part of `control` that holds the reason if the run stopped early.
+        limits: its limits, and whether they are reached.
         is_remote: whether any source or output is on storage that is not local.
         backlog: the files that are waiting.
         roots: the paths, as far as they exist.
@@ -85,6 +86,8 @@ class Run:
         self.options = replace(options, jobs=jobs)
         self.control = Control(jobs, most)
         self.stop = self.control.stop
+        self.limits = LimitWatch(options.limits, self.control)
+        self.notes += self.limits.notes
         self.roots = find_roots(paths, listed, base=options.base, allow_empty=options.allow_empty)
         checked = self.roots.paths
         if checked and listed is not None and options.tree_root is not None and options.base is None:
@@ -119,7 +122,7 @@ class Run:
     @property
     def paused(self) -> float:
         """Seconds in which nothing went on, because the run was paused, frozen or suspended."""
-        return self._pool.paused if self._pool is not None else 0.0
+        return max(0.0, self._pool.paused) if self._pool is not None else 0.0  # two clocks may differ a little
 
     def freeze(self) -> None:
         """Stop the files in progress where they are, until the run goes on.
@@ -185,7 +188,8 @@ class Run:
         check_guard()
         logger.info("%s, %d workers", safe_text(self.options.rules.title), self.jobs)
         self._begin_journal()
-        limits = LimitWatch(self.options.limits, self.control)
+        limits = self.limits
+        limits.begin()
         self.backlog.start()
         self._root_watch.start()
         try:

@@ -17,7 +17,7 @@ from exrbatch.cli.live_view import LiveView
 from exrbatch.cli.suspension import Suspension
 from exrbatch.dashboard import Dashboard, Snapshot, plain_line
 from exrbatch.signals import STOP_SIGNALS, handled
-from exrbatch.steering.client import Connection, the_run
+from exrbatch.steering.client import Connection, NoAnswer, the_run
 from exrbatch.steering.commands import HINTS, KEYS, Command, Name, command_of
 from exrbatch.text import safe_text
 
@@ -33,9 +33,12 @@ def run(arguments: argparse.Namespace) -> int:
     found = the_run(arguments.pid)
     console = lasting_console(sys.stderr)
     try:
-        with contextlib.closing(Connection(found.path)) as connection:
+        with contextlib.closing(found.connect()) as connection:
             connection.send({"command": "watch"})
             return _Attached(found.pid, connection, console).follow()
+    except NoAnswer as error:
+        console.print(Text(f"run {found.pid}: {error}", style="bold red"))
+        return EXIT_FAILURES
     except (OSError, ValueError) as error:
         console.print(Text(f"the run {found.pid} is gone, or was killed ({error})", style="bold red"))
         return EXIT_FAILURES
@@ -47,7 +50,7 @@ class _Attached:
     def __init__(self, pid: int, connection: Connection, console: Console) -> None:
         self._pid, self._connection, self._console = pid, connection, console
         self._dashboard = Dashboard()
-        self._dashboard.hints = ("? help", "d leave", *HINTS[1:])
+        self._dashboard.hints = (HINTS[0], "d leave", *HINTS[1:])
         self._dashboard.help = (*KEYS, LEAVE)
         is_live = console.is_terminal and not console.is_dumb_terminal
         self._view = LiveView(console, self._dashboard) if is_live else None

@@ -119,7 +119,7 @@ class Display:
             control = self._run.control
             command = command_of(key, control.pauses)
             if command is not None:
-                self.dashboard.say(perform(control, command, f"key {key}"))
+                self.dashboard.say(perform(control, command, key))
             elif not self.dashboard.press(key):
                 continue
             self.dashboard.update(self._run, self._report, at_once=True)
@@ -156,4 +156,5 @@ class Display:
 def beginning(run: Run) -> str:
     """Return the first line of a log: version, process, workers, and the command."""
     command = shortened_end(safe_text(shlex.join(sys.argv[1:])), MAX_COMMAND)
-    return f"exrbatch {__version__}, PID {os.getpid()}, {format_count(run.jobs, 'worker')}: {command}"
+    plan = f", {run.limits.describe()}" if run.limits.describe() else ""
+    return f"exrbatch {__version__}, PID {os.getpid()}, {format_count(run.jobs, 'worker')}{plan}: {command}"

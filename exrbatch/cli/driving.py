@@ -14,7 +14,7 @@ from rich.text import Text
 from exrbatch.batch.control import StopRequest
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.cli.display import MAX_COMMAND, Display
+from exrbatch.cli.display import Display
 from exrbatch.cli.records import Sink
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.log import logger
@@ -23,6 +23,8 @@ from exrbatch.steering.server import ControlServer
 from exrbatch.text import safe_text, shortened_end, timestamp
 from exrbatch.version import __version__
 
+MAX_SENT_COMMAND = 16_000
+"""Characters of the command that other terminals get to see."""
 Watcher = Callable[[Run, BatchReport], None]
 """A function that looks at a run and its totals now and then, and may use `Run.control`."""
 
@@ -90,7 +92,7 @@ def _control_socket(run: Run, display: Display, console: Console | None) -> Iter
     facts = {
         "pid": os.getpid(),
         "version": __version__,
-        "command": shortened_end(safe_text(shlex.join(["exrbatch", *sys.argv[1:]])), MAX_COMMAND),
+        "command": shortened_end(safe_text(shlex.join(["exrbatch", *sys.argv[1:]])), MAX_SENT_COMMAND),
         "folder": safe_text(_working_folder()),
         "started_at": timestamp(time.time()),
     }

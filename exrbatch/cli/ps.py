@@ -2,22 +2,22 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+
+from rich.text import Text
 
 from exrbatch.batch.control import FROZEN, PAUSED
 from exrbatch.batch.run_report import EXIT_DONE, EXIT_FAILURES
 from exrbatch.cli.console import lasting_console
 from exrbatch.cli.outputs import print_document
-from exrbatch.cli.tables import stacked
 from exrbatch.dashboard import Snapshot
 from exrbatch.jobs.file_report import BAD
 from exrbatch.steering.client import FoundRun, find_runs
-from exrbatch.text import format_count, safe_text, shortened_end
+from exrbatch.text import format_count, format_saving, safe_text, timestamp
 
 FORMAT = "exrbatch-ps-1"
-MAX_COMMAND = 60
-"""Characters of a command in the table."""
-HEADINGS = ("PID", "state", "done", "files", "failed", "left", "workers", "command")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -30,8 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
         print("no run of yours is going on here", file=sys.stderr)
         return EXIT_DONE
     console = lasting_console(sys.stdout)
-    for table in stacked(HEADINGS, [_row(run) for run in runs], console.width, text_columns=2):
-        console.print(table)
+    for run in runs:
+        console.print(Text(_line(run)))
+        console.print(Text(f"    {run.command}", style="dim"))
     return EXIT_DONE
 
 
@@ -42,29 +43,43 @@ def _snapshot(run: FoundRun) -> Snapshot | None:
         return None
 
 
-def _row(run: FoundRun) -> tuple[str, ...]:
+def _line(run: FoundRun) -> str:
+    """Describe a run in one line."""
     now = _snapshot(run)
-    if now is None:
-        return (str(run.pid), "no answer", *[""] * (len(HEADINGS) - 3), shortened_end(run.command, MAX_COMMAND))
+    if now is None or run.state is None:
+        return f"{run.pid}  {'no answer' if run.suspended is None else 'suspended'}"
     by_others = [why for why in now.pauses if why not in (PAUSED, FROZEN)]
     state = f"paused: {'; '.join(by_others)}" if by_others and not now.is_stopping else now.state
-    return (
-        str(run.pid),
+    failed = sum(now.counts.get(status, 0) for status in BAD)
+    parts = [
         safe_text(state),
         f"{now.percent} %",
-        f"{format_count(now.files)} of {now.total}",
-        format_count(sum(now.counts.get(status, 0) for status in BAD)),
+        f"{format_count(now.files)} of {now.total} files",
+        f"{format_count(failed)} failed" if failed else "",
+        format_saving(now.saved) if now.saves_bytes else "",
         now.remaining if now.seconds_left is not None else "",
-        format_count(now.jobs),
-        shortened_end(run.command, MAX_COMMAND),
-    )
+        now.plan,
+        format_count(now.jobs, "worker"),
+        _began(run.state),
+    ]
+    return f"{run.pid}  {' · '.join(filter(None, parts))}"
+
+
+def _began(state: Mapping[str, Any]) -> str:
+    """Return when a run began, by the local clock; with the date if that was not today."""
+    try:
+        began = datetime.fromisoformat(str(state.get("started_at"))).astimezone()
+    except ValueError:
+        return ""
+    is_today = began.date() == datetime.now(began.tzinfo).date()
+    return f"since {began:%H:%M}" if is_today else f"since {began:%Y-%m-%d %H:%M}"
 
 
 def _record(run: FoundRun) -> dict[str, Any]:
     """Return what a script may want to know of a run."""
     now = _snapshot(run)
     if now is None or run.state is None:
-        return {"pid": run.pid, "state": "no_answer"}
+        return {"pid": run.pid, "state": "no_answer" if run.suspended is None else "suspended", "command": run.command}
     return {
         "pid": run.pid,
         "state": now.state,
@@ -86,4 +101,7 @@ def _record(run: FoundRun) -> dict[str, Any]:
         "paused_seconds": round(now.paused, 1),
         "seconds_left": None if now.seconds_left is None else round(now.seconds_left),
         "bytes_per_second": round(now.rate),
+        "ends_at": None if now.ends_at is None else timestamp(now.ends_at),
+        "hours": now.hours,
+        "bytes_per_second_limit": now.rate_limit,
     }

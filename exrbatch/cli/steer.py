@@ -5,7 +5,7 @@ import contextlib
 import sys
 
 from exrbatch.batch.run_report import EXIT_DONE, EXIT_FAILURES
-from exrbatch.steering.client import Connection, the_run
+from exrbatch.steering.client import the_run
 from exrbatch.steering.commands import Command, Name
 from exrbatch.text import safe_text
 
@@ -14,10 +14,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Run one of the commands; return the exit code."""
     found = the_run(arguments.pid)
     try:
-        with contextlib.closing(Connection(found.path)) as connection:
+        with contextlib.closing(found.connect()) as connection:
             answer = connection.ask(_command(arguments).to_json())
     except (OSError, ValueError) as error:
-        print(f"exrbatch: run {found.pid}: {error}; is it suspended? (fg, or kill -CONT {found.pid})", file=sys.stderr)
+        print(f"exrbatch: run {found.pid}: {error}", file=sys.stderr)
         return EXIT_FAILURES
     print(f"run {found.pid}: {safe_text(str(answer.get('message', '')))}")
     return EXIT_DONE if answer.get("ok") else EXIT_FAILURES

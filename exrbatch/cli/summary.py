@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from exrbatch.batch.control import BY_USER
 from exrbatch.batch.discovery.discover import MISSING_FRAME
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.cli.sequence_names import sequence_names
@@ -182,7 +183,8 @@ def stop_lines(report: BatchReport) -> list[Text]:
     least = "at least " if report.may_remain else ""
     rest = f"{least}{format_count(report.remaining, 'file')} {'remains' if report.remaining == 1 else 'remain'}"
     if report.stop_reason is not None:
-        stopped = Text(f"stopped before the end: {report.stop_reason}; {rest}", style="bold red")
+        gap = " " if report.stop_reason.startswith(BY_USER) else ": "
+        stopped = Text(f"stopped before the end{gap}{report.stop_reason}; {rest}", style="bold red")
         return [stopped, Text(f"to go on: {report.to_continue}", style="yellow")]
     return [Text(f"stopped before the end: {rest}; to go on: {report.to_continue}", style="yellow")]
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.dashboard.frame import MARGIN, draw
+from exrbatch.dashboard.frame import MARGIN, draw, fitting
 from exrbatch.dashboard.history import History
 from exrbatch.dashboard.machine import Machine
 from exrbatch.dashboard.snapshot import Snapshot
@@ -110,7 +110,13 @@ class Dashboard:
                 return
             message = self._message if time.monotonic() < self._message_ends else ""
             frame = draw(
-                self._now, self.view, console, options, self._machine, self.help, message or "  ".join(self.hints)
+                self._now,
+                self.view,
+                console,
+                options,
+                self._machine,
+                self.help,
+                message or fitting(self.hints, options.max_width),
             )
             width = options.max_width - MARGIN
             lines = console.render_lines(frame, options.update(width=width), new_lines=True)

@@ -15,6 +15,8 @@ from exrbatch.text import format_count, safe_text
 STOPPING = "finishing files in progress; press Ctrl-C again to stop immediately"
 MARGIN = 2
 """Characters of the terminal that stay free at the right: it echoes ^C after the last line."""
+FRAME_ENDS = 6
+"""Characters of a border that are no text."""
 BORDERS = 3
 """Lines of the terminal that the frame and the cursor take."""
 ROWS_BEFORE_AIR = 4
@@ -71,6 +73,22 @@ def draw(
     return Panel(
         body, title=title, title_align="left", subtitle=subtitle if footer else None, subtitle_align="left", width=width
     )
+
+
+def fitting(hints: Sequence[str], width: int) -> str:
+    """Return as many hints as fit into the lower border, so that none is cut.
+
+    Args:
+        hints: short texts, most important first.
+        width: width of the terminal.
+    """
+    shown = ""
+    for hint in hints:
+        longer = f"{shown}  {hint}" if shown else hint
+        if len(longer) > width - MARGIN - FRAME_ENDS:
+            break
+        shown = longer
+    return shown
 
 
 def _main(

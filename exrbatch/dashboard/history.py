@@ -19,6 +19,8 @@ MAX_BUCKETS = 128
 """Points of the curve of throughput. If a run takes longer, each stands for twice the time."""
 RECENT_FILES = 32
 """Number of files from which the share of computing time is taken."""
+NEW_SHARE = 0.2
+"""Weight of the last look in the share of waiting time."""
 MAX_DIGITS = 15
 """Digits of a number of a frame. A longer number is something else."""
 
@@ -134,12 +136,15 @@ class History:
         failures: the files that failed last, latest last.
         skips: the files that were skipped last, latest last.
         throughput: bytes processed over time.
+        throttled_share: fraction of their time in which workers waited lately because of a limit of
+            bytes per second.
     """
 
     def __init__(self) -> None:
         self.failures: deque[Trouble] = deque(maxlen=MAX_TROUBLES)
         self.skips: deque[Trouble] = deque(maxlen=MAX_TROUBLES)
         self.throughput = Throughput()
+        self.throttled_share = 0.0
         self._sequences: OrderedDict[tuple[str, str], _Sequence] = OrderedDict()
         self._others = _Sequence("other sequences", "")
         self._merged = 0
@@ -165,6 +170,11 @@ class History:
             reason = shortened_end(report.reason or "", MAX_REASON)
             kept = self.skips if report.status is Status.SKIPPED else self.failures
             kept.append(Trouble(report.status, safe_text(report.path), reason))
+
+    def note_waiting(self, waited: float, seconds: float) -> None:
+        """Note how long workers waited because of a limit, and how long their files have taken."""
+        if seconds > 0:
+            self.throttled_share += (min(1.0, waited / seconds) - self.throttled_share) * NEW_SHARE
 
     def reach(self, size: float) -> float:
         """Return the largest number of bytes that was done at any time, so that it never shrinks.

@@ -1,8 +1,10 @@
 """What limits a run now, in words."""
 
 from exrbatch.dashboard.snapshot import Snapshot
-from exrbatch.text import format_count
+from exrbatch.text import format_count, format_rate
 
+THROTTLED = 0.1
+"""Workers that wait at least this fraction of their time for --bwlimit are limited by that."""
 COMPUTES, WAITS = 0.8, 0.5
 """Workers that compute for at least/at most these fractions of their time are limited by the CPU/by
 storage. In between, it is both."""
@@ -21,7 +23,7 @@ def limit_line(now: Snapshot, machine_busy: float | None) -> str:
     if now.is_stopping:
         return ""
     if now.pauses:
-        waits_for = "" if now.is_frozen or not now.running else f"; {_files(now)} still in progress"
+        waits_for = "" if now.is_frozen or not now.running else f"; {_files(now)} in progress"
         return "; ".join(now.pauses) + waits_for
     free = now.jobs - len(now.running)
     if free > 0 and not now.is_scanned:
@@ -39,15 +41,17 @@ def _files(now: Snapshot) -> str:
 
 def _by_share(now: Snapshot, machine_busy: float | None) -> str:
     """Say whether workers compute or wait."""
+    if now.rate_limit is not None and now.throttled_share >= THROTTLED:
+        return f"--bwlimit {format_rate(now.rate_limit)}: workers wait {100 * now.throttled_share:.0f} % of their time"
     share = now.computing_share
     if share is None:
         return ""
     computing = f"workers compute {100 * min(1.0, share):.0f} % of their time"
     if share >= COMPUTES:
         has_room = machine_busy is not None and machine_busy < MACHINE_IS_FREE
-        return f"CPU: {computing}" + ("; other cores are free (+)" if has_room else "")
+        return f"CPU: {computing}" + ("; cores are free (+)" if has_room else "")
     if machine_busy is not None and machine_busy > MACHINE_IS_BUSY:
-        return f"CPU, shared with other programs: {computing}"
+        return f"CPU, shared with others: {computing}"
     if share <= WAITS:
         return f"disk: workers wait for storage {100 * (1 - share):.0f} % of their time"
     return f"CPU and disk: {computing}"

@@ -72,6 +72,8 @@ def numbers(
         peak = f" peak {format_size(max(now.rates))}/s"
         curve = sparkline(now.rates, min(MAX_CURVE, width - LABEL - len(peak)))
         grid.add_row("", Text(curve, style="green").append(peak, "dim"))
+    if now.plan and not is_short:
+        grid.add_row("plan", Text(now.plan))
     if machine and not is_short:
         grid.add_row("machine", machine)
     if limit := limit_line(now, machine_busy):

@@ -77,6 +77,12 @@ class Snapshot:
         rates: bytes per second over the time of the run, oldest first.
         rate_seconds: seconds between two of them.
         computing_share: fraction of their time in which workers computed lately; None at first.
+        throttled_share: fraction of their time in which workers waited lately because of the limit
+            of bytes per second.
+        plan: the limits of the run in words; empty if it has none.
+        ends_at: when the run must end, in seconds since 1970; None if it may go on for ever.
+        hours: at which hours files may start; None for all hours.
+        rate_limit: bytes per second that may be read and written now; None for no limit.
         pauses: why the run is paused; empty if it is not.
         is_frozen: whether the files in progress stand still.
         is_stopping: whether the run starts no more files.
@@ -111,6 +117,11 @@ class Snapshot:
     rates: tuple[float, ...]
     rate_seconds: float
     computing_share: float | None
+    throttled_share: float
+    plan: str
+    ends_at: float | None
+    hours: str | None
+    rate_limit: int | None
     pauses: tuple[str, ...]
     is_frozen: bool
     is_stopping: bool
@@ -136,6 +147,7 @@ class Snapshot:
         done_size = report.done_size + sum(row.done_size for row in in_progress)
         reached = history.reach(found_size if is_done else min(done_size, found_size))
         worked = max(0.0, reached - (report.done_size - report.worked_size))
+        history.note_waiting(sum(row.waited for row in in_progress), sum(row.seconds for row in in_progress))
         history.throughput.look(report.seconds, worked)
         return cls(
             pid=os.getpid(),
@@ -166,6 +178,11 @@ class Snapshot:
             rates=history.throughput.rates(),
             rate_seconds=history.throughput.bucket_seconds,
             computing_share=history.computing_share,
+            throttled_share=history.throttled_share,
+            plan=run.limits.describe(),
+            ends_at=run.limits.end,
+            hours=run.limits.hours,
+            rate_limit=run.limits.rate,
             pauses=run.control.pauses,
             is_frozen=run.control.is_frozen,
             is_stopping=run.stop.is_set,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from exrbatch.batch.neighbours import suspended_command
 from exrbatch.errors import OptionsError
 from exrbatch.steering.protocol import FORMAT, MAX_ANSWER, decode, encode, user_of
 from exrbatch.steering.runtime_folder import check_private, folders, locked, remove_dead, sockets
@@ -97,16 +98,31 @@ class FoundRun:
         pid: its process ID.
         path: its socket.
         state: what it says about itself; None if it does not answer.
+        suspended: its command if it is suspended, so that it can't answer; else None.
     """
 
     pid: int
     path: str
     state: dict[str, Any] | None
+    suspended: str | None = None
 
     @property
     def command(self) -> str:
         """The command that started it, safe to print."""
-        return safe_text(str(self.state.get("command", ""))) if self.state else "does not answer; is it suspended?"
+        if self.suspended is not None:
+            return safe_text(self.suspended)
+        return safe_text(str(self.state.get("command", ""))) if self.state else "does not answer"
+
+    def connect(self) -> Connection:
+        """Connect to the run.
+
+        Raises:
+            NoAnswer: it is suspended.
+            OSError: it is gone.
+        """
+        if self.suspended is not None:
+            raise NoAnswer(f"suspended by Ctrl-Z: use fg, or kill -CONT {self.pid}")
+        return Connection(self.path)
 
 
 def find_runs() -> list[FoundRun]:
@@ -125,6 +141,8 @@ def find_runs() -> list[FoundRun]:
 
 def _look(pid: int, path: str) -> FoundRun | None:
     """Ask a run for its state; return None if it has just ended."""
+    if (command := suspended_command(pid)) is not None:
+        return FoundRun(pid, path, None, command)
     try:
         with contextlib.closing(Connection(path)) as connection:
             state = connection.ask({"command": "status"}).get("run")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exrbatch.batch.control import FROZEN, PAUSED, Control
+from exrbatch.batch.control import BY_USER, FROZEN, PAUSED, Control
 from exrbatch.text import format_count
 
 
@@ -87,7 +87,7 @@ KEYS = (
     ("?", "this help"),
 )
 """The keys of the dashboard and what they do."""
-HINTS = ("? help", "p pause", "q quit", "s sequences", "e failures", "+ - jobs", "P freeze")
+HINTS = ("? keys", "p pause", "q quit", "s sequences", "e failures", "+ - jobs", "P freeze")
 """The same in short, most important first."""
 
 
@@ -97,16 +97,18 @@ def perform(control: Control, command: Command, source: str) -> str:
     Args:
         control: the requests to the run.
         command: the command.
-        source: where it came from, in words, such as "key q".
+        source: where it came from, in words, such as "q" for that key.
     """
     if command.name is Name.STOP:
-        control.finish(f"ended early by the user ({source})")
+        control.finish(f"{BY_USER} ({source})")
         return "finishing the files in progress, then the run ends"
     if control.stop.is_set:
         return "the run is about to end"
     if command.name is Name.JOBS:
         return _change_jobs(control, command)
     if command.name is Name.RESUME:
+        if not control.pauses:
+            return "not paused"
         control.resume_for_user()
         others = control.pauses
         return f"still waiting: {'; '.join(others)}" if others else "going on"

@@ -96,8 +96,8 @@ def test_keys(command: list[str], shots: Path) -> None:
         screen.wait_for("frozen by the user")
         screen.press("q")
         assert screen.wait_for_end() == 3
-        assert "ended early by the user (key q)" in screen.text
-        assert "run the same command again to continue" in screen.text.replace("\n", "")
+        assert "stopped before the end by the user (q); " in screen.text
+        assert "to go on: exrbatch continue " in screen.text
         assert screen.is_restored
     assert finished(shots) == 0
 
@@ -167,7 +167,7 @@ def test_suspending_and_going_on(shell: Terminal, command: list[str]) -> None:
     shell.press("+")
     shell.wait_for("effort balanced, 3 workers")
     shell.press("q")
-    shell.wait_for("run the same command again")
+    shell.wait_for("to go on: exrbatch continue ")
     shell.press("echo code=$?.\n")
     shell.wait_for("code=3.")
 
@@ -183,7 +183,7 @@ def test_in_the_background_nothing_is_drawn_and_nothing_stops_the_run(shell: Ter
     shell.press("clear; fg\n")
     shell.wait_for(lambda text: "╭" in text and PAUSED in text)
     shell.press("q")
-    shell.wait_for("run the same command again")
+    shell.wait_for("to go on: exrbatch continue ")
 
 
 def test_a_suspended_run_that_is_killed_leaves_no_process(shell: Terminal, command: list[str]) -> None:
@@ -227,6 +227,14 @@ def test_other_terminals_list_and_steer_a_run(
     assert runs[1].communicate()[1].count("going on") == 0
     assert runs[1].returncode == 3
     capfd.readouterr()
+    with pytest.raises(SystemExit) as refused:
+        main(["jobs", "0"])
+    assert refused.value.code == 2
+    assert "0 jobs: must be 1 or more" in capfd.readouterr().err
+    assert main(["ps"]) == 0
+    first, second = capfd.readouterr().out.splitlines()
+    assert first.startswith(f"{pid}  paused · 0 % · 0 of 13 files · saved 0 B · 2 workers · since ")
+    assert second.endswith(f"recompress {shots} -j 2"), "a pipe gets all of it"
     assert main(["jobs", "4"]) == 0
     assert main(["pause", pid, "--now"]) == 0
     assert f"run {pid}: 4 workers\nrun {pid}: frozen\n" == capfd.readouterr().out

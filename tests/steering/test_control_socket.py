@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exrbatch.batch.control import Control
+from exrbatch.batch.neighbours import suspended_command
+from exrbatch.cli.main import main
 from exrbatch.errors import OptionsError
 from exrbatch.steering import client, runtime_folder, server
 from exrbatch.steering.client import Connection, find_runs, the_run
@@ -265,6 +270,7 @@ def test_commands_reach_the_run(opened: ControlServer, folder: Path, control: Co
         for command, expected in (
             (Command(name=Name.JOBS, jobs=5), "5 workers"),
             (Command(name=Name.JOBS, change=9), "8 workers: more are not possible (ulimit -n)"),
+            (Command(name=Name.RESUME), "not paused"),
             (Command(name=Name.PAUSE), "paused: the files in progress are finished"),
             (Command(name=Name.RESUME), "going on"),
             (Command(name=Name.STOP), "finishing the files in progress, then the run ends"),
@@ -278,7 +284,7 @@ def test_commands_reach_the_run(opened: ControlServer, folder: Path, control: Co
         assert messages[0] == {"ok": True}
         assert messages[1]["run"]["pid"] == os.getpid()
         assert messages[2]["end"]
-    assert control.stop.reason == "ended early by the user (from another terminal)"
+    assert control.stop.reason == "by the user (from another terminal)"
 
 
 def test_several_runs_and_runs_that_do_not_answer(
@@ -296,6 +302,33 @@ def test_several_runs_and_runs_that_do_not_answer(
             assert the_run(77).state is None
             assert the_run(os.getpid()).state is not None
         path.unlink()
+
+
+def test_a_suspended_run_is_named_without_waiting_for_an_answer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is known by the state of its process, and commands say how it goes on."""
+    folder.mkdir(0o700)
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as suspended,
+    ):
+        process.send_signal(signal.SIGSTOP)
+        while suspended_command(process.pid) is None:
+            pass
+        path = folder / f"{process.pid}-0123abcd.sock"
+        suspended.bind(str(path))
+        suspended.listen()
+        monkeypatch.setattr(Connection, "ask", lambda *_: pytest.fail("it would not answer"))
+        assert main(["ps"]) == 0
+        assert f"{process.pid}  suspended\n    {sys.executable} -c 'input()'\n" in capsys.readouterr().out
+        assert main(["resume"]) == 1
+        assert (
+            f"run {process.pid}: suspended by Ctrl-Z: use fg, or kill -CONT {process.pid}\n" in capsys.readouterr().err
+        )
+        path.unlink()
+        process.kill()
+    assert suspended_command(os.getpid()) is None
 
 
 @given(st.text(max_size=3), st.sets(st.sampled_from(["paused by the user", "frozen by the user", "outside hours"])))

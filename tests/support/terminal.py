@@ -20,8 +20,8 @@ import sys
 from exrbatch.batch.run import Run
 from exrbatch.__main__ import main
 
-def paused(self, *arguments, original=Run.__init__):
-    original(self, *arguments)
+def paused(self, *arguments, original=Run.__init__, **options):
+    original(self, *arguments, **options)
     self.control.pause_for_user()
 
 if __name__ == "__main__":

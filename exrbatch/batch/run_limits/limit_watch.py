@@ -12,13 +12,16 @@ from exrbatch.batch.run_limits.times_of_day import next_time, show_time
 from exrbatch.batch.run_limits.yielding import Yielding
 from exrbatch.errors import RunStopped
 from exrbatch.jobs.file_report import BAD, FileReport, Status
-from exrbatch.text import format_count, format_duration
+from exrbatch.text import format_count, format_duration, format_minutes, format_rate, safe_text
 
 MAX_SAME_ERRORS = 20
 """If this many files in a row fail with the same error of the system, the run stops.
 
 A server is gone, or a disk has become read-only, and each other file would fail, too.
 """
+STOP_AT = "--stop-at"
+JUST_PASSED = 20 * 3600.0
+"""If a time of day is so many seconds away, the user may have meant the one that has passed."""
 MEASURED = (Status.RECOMPRESSED, Status.NO_GAIN, Status.EQUAL, Status.DIFFERENT, Status.SOUND)
 """Files that end like this were read as a whole, so their time says how long others take."""
 
@@ -44,10 +47,19 @@ class LimitWatch:
         """
         self._limits, self._control, self._clock, self._zone = limits, control, clock, zone
         self._yielding = Yielding(control) if limits.give_way else None
-        start = clock()
+        self._files = self._failures = 0
+        self._bytes, self._seconds = 0, 0.0
+        self._errno: int | None = None
+        self._same_errors = 0
+        self.begin()
+        control.start_refusal = self.refusal
+
+    def begin(self) -> None:
+        """Take this moment for the start of the run."""
+        limits, zone, start = self._limits, self._zone, self._clock()
         ends: list[tuple[float, str]] = []
         if limits.stop_at is not None:
-            what = f"{show_time(limits.stop_at)} (--stop-at)"
+            what = f"{show_time(limits.stop_at)} ({STOP_AT})"
             ends.append((next_time(limits.stop_at, start, zone), what))
         if limits.max_duration is not None:
             what = f"{format_duration(limits.max_duration)} (--max-duration)"
@@ -56,11 +68,6 @@ class LimitWatch:
         self._what = ""
         if ends:
             self._end, self._what = min(ends)
-        self._files = self._failures = 0
-        self._bytes, self._seconds = 0, 0.0
-        self._errno: int | None = None
-        self._same_errors = 0
-        control.start_refusal = self.refusal
 
     @property
     def end(self) -> float | None:
@@ -72,6 +79,38 @@ class LimitWatch:
         """Bytes per second that may be read and written now; None for no limit."""
         bandwidth = self._limits.bandwidth
         return None if bandwidth is None else bandwidth.rate(self._clock(), self._zone)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user may not expect: the time at which the run must end has just passed."""
+        now = self._clock()
+        left = 0.0 if self._end is None else self._end - now
+        if self._limits.stop_at is None or left < JUST_PASSED or STOP_AT not in self._what:
+            return []
+        day, today = (datetime.fromtimestamp(moment, self._zone).date() for moment in (now + left, now))
+        if day == today:
+            return []
+        return [f"{STOP_AT} {show_time(self._limits.stop_at)} is tomorrow, in {format_minutes(left)}"]
+
+    @property
+    def hours(self) -> str | None:
+        """The hours at which files may start, as the user wrote them; None for all hours."""
+        return None if self._limits.hours is None else self._limits.hours.text
+
+    def describe(self) -> str:
+        """Return the limits in words, such as "until 07:30 tomorrow (in 7 h 36 min) · 4 MB/s"."""
+        parts = []
+        if self._end is not None:
+            now = self._clock()
+            day, today = (datetime.fromtimestamp(moment, self._zone) for moment in (self._end, now))
+            days = (day.date() - today.date()).days
+            which = "" if days <= 0 else " tomorrow" if days == 1 else f" on {day:%Y-%m-%d}"
+            parts.append(f"until {day:%H:%M}{which} (in {format_minutes(max(0.0, self._end - now))})")
+        if self.hours is not None:
+            parts.append(f"hours {safe_text(self.hours)}")
+        if (rate := self.rate) is not None:
+            parts.append(format_rate(rate))
+        return " · ".join(parts)
 
     def look(self) -> None:
         """Look at the clock. Call this about ten times a second, and before the first file starts.

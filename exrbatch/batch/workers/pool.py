@@ -45,6 +45,8 @@ class Running(NamedTuple):
             which it was frozen.
         ended_size: bytes of the files before it in its bundle, which have ended, but are not
             reported yet.
+        waited: the part of `seconds` in which the worker waited because of a limit of bytes per
+            second.
     """
 
     slot: int
@@ -52,6 +54,7 @@ class Running(NamedTuple):
     done: float
     seconds: float
     ended_size: int = 0
+    waited: float = 0.0
 
     @property
     def done_size(self) -> float:
@@ -159,7 +162,8 @@ class Pool:
             if slot.bundle:
                 current = slot.current()
                 ended_size = sum(each.size for each in slot.bundle[:current])
-                yield Running(slot.index, slot.bundle[current], slot.position.done, slot.seconds, ended_size)
+                done, waited = slot.position.done, slot.position.waited
+                yield Running(slot.index, slot.bundle[current], done, slot.seconds, ended_size, waited)
 
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
         """Give files to a free worker, which processes them one after another."""

@@ -157,7 +157,7 @@ class Slot:
 
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> "Future[list[FileReport]]":
         """Give files to the worker, which processes them one after another."""
-        self.position.index = self.position.done = 0.0
+        self.position.index = self.position.done = self.position.waited = 0.0
         self.bundle, self._jobs, self.seconds = bundle, jobs, 0.0
         self._files += len(bundle)
         self._clock = (0, 0.0)

@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
@@ -36,9 +37,12 @@ class Position(ctypes.Structure):
         is_ready: set by the worker when it is set up.
         rate: set by the parent: bytes per second that the worker may read and write; 0 for no
             limit.
+        waited: seconds that the worker has waited because of that limit, since it got its bundle.
     """
 
-    _fields_ = tuple((name, ctypes.c_double) for name in ("index", "done", "stop", "grown", "is_ready", "rate"))
+    _fields_ = tuple(
+        (name, ctypes.c_double) for name in ("index", "done", "stop", "grown", "is_ready", "rate", "waited")
+    )
 
 
 _position = Position()
@@ -66,7 +70,7 @@ def initialize(position: Position, log_path: str, nice: int = 0) -> None:
     global _position, _throttle, _log_fd, _memory_at_start
     lower_priority(nice)
     _position = position
-    _throttle = Throttle(lambda: position.rate, lambda: bool(position.stop))
+    _throttle = Throttle(lambda: position.rate, lambda: bool(position.stop), sleep=_wait)
     _log_fd = os.open(log_path, os.O_RDWR | os.O_APPEND)
     os.unlink(log_path)
     capture_all(_log_fd)
@@ -157,6 +161,12 @@ def _work(task: Job) -> FileReport:
 def _set_done(done: float) -> None:
     _position.done = done
     _throttle.proceed(done)
+
+
+def _wait(seconds: float) -> None:
+    """Wait because of the limit of bytes per second."""
+    time.sleep(seconds)
+    _position.waited += seconds
 
 
 def _die_with(sentinel: int) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -194,3 +195,28 @@ def test_the_same_error_again_and_again_stops_the_run() -> None:
 def test_refuses_invalid_limits(values: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionsError, match=message):
         Limits.parse(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "hour", "expected", "is_noted"),
+    [
+        ({}, 0, "", False),
+        (
+            {"stop_at": "07:30", "hours": "19:00-07:30", "bwlimit": "4M"},
+            23.9,
+            "until 07:30 tomorrow (in 7 h 36 min)",
+            False,
+        ),
+        ({"stop_at": "07:30"}, 7, "until 07:30 (in 30 min)", False),
+        ({"stop_at": "23:30"}, 1, "until 23:30 (in 22 h 30 min)", False),
+        ({"stop_at": "07:30"}, 8, "until 07:30 tomorrow (in 23 h 30 min)", True),
+        ({"stop_at": "07:30", "max_duration": 3600.0}, 8, "until 09:00 (in 1 h 00 min)", False),
+        ({"max_duration": 3 * 86400.0}, 8, "until 08:00 on 1970-01-04 (in 72 h 00 min)", False),
+    ],
+)
+def test_limits_in_words(values: dict[str, Any], hour: float, expected: str, is_noted: bool) -> None:
+    """A time of day that has just passed is noted: it is tomorrow's."""
+    watch = LimitWatch(Limits.parse(**values), Control(), clock=lambda: 3600 * hour, zone=UTC)
+    words = watch.describe()
+    assert words == expected + (" · hours 19:00-07:30 · 4 MB/s" if "hours" in values else "")
+    assert watch.notes == (["--stop-at 07:30 is tomorrow, in 23 h 30 min"] if is_noted else [])

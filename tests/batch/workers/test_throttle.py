@@ -1,10 +1,12 @@
 """A worker's budget of bytes, with a clock of the test's own."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from exrbatch import FileReport, Status
+from exrbatch.batch.workers import worker
 from exrbatch.batch.workers.throttle import Throttle
 
 
@@ -67,3 +69,13 @@ def test_idle_time_is_not_saved_up(frame: Path) -> None:
     worker.now = 3600.0
     worker.process(frame, size_after=1000)
     assert worker.now == pytest.approx(3620, abs=0.3)
+
+
+def test_waiting_is_told_to_the_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dashboard then says that --bwlimit limits the run, not the CPU."""
+    position = worker.Position()
+    monkeypatch.setattr(worker, "_position", position)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    worker._wait(0.25)
+    worker._wait(0.5)
+    assert position.waited == 0.75
