@@ -37,10 +37,9 @@ def test_results_go_to_stdout_and_the_rest_to_stderr(shot: Path) -> None:
     lines = [line for line in done.stdout.splitlines() if "NONE → ZIP" in line]
     assert len(lines) == 8
     assert all(re.match(r"\d\d:\d\d:\d\d recompressed .*: NONE → ZIP, 9.5 kB → 3.3 kB \(-65.6 %\)", x) for x in lines)
-    header, *_, failure = done.stderr.splitlines()
-    assert re.match(
-        rf"\d\d:\d\d:\d\d \d{{4}}-\d\d-\d\d, exrbatch \S+, PID \d+, 1 worker: recompress {shot} -v -j 1", header
-    )
+    *others, failure = done.stderr.splitlines()
+    header = rf"\d\d:\d\d:\d\d \d{{4}}-\d\d-\d\d, exrbatch \S+, PID \d+, 1 worker: recompress {shot} -v -j 1"
+    assert any(re.match(header, line) for line in others)
     assert failure.startswith(f"failed: {shot}/b.1007.exr: part 0, chunk 63")
     assert "failed:" not in done.stdout
 
