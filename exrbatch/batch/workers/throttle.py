@@ -12,6 +12,8 @@ from exrbatch.jobs.file_report import FileReport, Status, size_of
 
 SAVED_SECONDS = 0.2
 """A worker that has waited for a file may catch up on this many seconds."""
+LEAST_NAP = 0.001
+"""Seconds of the shortest wait."""
 NAP = 0.1
 """Maximum seconds between two looks at the rate, which may change, and at the request to stop."""
 MOVED = (Status.RECOMPRESSED, Status.NO_GAIN)
@@ -67,7 +69,8 @@ class Throttle:
         self._budget -= total - self._spent
         self._spent = total
         while self._budget < 0 and (rate := self._rate()) and not self._is_stopping():
-            self._sleep(min(NAP, -self._budget / rate))
+            # A wait that is too short for the clock would go on for ever because of rounding.
+            self._sleep(min(NAP, max(LEAST_NAP, -self._budget / rate)))
             self._save_up()
         if not self._rate():
             self._budget = 0.0
