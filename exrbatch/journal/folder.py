@@ -61,17 +61,14 @@ def create_journal() -> tuple[str, str, int]:
             return run_id, path, fd
 
 
-def _lock(fd: int) -> bool:
-    """Lock a journal until its descriptor is closed. Return False if another process holds it."""
-    if os.name != "posix":
-        return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True  # no locks on this file system: the run counts as ended
-    return True
+def _lock(fd: int) -> None:
+    """Lock a journal until its descriptor is closed.
+
+    This waits for `is_running` of another process, which holds a lock for a moment only.
+    """
+    if os.name == "posix":
+        with contextlib.suppress(OSError):  # no locks on this file system: the run counts as ended
+            fcntl.flock(fd, fcntl.LOCK_EX)
 
 
 def is_running(path: str | Path) -> bool:
@@ -81,9 +78,15 @@ def is_running(path: str | Path) -> bool:
     except OSError:
         return False
     try:
-        return not _lock(fd)
+        if os.name == "posix":
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # no locks on this file system
     finally:
         os.close(fd)
+    return False
 
 
 def journals() -> list[Path]:

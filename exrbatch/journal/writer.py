@@ -90,6 +90,8 @@ class Journal:
             return
         remove_old_journals()
         self._write({"type": "run", "run": self.run_id, **about}, durable=True)
+        with contextlib.suppress(OSError):  # where the name of a new file can't be synced, it must do without
+            disk.DISK.sync_directory(os.path.dirname(self.path))
 
     def add(self, record: Record, *, is_urgent: bool = True) -> None:
         """Write the record of a file.

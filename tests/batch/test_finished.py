@@ -23,9 +23,7 @@ NOISE = build([PartSpec(window=(0, 0, 63, 63), noise=1.0)])
 LONG_AGO = 1_600_000_000_000_000_000
 
 
-@pytest.fixture(autouse=True)
-def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+pytestmark = pytest.mark.usefixtures("own_state")
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Journals are private, are found by their names, and are removed only if nobody needs them."""
 
+import fcntl
 import os
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -21,10 +23,7 @@ from exrbatch.journal.folder import (
 from exrbatch.journal.records import line_of
 from exrbatch.journal.writer import Journal
 
-
-@pytest.fixture(autouse=True)
-def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+pytestmark = pytest.mark.usefixtures("own_state")
 
 
 def old_run(day: int, *, replaced: int | None = 0, in_place: bool = True) -> Path:
@@ -54,6 +53,32 @@ def test_a_run_is_alive_as_long_as_its_process_holds_the_journal() -> None:
     assert is_running(journal.path)
     journal.close()
     assert not is_running(journal.path)
+
+
+def test_a_look_at_a_new_journal_does_not_take_its_lock_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another command may look between the two calls that create and lock it."""
+    create = os.open
+    looking = threading.Event()
+
+    def look(path: str) -> None:
+        fd = create(path, os.O_RDONLY)
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        looking.set()
+        time.sleep(0.05)
+        os.close(fd)
+
+    def create_and_look(path: str, flags: int, mode: int = 0o777) -> int:
+        fd = create(path, flags, mode)
+        threading.Thread(target=look, args=(path,)).start()
+        looking.wait()
+        return fd
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", create_and_look)
+        _, path, fd = create_journal()
+    assert is_running(path)
+    os.close(fd)
+    assert not is_running(path)
 
 
 def test_superfluous_journals_are_removed_and_others_kept() -> None:
