@@ -1,6 +1,5 @@
 """The figures of `exrbatch report` as text for a terminal."""
 
-import contextlib
 import shlex
 import time
 
@@ -10,7 +9,7 @@ from exrbatch.cli.report_figures import Figures, Reason
 from exrbatch.dashboard import STYLES
 from exrbatch.jobs.file_report import Status
 from exrbatch.journal.history import PastRun
-from exrbatch.journal.records import Record, read_list, read_path, read_records
+from exrbatch.journal.records import read_list, read_path
 from exrbatch.text import format_count, format_duration, format_saving, format_size, safe_text
 
 MOST_SEQUENCES = 20
@@ -79,15 +78,7 @@ def _figures(run: PastRun) -> str:
 
 def _remaining(run: PastRun) -> str:
     """Return how many files remained when a run died, by its last status; empty if none says so."""
-    last: Record = {}
-    with contextlib.suppress(OSError), open(run.source, "rb") as stream:
-        for record in read_records(stream, only=["run", "status"]):
-            if record["type"] == "status":
-                last = record
-            elif record.get("run") != run.about.get("run"):
-                last = {}  # of another run in the same file
-            elif last:
-                break
+    last = run.status
     found = last.get("found")
     if not isinstance(found, int) or found <= len(run.files):
         return ""

@@ -69,6 +69,7 @@ class PastRun:
         files: how each file ended, by path and destination, in the order in which they ended.
         unfinished: files that were going to be replaced when the run died, by path.
         summary: the totals; empty if the run died or is still going on.
+        status: the last record of how far it had come; empty if there is none.
         last_seen: time of the last record, in seconds since 1970; 0 if unknown.
     """
 
@@ -77,6 +78,7 @@ class PastRun:
     files: dict[tuple[str, str | None], PastFile] = field(default_factory=dict)
     unfinished: dict[str, PastFile] = field(default_factory=dict)
     summary: Record = field(default_factory=dict)
+    status: Record = field(default_factory=dict)
     last_seen: float = 0.0
 
     @property
@@ -157,6 +159,8 @@ def _add(run: PastRun, record: Record) -> None:
         run.summary = record
         run.last_seen = seconds_of(record.get("ended_at")) or run.last_seen
     else:
+        if record["type"] == "status":
+            run.status = record
         run.last_seen = seconds_of(record.get("at", record.get("started_at"))) or run.last_seen
 
 

@@ -7,11 +7,9 @@ Where these are not reliable, the worker reads the header, too (`Known`).
 
 import contextlib
 import itertools
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from exrbatch.batch.discovery.candidate import Candidate
@@ -20,6 +18,7 @@ from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.known import Known
 from exrbatch.journal.facts import FileFacts
 from exrbatch.journal.folder import journals, run_record
+from exrbatch.journal.history import seconds_of
 from exrbatch.journal.records import Record, read_path, read_records
 from exrbatch.replacing import file_system_at
 
@@ -146,7 +145,7 @@ def _load(about: Record) -> dict[tuple[str, str | None], _Finished | None]:
 def _is_like(run: Mapping[str, Any], about: Record) -> bool:
     """Return whether a run had the same options and versions, and may have had the same files."""
     same = ("format", "exrbatch", "openexr", "replaces_files", "decided_by")
-    if any(run.get(key) != json.loads(json.dumps(about[key])) for key in same):
+    if any(run.get(key) != about[key] for key in same):
         return False
     ours, theirs = (os.path.join(read_path(each, "base") or os.sep, "") for each in (about, run))
     return ours.startswith(theirs) or theirs.startswith(ours)
@@ -162,7 +161,7 @@ def _finished(record: Record) -> _Finished | None:
     source = after if is_in_place and status is Status.RECOMPRESSED else before
     if source is None or (not is_in_place and after is None):
         return None
-    recorded_ns = _nanoseconds(record.get("ended_at"))
+    recorded_ns = int(seconds_of(record.get("ended_at")) * 1e9)
     if any(recorded_ns - facts.mtime_ns < RACE_NS for facts in (source, after) if facts is not None):
         return None
     tried = record.get("tried_size")
@@ -175,11 +174,3 @@ def _finished(record: Record) -> _Finished | None:
     )
     before_names = tuple(map(str, record.get("compressions_before", ())))
     return _Finished(known, source, None if is_in_place else after, before_names)
-
-
-def _nanoseconds(timestamp: object) -> int:
-    """Convert a time of a record into nanoseconds since 1970; 0 if it is missing or wrong."""
-    try:
-        return int(datetime.fromisoformat(str(timestamp)).timestamp() * 1e9)
-    except ValueError:
-        return 0

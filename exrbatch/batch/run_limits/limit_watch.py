@@ -130,7 +130,7 @@ class LimitWatch:
         if now >= self._end + self._limits.stop_grace:
             grace = format_duration(self._limits.stop_grace)
             raise RunStopped(
-                f"{self._reached}, and files in progress took {grace} longer (--stop-grace); they are as before the run"
+                f"{self._reached}, and files in progress took {grace} longer (--stop-grace); each is whole, old or new"
             )
 
     def finish(self, found: int) -> None:
