@@ -113,7 +113,7 @@ class Row:
     def knee(self) -> int | None:
         """The most jobs up to which every step brought at least half of the ideal gain.
 
-        None if the figures vary so much that this cannot be told.
+        None if the figures vary so much that this cannot be determined.
         """
         best = None
         for jobs, rate in sorted(self.rates.items()):

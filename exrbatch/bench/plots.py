@@ -172,8 +172,8 @@ def _fit(axes: Any, axis: str, values: Sequence[float]) -> None:
         lines.set_major_locator(FixedLocator(_log_ticks(low / MARGIN, high * MARGIN)))
         set_limits(low / MARGIN, high * MARGIN)
     else:
-        room = max(high - low, high / 10) * (MARGIN - 1)
-        set_limits(low - room, high + room)
+        margin = max(high - low, high / 10) * (MARGIN - 1)
+        set_limits(low - margin, high + margin)
         lines.set_major_locator(MaxNLocator(8, steps=[1, 2, 2.5, 5, 10]))
     lines.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
     lines.set_minor_locator(FixedLocator([]))

@@ -32,7 +32,7 @@ from exrbatch.text import format_size, safe_text, shortened
 
 HASH_SHOWN = 12
 """Digits of a hash that are shown to tell files apart. The --report file has all digits."""
-SAMPLE_ROOM, LEAST_PATH = 40, 18
+SAMPLE_COLUMNS, LEAST_PATH = 40, 18
 """Width that the table of the sample needs beside the paths, and least width of a path."""
 CONTENT_COLUMNS = ("of raw", "of current", "compress\nGB/s", "decompress\nGB/s")
 
@@ -41,13 +41,13 @@ def print_corpus(console: Console, sample: Sample) -> None:
     """Print the content classes of the files found, and the sample files that represent them."""
     count = f"{sample.found} file{'s' * (sample.found != 1)} found, {sample.looked_at} examined"
     console.print(Text(count, style="bold"))
-    room = max(LEAST_PATH, console.width - SAMPLE_ROOM)
+    width = max(LEAST_PATH, console.width - SAMPLE_COLUMNS)
     rows = []
     for each in sample.classes:
         rows.append([f"{each.name}: {each.files} file{'s' * (each.files > 1)}", format_size(each.size), ""])
         for file in sample.files:
             if file.content == each.name:
-                path = shortened(safe_text(file.path), room)
+                path = shortened(safe_text(file.path), width)
                 rows.append([f"  {path}", format_size(file.size), file.sha256[:HASH_SHOWN]])
     if rows:
         _print_grid(console, Grid(["content, and its sample files", "size", "sha256"], rows))

@@ -139,10 +139,10 @@ def _lines(document: dict[str, Any]) -> list[Text]:
 
 def _storage_lines(finding: dict[str, Any]) -> list[Text]:
     size = finding["size"]
-    room = "unknown" if size is None else f"{format_size(finding['free'])} free of {format_size(size)}"
+    space = "unknown" if size is None else f"{format_size(finding['free'])} free of {format_size(size)}"
     lines = [
         _line("storage", safe_text(f"{finding['file_system']} ({finding['source']})")),
-        _line("space", f"{room}; quota: unknown"),
+        _line("space", f"{space}; quota: unknown"),
     ]
     for way, title in (("in_place", "in place"), ("outputs", "-o"), ("backups", "backups")):
         works, how = finding[way]["works"], safe_text(finding[way]["how"])

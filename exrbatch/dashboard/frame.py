@@ -51,12 +51,12 @@ def draw(
     """
     width = options.max_width - MARGIN
     inside = width - 4
-    room = console.height - BORDERS
+    free_lines = console.height - BORDERS
     above = [*_notices(now), *overall(now, inside)]
     if view is View.MAIN:
-        groups = _main(now, console, inside, room, above, machine)
+        groups = _main(now, console, inside, free_lines, above, machine)
     else:
-        left = room - _height(console, above, inside)
+        left = free_lines - _height(console, above, inside)
         is_airy = left > ROWS_BEFORE_AIR
         filling = {
             View.SEQUENCES: lambda: sequence_view(now, inside, left - is_airy),
@@ -69,7 +69,7 @@ def draw(
     subtitle = Text(footer, style="dim")
     subtitle.truncate(inside - 2, overflow="ellipsis")
     lines = [line for group in groups for line in group]
-    body = _cut(console, lines, inside, room)
+    body = _cut(console, lines, inside, free_lines)
     return Panel(
         body, title=title, title_align="left", subtitle=subtitle if footer else None, subtitle_align="left", width=width
     )
@@ -94,7 +94,7 @@ def fitting(hints: Sequence[str], width: int) -> str:
 def _main(
     now: Snapshot, console: Console, inside: int, lines: int, above: list[RenderableType], machine: Machine | None
 ) -> list[list[RenderableType]]:
-    """Return the parts of the main view, with blank lines between them if there is room."""
+    """Return the parts of the main view, with blank lines between them if there is space."""
     below = latest_troubles(now, inside, 5 if lines >= SHORT - BORDERS else 2)
     use = machine.look() if machine is not None else ""
     busy = machine.busy if machine is not None else None
@@ -102,21 +102,21 @@ def _main(
     rest = lines - _height(console, [*above, *below], inside)
     for is_short in (False, True):
         figures: list[RenderableType] = [numbers(now, inside, shown_use, busy, is_short=is_short)]
-        room = rest - _height(console, figures, inside)
-        if room >= min(len(now.running), 2):
+        free_lines = rest - _height(console, figures, inside)
+        if free_lines >= min(len(now.running), 2):
             break
     else:
-        room, figures = rest, []
+        free_lines, figures = rest, []
     savers = [row for row in now.sequences if row.tried or not now.saves_bytes]
     wanted = min(len(savers), MAIN_SEQUENCES_TALL if lines >= TALL else MAIN_SEQUENCES)
     blanks = sum(map(bool, (figures, now.running, wanted, below)))
-    is_airy = room - blanks >= min(len(now.running), ROWS_BEFORE_AIR) + wanted
-    room -= blanks if is_airy else 0
-    sequences = min(wanted, max(room - len(now.running), min(MAIN_SEQUENCES, room // 4)))
+    is_airy = free_lines - blanks >= min(len(now.running), ROWS_BEFORE_AIR) + wanted
+    free_lines -= blanks if is_airy else 0
+    sequences = min(wanted, max(free_lines - len(now.running), min(MAIN_SEQUENCES, free_lines // 4)))
     parts = [
         above,
         figures,
-        worker_rows(now.running, inside, room - max(0, sequences)),
+        worker_rows(now.running, inside, free_lines - max(0, sequences)),
         sequence_rows(savers[: max(0, sequences)], inside, saves_bytes=now.saves_bytes),
         below,
     ]
@@ -125,9 +125,9 @@ def _main(
     return [shown[0], *(between + part for part in shown[1:])]
 
 
-def _cut(console: Console, lines: list[RenderableType], width: int, room: int) -> RenderableType:
+def _cut(console: Console, lines: list[RenderableType], width: int, free_lines: int) -> RenderableType:
     """Return the lines as they are, or without the last ones if the terminal is very short."""
-    while len(lines) > 1 and _height(console, lines, width) > max(1, room):
+    while len(lines) > 1 and _height(console, lines, width) > max(1, free_lines):
         lines = lines[:-1]
     return Group(*lines)
 

@@ -48,8 +48,8 @@ def _by_share(now: Snapshot, machine_busy: float | None) -> str:
         return ""
     computing = f"workers compute {100 * min(1.0, share):.0f} % of their time"
     if share >= COMPUTES:
-        has_room = machine_busy is not None and machine_busy < MACHINE_IS_FREE
-        return f"CPU: {computing}" + ("; cores are free (+)" if has_room else "")
+        has_free_cores = machine_busy is not None and machine_busy < MACHINE_IS_FREE
+        return f"CPU: {computing}" + ("; cores are free (+)" if has_free_cores else "")
     if machine_busy is not None and machine_busy > MACHINE_IS_BUSY:
         return f"CPU, shared with others: {computing}"
     if share <= WAITS:

@@ -102,11 +102,11 @@ def _bytes(now: Snapshot) -> Text:
     return size
 
 
-def worker_rows(running: Sequence[RunningRow], width: int, room: int) -> list[RenderableType]:
-    """Draw a row for each worker, or for as many as fit into `room` lines."""
-    if room < 1:
+def worker_rows(running: Sequence[RunningRow], width: int, free_lines: int) -> list[RenderableType]:
+    """Draw a row for each worker, or for as many as fit into `free_lines` lines."""
+    if free_lines < 1:
         return []
-    shown = running if len(running) <= room else running[: room - 1]
+    shown = running if len(running) <= free_lines else running[: free_lines - 1]
     is_narrow = width < NARROW
     bar_width = 6 if is_narrow else max(8, min(30, width // 5))
     name_width = width - bar_width - (10 if is_narrow else 24)

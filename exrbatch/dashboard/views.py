@@ -26,27 +26,27 @@ class View(enum.Enum):
     HELP = enum.auto()
 
 
-def sequence_view(now: Snapshot, width: int, room: int) -> list[RenderableType]:
+def sequence_view(now: Snapshot, width: int, free_lines: int) -> list[RenderableType]:
     """List as many sequences as fit, those with the latest files first."""
     if not now.sequences:
         return [Text("no file has ended yet", style="dim")]
-    most = max(1, room - 1)
+    most = max(1, free_lines - 1)
     shown = now.sequences[:most]
     more = now.sequence_count - len(shown)
     lines = sequence_rows(shown, width, saves_bytes=now.saves_bytes)
-    if more > 0 and room > 1:
+    if more > 0 and free_lines > 1:
         lines.append(Text(f"and {format_count(more, 'more sequence')} before these", style="dim"))
     return lines
 
 
-def failure_view(now: Snapshot, width: int, room: int) -> list[RenderableType]:
+def failure_view(now: Snapshot, width: int, free_lines: int) -> list[RenderableType]:
     """List the latest failures, then the latest skipped files, as many as fit."""
     if not (now.failures or now.skips):
         return [Text("no file has failed or was skipped so far", style="dim")]
     lines: list[RenderableType] = []
     for trouble in [*reversed(now.failures), *reversed(now.skips)]:
         block = _whole(trouble, width)
-        if len(lines) + len(block) > room:
+        if len(lines) + len(block) > free_lines:
             break
         lines += block
     return lines

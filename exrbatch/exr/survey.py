@@ -195,8 +195,8 @@ class _Places:
 
 def _misfit(table: PartChunks, chunk: int) -> Damage:
     """Describe a chunk whose size does not fit what it must decompress to."""
-    room, raw = int(table.extents[chunk]) - table.leader.size, int(table.grid.raw_sizes[chunk])
-    reason = f"{room} bytes can't decompress to {raw} bytes with {table.grid.part.compression.name}"
+    stored, raw = int(table.extents[chunk]) - table.leader.size, int(table.grid.raw_sizes[chunk])
+    reason = f"{stored} bytes can't decompress to {raw} bytes with {table.grid.part.compression.name}"
     return Damage(
         reason=reason,
         part=table.grid.part.index,
