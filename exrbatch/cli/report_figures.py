@@ -11,6 +11,8 @@ from exrbatch.text import timestamp
 
 MOST_SLOW = 10
 """Number of slow files that are listed."""
+NOTABLE_SECONDS = 1.0
+"""Faster files are not listed as slow."""
 BINS = 60
 """Number of intervals of the throughput over time."""
 _BAD = ("failed", "different")
@@ -63,7 +65,7 @@ class Figures:
         saved: bytes saved.
         worker_seconds: wall time that workers spent on files, in seconds.
         sequences: what was saved in each sequence, most bytes first.
-        slowest: the files that took longest.
+        slowest: the files that took longest, if they took long at all.
         reasons: failures first, then what was skipped, most files first.
         throughput: for each interval, its beginning in seconds since 1970, and the bytes per second
             of the files that ended in it.
@@ -84,6 +86,7 @@ class Figures:
         """Compute the figures of some runs."""
         files = merged(runs)
         done = [file for file in files if file.status == RECOMPRESSED]
+        slow = [file for file in files if file.seconds >= NOTABLE_SECONDS]
         return cls(
             runs=tuple(sorted(runs, key=lambda run: run.began)),
             counts=Counter(file.status for file in files),
@@ -91,7 +94,7 @@ class Figures:
             saved=sum(file.saved for file in done),
             worker_seconds=sum(file.seconds for file in files),
             sequences=tuple(_sequences(done)),
-            slowest=tuple(sorted(files, key=lambda file: -file.seconds)[:MOST_SLOW]),
+            slowest=tuple(sorted(slow, key=lambda file: -file.seconds)[:MOST_SLOW]),
             reasons=tuple(_reasons(files)),
             throughput=tuple(_throughput(files)),
         )
