@@ -17,7 +17,9 @@ from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.text import safe_text
 
 LOOK_SECONDS = 10.0
-"""Seconds between two looks at all folders."""
+"""Seconds between two looks at all folders, if there is no reason to look sooner."""
+LEAST_SECONDS = 1.0
+"""Seconds between two looks at least, however many files have failed."""
 SUSPICIOUS = (ReasonCode.CHANGED, ReasonCode.MISSING, ReasonCode.READ_ERROR, ReasonCode.STORAGE)
 """If a file was skipped or has failed for one of these reasons, its root may be gone."""
 
@@ -135,29 +137,31 @@ class RootWatch:
         """
         self._known: dict[str, FolderIdentity | None] = {folder: _identity(folder) for folder in folders}
         self._lost: str | None = None
+        self._has_reason = threading.Event()
         self._is_ended = threading.Event()
 
     def start(self) -> None:
-        """Look at the folders at intervals, on a thread, because a dead server may not answer."""
+        """Look at the folders now and then, on a thread, because a dead server may not answer."""
         threading.Thread(target=self._look_at_intervals, name="exrbatch-roots", daemon=True).start()
 
     def end(self) -> None:
         """End the thread."""
         self._is_ended.set()
+        self._has_reason.set()
 
     def lost(self, report: FileReport | None) -> str | None:
         """Return why the run makes no sense any more, or None.
 
         Args:
             report: the report of a file that has just ended. If it may be the consequence of a lost
-                folder, all folders are looked at now.
+                folder, the thread looks at all folders now.
         """
         if report is not None and report.reason_code in SUSPICIOUS:
-            self.look()
+            self._has_reason.set()
         return self._lost
 
     def look(self) -> str | None:
-        """Look at all folders now; return what `lost` returns."""
+        """Look at all folders, and return what `lost` returns."""
         for folder, before in self._known.items():
             now = _identity(folder)
             if before is None:
@@ -168,5 +172,9 @@ class RootWatch:
         return self._lost
 
     def _look_at_intervals(self) -> None:
-        while not self._is_ended.wait(LOOK_SECONDS):
-            self.look()
+        while not self._is_ended.is_set():
+            self._has_reason.wait(LOOK_SECONDS)
+            self._has_reason.clear()
+            if not self._is_ended.is_set():
+                self.look()
+            self._is_ended.wait(LEAST_SECONDS)

@@ -1,11 +1,13 @@
 """The roots of a run: some may be missing, and a folder may disappear."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from exrbatch import FileReport, OptionsError, Status
+from exrbatch.batch.discovery import roots as roots_module
 from exrbatch.batch.discovery.roots import RootWatch, find_roots
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
@@ -77,7 +79,7 @@ def test_a_base_holds_all_sources(shots: Path) -> None:
             find_roots([f"{shots}/a"], base=str(base))
 
 
-def test_notices_a_root_that_was_replaced(shots: Path) -> None:
+def test_notices_a_root_that_was_replaced(shots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another folder of the same name is what remains after a file system was unmounted."""
     watch = RootWatch([str(shots / "a"), str(shots / "out")])
     assert watch.look() is None
@@ -86,8 +88,13 @@ def test_notices_a_root_that_was_replaced(shots: Path) -> None:
     os.rename(shots / "a", shots / "elsewhere")
     fine = FileReport(path="x", status=Status.RECOMPRESSED)
     gone = FileReport(path="x", status=Status.SKIPPED, reason="removed", reason_code=ReasonCode.CHANGED)
+    monkeypatch.setattr(roots_module, "LOOK_SECONDS", 1e6)
+    watch.start()
     assert watch.lost(fine) is None, "no look without a reason"
-    assert "/a is gone" in (watch.lost(gone) or "")
+    while (reason := watch.lost(gone)) is None:
+        time.sleep(0.01)
+    watch.end()
+    assert "/a is gone" in reason
     (shots / "a").mkdir()
     watch = RootWatch([str(shots / "a")])
     os.rename(shots / "a", shots / "b2")
