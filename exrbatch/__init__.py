@@ -5,11 +5,10 @@
 >>> report.status, report.saved  # doctest: +SKIP
 (<Status.RECOMPRESSED: 'recompressed'>, 25165824)
 
-Importing this package loads no other module except `version`. Each public name is imported when it
-is first used, so that the command line answers at once and a worker loads only what it needs.
+Importing this package loads no other module. Each public name is imported when it is first used, so
+that the command line answers at once (and handles Ctrl-C from its first moment on), and a worker
+loads only what it needs.
 """
-
-from exrbatch.version import __version__
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing takes longer than the rest of this module
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from exrbatch.inventory.library import scan
     from exrbatch.inventory.listing import FrameSequence, Inventory
     from exrbatch.jobs.file_report import FileReport, Status
+    from exrbatch.version import __version__
 
 __all__ = [
     "BatchReport",
@@ -78,6 +78,7 @@ _HOMES = {
     "Inventory": "exrbatch.inventory.listing",
     "Status": "exrbatch.jobs.file_report",
     "RunProgress": "exrbatch.batch.batch_run",
+    "__version__": "exrbatch.version",
     **dict.fromkeys(("digest", "digest_many"), "exrbatch.digests"),
     "scan": "exrbatch.inventory.library",
     **dict.fromkeys(("check", "check_many", "recompress", "recompress_many", "verify", "verify_many"), "exrbatch.api"),
