@@ -26,7 +26,8 @@ from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.discovery.discover import discover
 from exrbatch.batch.options import Options
 from exrbatch.batch.scheduler import Scheduler
-from exrbatch.batch.workers.pool import Outcome
+from exrbatch.batch.workers.interface import Outcome
+from exrbatch.batch.workers.pool import BUNDLE_BYTES, BUNDLE_FILES
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.job import Job
 
@@ -45,7 +46,11 @@ class SimulatedWorkers:
         last_submitted: simulated time of the last call of `submit`.
         worked: seconds that all workers together were busy.
         started: real time of the first call of `submit`; None before that.
+        memory: unknown.
+        share_cores: true, as on one machine.
     """
+
+    memory, share_cores = 0, True
 
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
@@ -63,6 +68,10 @@ class SimulatedWorkers:
     def is_busy(self) -> bool:
         """Whether any worker is busy."""
         return bool(self._flying)
+
+    def is_enough(self, files: int, size: int) -> bool:
+        """Return whether some files are enough for a bundle, as in a pool."""
+        return files >= BUNDLE_FILES or size >= BUNDLE_BYTES
 
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
         """Start a task. Its duration depends on the number and sizes of its files."""

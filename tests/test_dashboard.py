@@ -12,7 +12,7 @@ from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.batch.workers.pool import Running
+from exrbatch.batch.workers.interface import Running
 from exrbatch.cli.summary import failure_lines, file_line, release_note, summary_lines
 from exrbatch.dashboard import Dashboard, Snapshot, plain_line
 from exrbatch.jobs.compare_job import CompareRules

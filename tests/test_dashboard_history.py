@@ -15,7 +15,7 @@ from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.batch.workers.pool import Running
+from exrbatch.batch.workers.interface import Running
 from exrbatch.cli.sequence_names import sequence_names
 from exrbatch.dashboard import Dashboard, History, Snapshot, plain_line
 from exrbatch.dashboard.history import MAX_BUCKETS, MAX_SEQUENCES, MAX_TROUBLES, Throughput

@@ -17,15 +17,14 @@ from exrbatch.batch.discovery.output_tree import OutputTree, absolute, folder_of
 from exrbatch.batch.discovery.roots import Roots, RootWatch, find_roots
 from exrbatch.batch.discovery.selection import Selection
 from exrbatch.batch.discovery.undoing import with_restores
-from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.options import Options
 from exrbatch.batch.run_limits.limit_watch import LimitWatch
 from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.scheduler import Scheduler
 from exrbatch.batch.storage import check_storage, is_remote
+from exrbatch.batch.workers.interface import Engine, Running, RunWorkers, Setting
 from exrbatch.batch.workers.main_guard import check_guard
-from exrbatch.batch.workers.pool import Pool, Running
-from exrbatch.batch.workers.slot import most_slots
+from exrbatch.batch.workers.pool import ThisMachine
 from exrbatch.codecs.engine_names import DEFLATED, missing_engines
 from exrbatch.errors import ReasonCode, RunStopped
 from exrbatch.jobs.file_report import FileReport, Status
@@ -64,6 +63,7 @@ class Run:
         *,
         listed: Iterable[str] | None = None,
         restore: Mapping[str, Restore] | None = None,
+        engine: Engine | None = None,
     ) -> None:
         """Check everything that can be checked before anything starts.
 
@@ -72,19 +72,19 @@ class Run:
             options: what to do with them.
             about: who asks for the run: fields for its record, see `about_run`; None for a program
                 that uses the library.
-            restore: what each file was before an earlier run, if that run is to be undone.
             listed: more files and folders, whose names are taken literally; None if there must be
                 a path.
+            restore: what each file was before an earlier run, if that run is to be undone.
+            engine: starts the workers; None for workers on this machine.
 
         Raises:
             OptionsError: none of the paths exists, or the options can't be used with them.
         """
-        wanted = options.jobs or automatic_jobs()
-        most = most_slots()
-        jobs = min(wanted, most)
-        self.notes = _notes(options, wanted, jobs)
+        self._engine = engine or ThisMachine()
+        jobs, note = self._engine.jobs(options.jobs)
+        self.notes = [*filter(None, [note]), *_missing_engines(options)]
         self.options = replace(options, jobs=jobs)
-        self.control = Control(jobs, most)
+        self.control = Control(jobs, self._engine.most_jobs)
         self.stop = self.control.stop
         self.limits = LimitWatch(options.limits, self.control)
         self.notes += self.limits.notes
@@ -102,6 +102,7 @@ class Run:
         self.selection = Selection(options.include, options.exclude, options.min_size, options.max_size)
         self._watch = FolderWatch(removes=options.rules.writes, replaces=options.replaces_files)
         self._watch.look_above(checked)
+        self._folders = folders
         self._root_watch = RootWatch(folders)
         self.journal: Journal | None = None
         self.about = _about(self.options, self.roots, about)
@@ -111,26 +112,26 @@ class Run:
         elif isinstance(options.rules, RecompressRules) and options.journal and options.rules.believes_records:
             found = FinishedFiles(self.about).answered(found)
         self.backlog = Backlog(found)
-        self._pool: Pool | None = None
+        self._workers: RunWorkers | None = None
         self._late: list[FileReport] = []
 
     @property
     def jobs(self) -> int:
         """Number of workers. It may change while the run goes on."""
-        return self.control.jobs or 1
+        return self.control.jobs or (1 if self._workers is None else self._workers.jobs)
 
     @property
     def paused(self) -> float:
         """Seconds in which nothing went on, because the run was paused, frozen or suspended."""
-        return max(0.0, self._pool.paused) if self._pool is not None else 0.0  # two clocks may differ a little
+        return max(0.0, self._workers.paused) if self._workers is not None else 0.0  # two clocks may differ a little
 
     def freeze(self) -> None:
         """Stop the files in progress where they are, until the run goes on.
 
         This is for a process that is about to be suspended: its workers shall not go on without it.
         """
-        if self._pool is not None:
-            self._pool.freeze(True)
+        if self._workers is not None:
+            self._workers.freeze(True)
 
     @property
     def notices(self) -> list[str]:
@@ -166,12 +167,12 @@ class Run:
 
     def running(self) -> list[Running]:
         """List the files that workers are processing now."""
-        return list(self._pool.running()) if self._pool is not None else []
+        return list(self._workers.running()) if self._workers is not None else []
 
     @property
     def started(self) -> float | None:
         """Monotonic time when the first file was handed to a worker; None before that."""
-        return self._pool.started if self._pool is not None else None
+        return self._workers.started if self._workers is not None else None
 
     def events(self) -> Generator[FileReport | None, None, None]:
         """Drive the run and yield its reports.
@@ -193,10 +194,12 @@ class Run:
         self.backlog.start()
         self._root_watch.start()
         try:
-            self._pool = Pool(self.jobs, self.options.time_limit, self.options.nice)
-            events = Scheduler(self.backlog, self._pool, self.options, self.control, available_memory()).run()
+            self._workers = self._engine.start(
+                Setting(self.options, self._folders, self.journal, self._watch.notices.append)
+            )
+            events = Scheduler(self.backlog, self._workers, self.options, self.control).run()
             limits.look()
-            self._pool.set_rate(limits.rate)
+            self._workers.set_rate(limits.rate)
             for event in events:
                 if event is not None:
                     self._note(event)
@@ -205,7 +208,7 @@ class Run:
                     self.journal.add_status(self.status())
                 self._stop_if(self._root_watch.lost(event))
                 limits.look()
-                self._pool.set_rate(limits.rate)
+                self._workers.set_rate(limits.rate)
                 yield event
             if self.backlog.is_complete and not self.backlog.was_cut_short:
                 limits.finish(self.backlog.files)
@@ -223,8 +226,8 @@ class Run:
             raise
         finally:
             self._root_watch.end()
-        if self._pool is not None:
-            self._pool.close()
+        if self._workers is not None:
+            self._workers.close()
         self._log_end()
 
     def _begin_journal(self) -> None:
@@ -270,8 +273,8 @@ class Run:
         `take_late` then has the reports of files that they had done.
         """
         self.backlog.stop()
-        if self._pool is not None:
-            for report in self._pool.kill():
+        if self._workers is not None:
+            for report in self._workers.kill():
                 self._note(report)
                 self._late.append(report)
 
@@ -291,17 +294,14 @@ class Run:
             raise RunStopped(self.stop.reason)
 
 
-def _notes(options: Options, wanted: int, jobs: int) -> list[str]:
-    """Return messages for the user about what this machine lacks."""
-    notes = []
-    if jobs < wanted:
-        notes.append(f"{jobs} workers instead of {wanted}: the limit of open files is too low (ulimit -n)")
-    if isinstance(options.rules, RecompressRules) and options.rules.compression in (None, *DEFLATED):
-        notes += [
-            f"the package {engine} is not installed: other engines take its place, slower or with larger files"
-            for engine in missing_engines()
-        ]
-    return notes
+def _missing_engines(options: Options) -> list[str]:
+    """Return messages for the user about packages that are not installed here."""
+    if not isinstance(options.rules, RecompressRules) or options.rules.compression not in (None, *DEFLATED):
+        return []
+    return [
+        f"the package {engine} is not installed: other engines take its place, slower or with larger files"
+        for engine in missing_engines()
+    ]
 
 
 def _about(options: Options, roots: Roots, about: Record | None) -> dict[str, object]:

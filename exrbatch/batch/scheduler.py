@@ -17,22 +17,19 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
 
 from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.control import Control
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
-from exrbatch.batch.workers.pool import Death, Outcome
+from exrbatch.batch.workers.interface import Death, Outcome, Workers
 from exrbatch.jobs.file_report import FileReport, failed
-from exrbatch.jobs.job import Job, Share
+from exrbatch.jobs.job import Share
 from exrbatch.jobs.log import logger
 from exrbatch.text import safe_text
 
 TICK = 0.1
 """Seconds to wait for a task to end before the caller gets control again."""
-BUNDLE_FILES, BUNDLE_BYTES = 16, 16_000_000
-"""Limits of a bundle of small files. A file of `BUNDLE_BYTES` or more is sent to a worker alone."""
 SHARES = 4
 """A bundle has at most 1/`SHARES` of one worker's equal share of the waiting files.
 
@@ -49,57 +46,10 @@ STARVED_TICK = 0.01
 """Used instead of `TICK` while a worker is free and the scan has not found the next file yet."""
 
 
-class Workers(Protocol):
-    """The part of a pool that the scheduler uses."""
-
-    @property
-    def jobs(self) -> int:
-        """Number of workers."""
-        ...
-
-    @property
-    def idle(self) -> int:
-        """Number of free workers."""
-        ...
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether any worker is processing a file."""
-        ...
-
-    def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
-        """Give files to a free worker, which processes them one after another."""
-        ...
-
-    def request_stop(self) -> None:
-        """Request that workers start no other file of their bundles."""
-        ...
-
-    def withdraw_stop(self) -> None:
-        """Withdraw `request_stop`."""
-        ...
-
-    def freeze(self, wanted: bool) -> None:
-        """Stop the files in progress where they are, or let them go on."""
-        ...
-
-    def resize(self, jobs: int) -> str | None:
-        """Change the number of workers, as far as possible now.
-
-        Returns:
-            why no more workers can be started; None if they can.
-        """
-        ...
-
-    def next_finished(self, timeout: float) -> Outcome | None:
-        """Wait at most `timeout` seconds for a task to end; return None if none does."""
-        ...
-
-
 class Scheduler:
     """Hands the files of a backlog to workers. The scan of the backlog must have been started."""
 
-    def __init__(self, backlog: Backlog, workers: Workers, options: Options, control: Control, memory: int = 0) -> None:
+    def __init__(self, backlog: Backlog, workers: Workers, options: Options, control: Control) -> None:
         """Make a scheduler.
 
         Args:
@@ -107,13 +57,11 @@ class Scheduler:
             workers: the workers.
             options: make the job of each file.
             control: requests of the caller. The scheduler itself may request to stop.
-            memory: bytes that all workers together may use for large files; 0 if unknown.
         """
         self._backlog = backlog
         self._workers = workers
         self._options = options
         self._control, self._stop = control, control.stop
-        self._memory = memory
         self._in_flight: dict[str, Candidate] = {}  # by path
         self._lent: dict[str, int] = {}  # bytes of memory, by the path of the first file of each bundle in progress
         self._holds_back = False  # whether workers were asked to start no other file
@@ -189,6 +137,8 @@ class Scheduler:
             return True
         if not self._alone:
             return False
+        if not self._workers.idle:  # the workers of a cluster can leave
+            return True
         candidate = min(self._alone, key=lambda each: each.size)  # the smallest is most likely to succeed
         self._alone.remove(candidate)
         if self._is_refused(candidate, candidate.size):
@@ -199,7 +149,7 @@ class Scheduler:
 
     def _take_bundle(self) -> list[Candidate]:
         """Take files for one worker. Hold back other names of files that are in progress."""
-        while bundle := _take_bundle(self._backlog, self._workers.jobs, self._is_refused):
+        while bundle := _take_bundle(self._backlog, self._workers, self._is_refused):
             if not self._options.rules.is_one_name_at_a_time:
                 return bundle
             busy = {candidate.inode for candidate in self._in_flight.values() if candidate.links > 1}
@@ -233,13 +183,14 @@ class Scheduler:
         reserved = sum(candidate.needs for candidate in self._in_flight.values())
         self._in_flight.update((candidate.path, candidate) for candidate in bundle)
         # If there are more workers than before, files in progress may still have a larger share.
-        left = max(0, self._memory - sum(self._lent.values()))
-        equal_share = min(self._memory // self._workers.jobs, left)
+        memory = self._workers.memory
+        left = max(0, memory - sum(self._lent.values()))
+        equal_share = min(memory // self._workers.jobs, left)
         self._lent[bundle[0].path] = equal_share
         jobs = []
         for candidate in bundle:
-            memory = self._memory if candidate.path in self._retried else equal_share
-            share = Share(memory=memory, threads=self._threads(candidate), reserved=reserved)
+            own = memory if candidate.path in self._retried else equal_share
+            share = Share(memory=own, threads=self._threads(candidate), reserved=reserved)
             jobs.append(self._options.job(candidate, share))
         self._workers.submit(bundle, jobs)
 
@@ -249,7 +200,8 @@ class Scheduler:
         At the end of a run, there are fewer files than workers. Then the worker of a large file
         uses several threads, so that the cores of idle workers are used, too.
         """
-        if candidate.size < BUNDLE_BYTES or not self._backlog.is_complete or candidate.path in self._suspects:
+        is_large = self._workers.share_cores and self._workers.is_enough(1, candidate.size)
+        if not is_large or not self._backlog.is_complete or candidate.path in self._suspects:
             return 1
         jobs = self._workers.jobs
         files = jobs - self._workers.idle + 1 + self._backlog.waiting
@@ -329,11 +281,11 @@ def _full(report: FileReport) -> str:
     return "the quota is used up" if is_quota else "the disk is full"
 
 
-def _take_bundle(backlog: Backlog, jobs: int, is_refused: Callable[[Candidate, int], bool]) -> list[Candidate]:
-    most = min(BUNDLE_FILES, max(1, backlog.waiting // (SHARES * jobs)))
+def _take_bundle(backlog: Backlog, workers: Workers, is_refused: Callable[[Candidate, int], bool]) -> list[Candidate]:
+    most = max(1, backlog.waiting // (SHARES * workers.jobs))
     bundle: list[Candidate] = []
     size = 0
-    while len(bundle) < most and size < BUNDLE_BYTES and (candidate := backlog.take()) is not None:
+    while len(bundle) < most and not workers.is_enough(len(bundle), size) and (candidate := backlog.take()) is not None:
         if not is_refused(candidate, size + candidate.size):
             bundle.append(candidate)
             size += candidate.size

@@ -13,21 +13,21 @@ from exrbatch.batch.control import Control, StopRequest
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.scheduler import (
-    BUNDLE_BYTES,
-    BUNDLE_FILES,
     MAX_DEATHS,
     MAX_WITHOUT_ROOM,
     SHARES,
     Scheduler,
 )
-from exrbatch.batch.workers.pool import Death, Outcome
+from exrbatch.batch.workers.interface import Death, Outcome
+from exrbatch.batch.workers.pool import BUNDLE_BYTES, BUNDLE_FILES
 from exrbatch.errors import ReasonCode
 from exrbatch.jobs.job import Job
 from exrbatch.jobs.recompress_job import RecompressJob, RecompressRules
 from exrbatch.recompression.choices import Hardlinks
+from tests.support.workers import FakeMachine
 
 
-class FakeWorkers:
+class FakeWorkers(FakeMachine):
     """Finish the oldest task at each call.
 
     A task with a `poison` kills its worker as many times as the poison says.
@@ -346,8 +346,9 @@ def test_retries_a_file_that_needs_much_memory_alone() -> None:
     If that is not enough, it is skipped (issue 13, B15).
     """
     workers = Picky(4, {"0.exr": [needs_memory("0.exr")], "1.exr": [needs_memory("1.exr")] * 2})
+    workers.memory = 4000
     stop = StopRequest()
-    scheduler = Scheduler(scanned(candidates([BUNDLE_BYTES] * 8)), workers, Options(), control_with(stop), memory=4000)
+    scheduler = Scheduler(scanned(candidates([BUNDLE_BYTES] * 8)), workers, Options(), control_with(stop))
     reports = {r.path: r.status for r in scheduler.run() if r}
     assert reports.pop("1.exr") is Status.SKIPPED
     assert set(reports.values()) == {Status.RECOMPRESSED}
@@ -404,9 +405,10 @@ STEPS = ["pause", "freeze", "resume", "limit", "unlimit", "1", "2", "5", "nothin
 def test_a_steered_run_processes_each_file_once(sizes: list[int], steps: list[str]) -> None:
     """Whatever is asked of it between two events; in the end all pauses are withdrawn."""
     workers, control = FakeWorkers(3), Control(3, 5)
+    workers.memory = 6000
     asked = iter(steps)
     done: list[str] = []
-    for report in Scheduler(scanned(candidates(sizes)), workers, Options(), control, memory=6000).run():
+    for report in Scheduler(scanned(candidates(sizes)), workers, Options(), control).run():
         done += [report.path] if report else []
         assert sum(len(bundle) > 0 for bundle in workers.in_flight) <= 5
         match next(asked, "end"):
@@ -460,7 +462,8 @@ def test_a_frozen_run_that_is_to_end_finishes_its_files() -> None:
 def test_memory_shares_follow_the_number_of_workers() -> None:
     """All shares together are never more than the memory that there is."""
     workers, control = Picky(1, {}), Control(1, 4)
-    events = Scheduler(scanned(candidates([BUNDLE_BYTES] * 12)), workers, Options(), control, memory=4000).run()
+    workers.memory = 4000
+    events = Scheduler(scanned(candidates([BUNDLE_BYTES] * 12)), workers, Options(), control).run()
     next(events)
     control.set_jobs(4)
     next(events)

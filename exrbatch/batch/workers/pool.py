@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import NamedTuple
 
 from exrbatch.batch.clocks import asleep
 from exrbatch.batch.discovery.candidate import Candidate
+from exrbatch.batch.limits import automatic_jobs, available_memory
 from exrbatch.batch.workers.forkserver import start_context, warm_up
-from exrbatch.batch.workers.slot import Slot
-from exrbatch.errors import ReasonCode, RunStopped
+from exrbatch.batch.workers.interface import Death, Outcome, Running, Setting
+from exrbatch.batch.workers.slot import Slot, most_slots
+from exrbatch.errors import RunStopped
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
 
@@ -32,66 +33,8 @@ no pause: on a busy machine, this process may wait for a core while its workers 
 """
 GROWTH_SECONDS = 0.2
 """Seconds after which `Pool.resize` returns, although it could start more workers."""
-
-
-class Running(NamedTuple):
-    """A file that a worker is processing.
-
-    Attributes:
-        slot: index of the worker's slot.
-        candidate: the file.
-        done: fraction of the file that is done, 0 to 1.
-        seconds: seconds since the bundle of the file was handed to the worker, without those in
-            which it was frozen.
-        ended_size: bytes of the files before it in its bundle, which have ended, but are not
-            reported yet.
-        waited: the part of `seconds` in which the worker waited because of a limit of bytes per
-            second.
-    """
-
-    slot: int
-    candidate: Candidate
-    done: float
-    seconds: float
-    ended_size: int = 0
-    waited: float = 0.0
-
-    @property
-    def done_size(self) -> float:
-        """Bytes of the bundle that are done."""
-        return self.ended_size + self.done * self.candidate.size
-
-
-class Death(NamedTuple):
-    """The death of a worker that was processing a file.
-
-    Attributes:
-        candidate: the file.
-        reason: how the worker died, in words.
-        code: whether it died of a crash or of the time limit.
-        is_lost: whether it died because the server that had forked it was killed. This says nothing
-            about the file.
-    """
-
-    candidate: Candidate
-    reason: str
-    code: ReasonCode
-    is_lost: bool = False
-
-
-class Outcome(NamedTuple):
-    """The result of a task.
-
-    Attributes:
-        reports: reports of the files that have ended.
-        returned: files that must be handed out again. The worker did not start them, or it died and
-            their reports are lost.
-        death: the death of the worker, or None.
-    """
-
-    reports: list[FileReport]
-    returned: Sequence[Candidate] = ()
-    death: Death | None = None
+BUNDLE_FILES, BUNDLE_BYTES = 16, 16_000_000
+"""Limits of a bundle of small files. A file of `BUNDLE_BYTES` or more is sent to a worker alone."""
 
 
 class Pool:
@@ -101,7 +44,11 @@ class Pool:
         started: monotonic time when the first file was handed out; None before that.
         paused: seconds in which nothing went on, because the workers were frozen (before this
             process is suspended, too) or waited for the end of a pause, or the machine slept.
+        memory: bytes that all workers together may use for large files.
+        share_cores: true: they are on one machine.
     """
+
+    share_cores = True
 
     def __init__(self, jobs: int, time_limit: Callable[[int], float], nice: int = 0) -> None:
         """Start the workers.
@@ -116,6 +63,7 @@ class Pool:
         """
         self.started: float | None = None
         self.paused = 0.0
+        self.memory = available_memory()
         self._holds_back = False
         warm_up()
         self._context = start_context()
@@ -155,6 +103,10 @@ class Pool:
     def is_busy(self) -> bool:
         """Whether any worker is processing a file."""
         return self._busy > 0
+
+    def is_enough(self, files: int, size: int) -> bool:
+        """Return whether some files of `size` bytes together are enough for one bundle."""
+        return files >= BUNDLE_FILES or size >= BUNDLE_BYTES
 
     def running(self) -> Iterator[Running]:
         """List the files in progress, in the order of the slots."""
@@ -333,3 +285,32 @@ class Pool:
             reports += self._slots.pop().kill()
         self._idle.clear()
         return reports
+
+
+class ThisMachine:
+    """The engine that starts workers on this machine."""
+
+    @property
+    def most_jobs(self) -> int:
+        """The largest number of workers that is possible."""
+        return most_slots()
+
+    def jobs(self, wanted: int | None) -> tuple[int, str | None]:
+        """Return the number of workers to begin with, and a note if it is less than it should be.
+
+        Args:
+            wanted: the number that the user wants, if any.
+        """
+        best, most = wanted or automatic_jobs(), most_slots()
+        if best <= most:
+            return best, None
+        return most, f"{most} workers instead of {best}: the limit of open files is too low (ulimit -n)"
+
+    def start(self, setting: Setting) -> Pool:
+        """Start the workers.
+
+        Raises:
+            RunStopped: one can't be started.
+        """
+        options = setting.options
+        return Pool(options.jobs or 1, options.time_limit, options.nice)

@@ -17,15 +17,16 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.run_limits.limit_watch import MAX_SAME_ERRORS, LimitWatch
 from exrbatch.batch.run_limits.limits import Limits
 from exrbatch.batch.scheduler import Scheduler
-from exrbatch.batch.workers.pool import Outcome
+from exrbatch.batch.workers.interface import Outcome
 from exrbatch.errors import RunStopped
 from exrbatch.jobs.job import Job
+from tests.support.workers import FakeMachine
 
 RATE = 1e6
 """Bytes per second of each worker."""
 
 
-class Night:
+class Night(FakeMachine):
     """Workers that need a time in proportion to the size of each file, and the clock of the run."""
 
     def __init__(self, jobs: int, limits: Limits) -> None:

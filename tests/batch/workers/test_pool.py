@@ -22,7 +22,8 @@ from exrbatch.batch.run_report import BatchReport
 from exrbatch.batch.workers import pool as pool_module
 from exrbatch.batch.workers import slot as slots
 from exrbatch.batch.workers import worker
-from exrbatch.batch.workers.pool import MAX_TICK, Outcome, Pool
+from exrbatch.batch.workers.interface import Outcome
+from exrbatch.batch.workers.pool import MAX_TICK, Pool
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
 from exrbatch.recompression.progress import Progress
