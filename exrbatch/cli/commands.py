@@ -15,6 +15,7 @@ from exrbatch.cli import (
     setting_arguments,
     steering_arguments,
 )
+from exrbatch.cli import cluster_arguments as cluster
 from exrbatch.cli import history_arguments as history
 from exrbatch.cli.argument_parser import Parser, help_formatter, wrapped
 from exrbatch.cli.bench_arguments import add_bench_arguments
@@ -124,6 +125,9 @@ def build_parser() -> Parser:
     _add_doctor(commands)
     _add_clean(commands)
     _add_steering(commands)
+    cluster.add_worker_arguments(
+        commands.add("worker", *cluster.WORKER, uses_workers=False, epilog=f"{cluster.WORKER_EPILOG}\n\n{DOCS}")
+    )
     compressions = commands.add(
         "compressions",
         "list the compressions: what they preserve, and which OpenEXR releases read them",

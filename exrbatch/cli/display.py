@@ -157,4 +157,5 @@ def beginning(run: Run) -> str:
     """Return the first line of a log: version, process, workers, and the command."""
     command = shortened_end(safe_text(shlex.join(sys.argv[1:])), MAX_COMMAND)
     plan = f", {run.limits.describe()}" if run.limits.describe() else ""
-    return f"exrbatch {__version__}, PID {os.getpid()}, {format_count(run.jobs, 'worker')}{plan}: {command}"
+    workers = "workers of a cluster" if run.control.jobs is None else format_count(run.jobs, "worker")
+    return f"exrbatch {__version__}, PID {os.getpid()}, {workers}{plan}: {command}"

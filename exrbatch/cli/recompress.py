@@ -14,6 +14,7 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.batch.run_report import EXIT_FAILURES, BatchReport
 from exrbatch.cli.awake import awake_command, kept_awake
+from exrbatch.cli.cluster_arguments import engine_of
 from exrbatch.cli.console import Output
 from exrbatch.cli.driving import drive
 from exrbatch.cli.limit_arguments import parse_limits
@@ -33,7 +34,9 @@ NOTHING_TO_DO = "the list of files is empty: nothing to do"
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch recompress`; return the exit code."""
     listed = listed_paths(arguments)
-    return show_run(Run(arguments.paths, options_of(arguments), about(arguments), listed=listed), arguments)
+    with engine_of(arguments) as engine:
+        run = Run(arguments.paths, options_of(arguments), about(arguments), listed=listed, engine=engine)
+        return show_run(run, arguments)
 
 
 def options_of(arguments: argparse.Namespace) -> Options:

@@ -2,6 +2,7 @@
 
 import argparse
 
+from exrbatch.cli.cluster_arguments import add_cluster
 from exrbatch.cli.limit_arguments import add_limits
 from exrbatch.cli.selection_arguments import add_file_selection
 from exrbatch.cli.shared_arguments import (
@@ -43,6 +44,7 @@ def add_recompress_arguments(command: argparse.ArgumentParser) -> None:
     _add_permissions(command.add_argument_group("what is allowed"))
     _add_safety(command.add_argument_group("safety"))
     add_limits(command.add_argument_group("limits of the run"))
+    add_cluster(command.add_argument_group("several machines"))
     shown = command.add_argument_group("reports")
     shown.add_argument("-n", "--dry-run", action="store_true", help="only say what would be done")
     add_digests(shown)

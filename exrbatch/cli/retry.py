@@ -4,6 +4,7 @@ import argparse
 import os
 
 from exrbatch.batch.run import Run
+from exrbatch.cli.cluster_arguments import engine_of
 from exrbatch.cli.console import Output
 from exrbatch.cli.earlier_run import REPEATABLE, arguments_of, past_run
 from exrbatch.cli.recompress import about, options_of, show_run
@@ -38,7 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"nothing failed in {safe_text(past.name)}: nothing to do", markup=False
         )
         return 0
-    return show_run(Run((), options_of(again), {**about(again), "retries": past.name}, listed=paths), again)
+    with engine_of(again) as engine:
+        run = Run((), options_of(again), {**about(again), "retries": past.name}, listed=paths, engine=engine)
+        return show_run(run, again)
 
 
 def to_retry(past: PastRun) -> list[str]:

@@ -90,6 +90,7 @@ class FileReport:
         after: the same for the new file, or for the output that was there already.
         steps: wall time in seconds of each step of a recompression.
         content_sha256: the content digest (docs/digests.md) in hexadecimal, if it was computed.
+        host: name of the machine that processed it; None for the one of the run.
     """
 
     path: str
@@ -119,6 +120,7 @@ class FileReport:
     after: FileFacts | None = None
     steps: Mapping[str, float] = field(default_factory=dict)
     content_sha256: str | None = None
+    host: str | None = None
 
     def __post_init__(self) -> None:
         """Make all texts safe to print, because parts of them may come from the file."""
@@ -166,7 +168,7 @@ class FileReport:
         return record | {"ended_at": timestamp(self.ended_at)}
 
 
-_OPTIONAL = ("reason", "reason_code", "tried_size", "content_sha256")
+_OPTIONAL = ("reason", "reason_code", "tried_size", "content_sha256", "host")
 _LISTS = ("notes", "compressions_before", "compressions_after", "lossy_channels", "trials")
 _FACTS = ("before", "after")
 

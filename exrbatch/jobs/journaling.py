@@ -7,18 +7,23 @@ moment after that, the journal still tells what was replaced by what.
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from exrbatch.exr.reader import ExrFile
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.journal.facts import FileFacts, digest_of
-from exrbatch.journal.records import append, path_fields
+from exrbatch.journal.records import Record, append, path_fields
 from exrbatch.replacing import Identity, Replacement, disk, identity
 from exrbatch.text import timestamp
 
 if TYPE_CHECKING:
     from exrbatch.jobs.recompress_job import RecompressJob
+
+
+record_keeper: ContextVar[Callable[[str, Record], None] | None] = ContextVar("record_keeper", default=None)
+"""Keeps a record for the journal at a path; if it is None, the record is appended to that file."""
 
 
 class StepTimes:
@@ -78,7 +83,11 @@ def note_replacement(
         "at": timestamp(time.time()),
     }
     try:
-        append(job.rules.journal, record, durable=True)
+        keep = record_keeper.get()
+        if keep is None:
+            append(job.rules.journal, record, durable=True)
+        else:
+            keep(job.rules.journal, record)
     except OSError as error:
         return before, after, [f"the journal could not be written: {error.strerror}"]
     return before, after, []

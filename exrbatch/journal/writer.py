@@ -107,6 +107,17 @@ class Journal:
         if is_urgent or len(self._waiting) >= MOST_WAITING:
             self._write_waiting()
 
+    def identity(self) -> tuple[str, int, int] | None:
+        """Return path, device and inode of the journal; None if there is none."""
+        if self._fd < 0 or self.path is None:
+            return None
+        found = os.fstat(self._fd)
+        return self.path, found.st_dev, found.st_ino
+
+    def add_replacing(self, record: Record) -> None:
+        """Write what a worker on another machine is going to replace."""
+        self._write(dict(record))
+
     @property
     def is_status_due(self) -> bool:
         """Whether it is time for a record of the status."""

@@ -123,7 +123,7 @@ def parse_temp_name(name: str) -> re.Match[str] | None:
 
 def is_of_this_host(left: re.Match[str]) -> bool:
     """Return whether a process of this host made a temp file."""
-    return left["host"] == _host()
+    return left["host"] == host_hash()
 
 
 def records_of(path: str) -> Iterator[Record]:
@@ -312,7 +312,7 @@ def _has_dead_owner(match: re.Match[str]) -> bool:
 
 
 def _prefix(pid: int) -> str:
-    return f"{_PREFIX}{_host()}-{pid}-"
+    return f"{_PREFIX}{host_hash()}-{pid}-"
 
 
 def _hashed(name: str) -> str:
@@ -320,7 +320,7 @@ def _hashed(name: str) -> str:
 
 
 @functools.cache
-def _host() -> str:
+def host_hash() -> str:
     """Return 8 characters that identify this host and its PID namespace.
 
     A folder may be shared between hosts, where a process number means nothing, or between

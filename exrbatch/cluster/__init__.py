@@ -1,0 +1,1 @@
+"""Workers on other machines, which a Dask scheduler knows."""

@@ -1,0 +1,169 @@
+"""The files that a worker of a cluster has, and what is heard of them."""
+
+import pickle
+from collections import deque
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from exrbatch.batch.discovery.candidate import Candidate
+from exrbatch.batch.workers.interface import Running
+from exrbatch.cluster.members import Member
+from exrbatch.cluster.travel import as_at_home
+from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.job import Job
+from exrbatch.journal.facts import FileFacts
+
+WORKED = (Status.RECOMPRESSED, Status.NO_GAIN, Status.PLANNED)
+"""If a file ends like this, all of it was processed."""
+FILE_SECONDS = 0.005
+"""Seconds that a file takes besides its bytes."""
+START_RATE = 30e6
+"""Bytes per second of a worker, as long as none has been measured."""
+
+
+@dataclass(eq=False, slots=True)
+class Bundle:
+    """The files that a worker has. It gets them in pieces: all at once, or one by one.
+
+    Attributes:
+        number: number of the bundle; no other bundle of the run has it.
+        member: the worker.
+        candidates: the files.
+        jobs: what to do with each.
+        pieces: indexes of the files that the worker did not get yet, in pieces.
+        sent: indexes of the piece that it has.
+        open: indexes of the files without a report.
+        current: index of the file in progress, as far as it is known.
+        done: fraction of that file that is done, 0 to 1.
+        waited: seconds that the worker has waited because of a limit of bytes per second.
+        spent: seconds spent on the file in progress.
+        seconds: seconds since the worker got the bundle, without those in which it was frozen.
+    """
+
+    number: int
+    member: Member
+    candidates: Sequence[Candidate]
+    jobs: Sequence[Job]
+    pieces: deque[list[int]]
+    sent: list[int] = field(default_factory=list)
+    open: set[int] = field(default_factory=set)
+    current: int = 0
+    done: float = 0.0
+    waited: float = 0.0
+    spent: float = 0.0
+    seconds: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        number: int,
+        member: Member,
+        candidates: Sequence[Candidate],
+        jobs: Sequence[Job],
+        suspects: Container[str],
+    ) -> "Bundle":
+        """Make a bundle. If any of its files is a suspect, they are sent one by one."""
+        every = list(range(len(candidates)))
+        is_suspect = any(candidate.path in suspects for candidate in candidates)
+        pieces = deque([[index] for index in every] if is_suspect else [every])
+        return cls(number, member, candidates, jobs, pieces, open=set(every))
+
+    def take_piece(self) -> list[int]:
+        """Take the next piece; return an empty list if there is none."""
+        self.sent = self.pieces.popleft() if self.pieces else []
+        if self.sent:
+            self.begin(self.sent[0])
+        return self.sent
+
+    def begin(self, index: int, done: float = 0.0) -> None:
+        """Note which file is in progress."""
+        if index != self.current:
+            self.spent = 0.0
+        self.current, self.done = index, done
+
+    def end(self, index: int, packed: bytes) -> FileReport | None:
+        """Take the report of a file; return None if the file has one already."""
+        if index not in self.open:
+            return None
+        self.open.discard(index)
+        report: FileReport = pickle.loads(packed)  # noqa: S301  Dask itself unpickles what workers send
+        return as_at_home(report, self.jobs[index], self.member.host)
+
+    def unfinished(self) -> list[Candidate]:
+        """Return the files without a report."""
+        return [self.candidates[index] for index in sorted(self.open)]
+
+    def running(self) -> Running:
+        """Describe the file in progress."""
+        ended = (each.size for index, each in enumerate(self.candidates) if index not in self.open)
+        return Running(
+            self.member.number,
+            self.candidates[self.current],
+            self.done if self.current in self.open else 0.0,
+            self.seconds,
+            sum(ended),
+            self.waited,
+            self.member.host,
+        )
+
+
+class Pace:
+    """How fast workers are, as measured in this run."""
+
+    def __init__(self) -> None:
+        self._seconds, self._size, self._files = 0.0, 0, 0
+
+    def note(self, report: FileReport) -> None:
+        """Learn from the report of a file."""
+        self._seconds += report.seconds
+        self._size += report.size_before if report.status in WORKED else 0
+        self._files += 1
+
+    def seconds(self, files: int, size: int) -> float:
+        """Predict how long some files of `size` bytes together take."""
+        spent = self._seconds - FILE_SECONDS * self._files
+        rate = self._size / spent if spent > 1 and self._size else START_RATE
+        return files * FILE_SECONDS + size / rate
+
+
+class Replacements:
+    """What workers were about to put in place when they were heard of last.
+
+    If a worker dies after it has put a new file in place, and before its report has arrived, the
+    file comes again, and is then found to be finished. The report says so, but it does not say what
+    was saved; this does.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[str, Mapping[str, Any]] = {}
+
+    def note(self, path: str, record: Mapping[str, Any]) -> None:
+        """Keep a record of the file at a path that is going to be replaced."""
+        self._records[path] = record
+
+    def corrected(self, report: FileReport) -> FileReport:
+        """Return a report, as it would be if the worker had not died."""
+        record = self._records.pop(report.path, None)
+        if record is None or report.status is not Status.ALREADY:
+            return report
+        before, after = FileFacts.from_json(record.get("before")), FileFacts.from_json(record.get("after"))
+        found = report.before
+        if before is None or after is None or found is None:
+            return report
+        if (found.inode, found.size, found.mtime_ns) != (after.inode, after.size, after.mtime_ns):
+            return report
+        return replace(
+            report,
+            status=Status.RECOMPRESSED,
+            reason=None,
+            reason_code=None,
+            size_before=before.size,
+            size_after=after.size,
+            compressions_before=tuple(record.get("compressions_before", ())),
+            compressions_after=tuple(record.get("compressions_after", ())),
+            lossy_channels=tuple(record.get("lossy_channels", ())),
+            before=before,
+            after=replace(found, xxh3_128=after.xxh3_128),
+            notes=(*report.notes, "done, although its worker died"),
+        )
