@@ -2,11 +2,13 @@
 
 import argparse
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from exrbatch.cli.shared_arguments import Group, duration
 from exrbatch.errors import OptionsError
+from exrbatch.text import safe_text
 
 if TYPE_CHECKING:
     from exrbatch.batch.workers.interface import Engine
@@ -86,12 +88,17 @@ def address_of(arguments: argparse.Namespace) -> "Address":
         raise
     if arguments.tls_ca_file is None and (arguments.tls_cert or arguments.tls_key):
         raise OptionsError("a certificate (--tls-cert, --tls-key) needs that of its authority: --tls-ca-file")
-    return Address(
+    address = Address(
         scheduler=arguments.cluster,
         ca_file=arguments.tls_ca_file,
         cert=arguments.tls_cert,
         key=arguments.tls_key,
     )
+    for path in (address.scheduler if address.is_file else None, address.ca_file, address.cert, address.key):
+        if path is not None and not os.path.isfile(path):
+            hint = ", and no address such as tcp://ab01:8786" if path == address.scheduler else ""
+            raise OptionsError(f"no such file{hint}: {safe_text(path)}")
+    return address
 
 
 @contextlib.contextmanager

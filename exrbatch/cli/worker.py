@@ -22,8 +22,6 @@ def run(arguments: argparse.Namespace) -> int:
     jobs = automatic_jobs() if arguments.jobs is None else arguments.jobs
     if not 1 <= jobs <= MAX_JOBS:
         raise OptionsError(f"{jobs} workers: must be from 1 to {MAX_JOBS}")
-    if address.is_file and not os.path.exists(address.scheduler):
-        raise OptionsError(f"no such scheduler file, and no address such as tcp://ab01:8786: {address.scheduler}")
     lower_priority(niceness(arguments.nice))
     command = [sys.executable, "-m", "distributed.cli.dask_worker", *dask_options(address, jobs)]
     print(f"exrbatch: {jobs} workers for {address.scheduler}", file=sys.stderr, flush=True)

@@ -119,8 +119,7 @@ class Link:
         self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.topic = f"exrbatch-{secrets.token_hex(8)}"
         self._tasks: dict[int, Future[Any]] = {}
-        for name in ("distributed", "tornado", "asyncio"):  # they print tracebacks of what we handle
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        _silence_dask()
         self._name = safe_text(address.scheduler)
         where = {"scheduler_file": address.scheduler} if address.is_file else {"address": address.scheduler}
         try:
@@ -236,6 +235,13 @@ class Link:
                 function(*arguments, **keywords)
 
         threading.Thread(target=call, daemon=True, name="exrbatch-cluster").start()
+
+
+def _silence_dask() -> None:
+    """Keep Dask from printing tracebacks of what we handle."""
+    for name in ["tornado", "asyncio", *logging.root.manager.loggerDict]:
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _error_of(future: "Future[Any]") -> str:

@@ -64,7 +64,9 @@ def draw(
             View.HELP: lambda: help_view(keys),
         }[view]()
         groups = [above, [Text("")] if is_airy else [], filling]
-    title = Text(f"exrbatch: {safe_text(now.title)}, {format_count(now.jobs, 'worker')}")
+    hosts = len({row.host for row in now.running if row.host})
+    where = f" on {format_count(hosts, 'machine')}" if hosts else ""
+    title = Text(f"exrbatch: {safe_text(now.title)}, {format_count(now.jobs, 'worker')}{where}")
     title.truncate(inside - 2, overflow="ellipsis")
     subtitle = Text(footer, style="dim")
     subtitle.truncate(inside - 2, overflow="ellipsis")

@@ -13,12 +13,14 @@ from exrbatch.dashboard.snapshot import RunningRow, Snapshot
 from exrbatch.dashboard.sparkline import sparkline
 from exrbatch.dashboard.styles import STYLES
 from exrbatch.jobs.file_report import BAD
-from exrbatch.text import format_count, format_duration, format_saving, format_size, shortened
+from exrbatch.text import format_count, format_duration, format_saving, format_size, shortened, shortened_end
 
 NARROW = 70
 """Below this many characters inside the frame, less is shown of each file."""
 LABEL = 9
 """Characters of the first column of the numbers, with the gap behind it."""
+MAX_HOST = 12
+"""Characters of the name of a machine at most."""
 MAX_CURVE = 60
 """Characters of the curve of throughput at most."""
 
@@ -109,13 +111,14 @@ def worker_rows(running: Sequence[RunningRow], width: int, free_lines: int) -> l
     shown = running if len(running) <= free_lines else running[: free_lines - 1]
     is_narrow = width < NARROW
     bar_width = 6 if is_narrow else max(8, min(30, width // 5))
-    name_width = width - bar_width - (10 if is_narrow else 24)
+    labels = [f"{shortened_end(row.host, MAX_HOST)} {row.slot + 1}".strip() for row in shown]
+    name_width = width - bar_width - (10 if is_narrow else 24) - max(0, max(map(len, labels), default=0) - 2)
     table = Table.grid(padding=(0, 1))
     for justify in ("right", "left", "left", "right", "right")[: 4 if is_narrow else 5]:
         table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for row in shown:
+    for row, label in zip(shown, labels, strict=True):
         cells: list[RenderableType] = [
-            Text(f"{row.slot + 1}", style="dim"),
+            Text(label, style="dim"),
             Text(shortened(row.name, name_width)),
             ProgressBar(total=1.0, completed=row.done, width=bar_width),
             f"{100 * row.done:3.0f} %",

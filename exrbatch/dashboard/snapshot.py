@@ -32,6 +32,7 @@ class RunningRow:
         size: its size in bytes.
         done: fraction that is done, 0 to 1.
         seconds: seconds since its bundle was handed to the worker.
+        host: name of the worker's machine, safe to print; empty for that of the run.
     """
 
     slot: int
@@ -39,6 +40,7 @@ class RunningRow:
     size: int
     done: float
     seconds: float
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,7 @@ class Snapshot:
                 size=row.candidate.size,
                 done=row.done,
                 seconds=row.seconds,
+                host=row.host,
             )
             for row in in_progress
         )
