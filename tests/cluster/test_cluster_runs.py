@@ -227,7 +227,7 @@ def test_a_worker_that_joins_late_gets_files(own_cluster: LocalCluster, show: Pa
 
 def test_a_worker_of_another_version_is_set_aside_and_named(own_cluster: LocalCluster, show: Path) -> None:
     fill(show, *numbered(6))
-    own_cluster.add_workers(1, EXRBATCH_TEST_VERSION="9.9.9")
+    own_cluster.add_workers(1, environment={"EXRBATCH_TEST_VERSION": "9.9.9"})
     code, document, err = result(start(show, own_cluster, "--worker-timeout", "8"))
     assert code == 3, err
     assert "exrbatch 9.9.9" in document["summary"]["stop_reason"]

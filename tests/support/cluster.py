@@ -6,14 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
 
 PATIENCE = 60.0
 """Seconds to wait for something that must happen."""
-FAULTS = Path(__file__).with_name("cluster_faults.py")
+WITH_FAULTS = {"DASK_DISTRIBUTED__WORKER__PRELOAD": str(Path(__file__).with_name("cluster_faults.py"))}
 
 
 def wait_until(is_true: Callable[[], bool], what: str) -> None:
@@ -34,19 +34,21 @@ class LocalCluster:
         self.scheduler = self._start("-m", "distributed.cli.dask_scheduler", *options)
         wait_until(self.file.exists, "the scheduler file")
 
-    def _start(self, *arguments: str, before: tuple[str, ...] = (), **environment: str) -> "subprocess.Popen[bytes]":
+    def _start(
+        self, *arguments: str, before: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
             [*before, sys.executable, *arguments],
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,
-            env={**os.environ, **environment},
+            env={**os.environ, **(environment or {})},
         )
         self.processes.append(process)
         return process
 
     def add_workers(
-        self, count: int = 2, *, before: tuple[str, ...] = (), **environment: str
+        self, count: int = 2, *, before: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
     ) -> "subprocess.Popen[bytes]":
         """Start workers with the command that users have.
 
@@ -56,12 +58,12 @@ class LocalCluster:
             environment: environment variables; those of `cluster_faults` cause faults.
         """
         command = ("-m", "exrbatch", "worker", str(self.file), "-j", str(count))
-        return self._start(*command, before=before, DASK_DISTRIBUTED__WORKER__PRELOAD=str(FAULTS), **environment)
+        return self._start(*command, before=before, environment={**WITH_FAULTS, **(environment or {})})
 
-    def add_worker_without_nanny(self, **environment: str) -> "subprocess.Popen[bytes]":
+    def add_worker_without_nanny(self) -> "subprocess.Popen[bytes]":
         options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--scheduler-file", str(self.file)]
         command = ("-m", "distributed.cli.dask_worker", *options)
-        return self._start(*command, DASK_DISTRIBUTED__WORKER__PRELOAD=str(FAULTS), **environment)
+        return self._start(*command, environment=WITH_FAULTS)
 
     def stop(self) -> None:
         for process in self.processes:
