@@ -30,8 +30,7 @@ from exrbatch.jobs.job import Job
 from exrbatch.jobs.recompress_job import RecompressJob
 from exrbatch.journal.records import Record, append
 from exrbatch.journal.writer import openexr_version
-from exrbatch.replacing import sweep_folder
-from exrbatch.replacing.temp_files import host_hash
+from exrbatch.replacing import host_hash, sweep_folder
 from exrbatch.version import __version__
 
 NAP = 0.05

@@ -12,8 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from exrbatch.replacing import disk
-from exrbatch.replacing.temp_files import temp_name
+from exrbatch.replacing import disk, temp_name
 
 REFRESH_SECONDS = 3600.0
 """Seconds after which the files are touched, so that no run takes them for left over."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import BatchReport
+from exrbatch.batch.workers.interface import Running
 from exrbatch.dashboard.history import History, SequenceRow, Trouble
 from exrbatch.jobs.file_report import Status
 from exrbatch.text import format_count, format_left, safe_text, shortened_end
@@ -41,6 +42,18 @@ class RunningRow:
     done: float
     seconds: float
     host: str = ""
+
+    @classmethod
+    def of(cls, running: Running) -> "RunningRow":
+        """Return the row of a file."""
+        return cls(
+            slot=running.slot,
+            name=shortened_end(safe_text(running.candidate.path), MAX_NAME),
+            size=running.candidate.size,
+            done=running.done,
+            seconds=running.seconds,
+            host=safe_text(running.host),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,17 +147,6 @@ class Snapshot:
         """Take a snapshot. Only the thread that drives the run may call this."""
         history = history or History()
         in_progress = run.running()
-        running = tuple(
-            RunningRow(
-                slot=row.slot,
-                name=shortened_end(safe_text(row.candidate.path), MAX_NAME),
-                size=row.candidate.size,
-                done=row.done,
-                seconds=row.seconds,
-                host=row.host,
-            )
-            for row in in_progress
-        )
         found, found_size, is_scanned = run.backlog.files, run.backlog.size, run.backlog.is_complete
         is_done = is_scanned and report.files >= found
         done_size = report.done_size + sum(row.done_size for row in in_progress)
@@ -175,7 +177,7 @@ class Snapshot:
             saved_share=report.saved_share,
             failures=tuple(history.failures)[-SENT_TROUBLES:],
             skips=tuple(history.skips)[-SENT_TROUBLES:],
-            running=running,
+            running=tuple(map(RunningRow.of, in_progress)),
             sequences=history.sequences(SENT_SEQUENCES),
             sequence_count=history.sequence_count,
             rates=history.throughput.rates(),

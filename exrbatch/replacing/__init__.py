@@ -36,6 +36,7 @@ from exrbatch.replacing.original import Original
 from exrbatch.replacing.replacement import OUTPUT_EXISTS, Replacement
 from exrbatch.replacing.temp_files import (
     Identity,
+    host_hash,
     identity,
     is_alive,
     is_left_over,
@@ -44,6 +45,7 @@ from exrbatch.replacing.temp_files import (
     parse_temp_name,
     sweep_folder,
     sweep_process,
+    temp_name,
     was_exchanged,
 )
 
@@ -61,6 +63,7 @@ __all__ = [
     "end_orphan",
     "file_system_at",
     "find_orphan",
+    "host_hash",
     "identity",
     "has_note",
     "is_alive",
@@ -74,6 +77,7 @@ __all__ = [
     "same_bytes",
     "sweep_folder",
     "sweep_process",
+    "temp_name",
     "remove_superfluous",
     "parse_temp_name",
     "is_left_over",
