@@ -5,6 +5,7 @@ the thread that drives the run empties.
 """
 
 import contextlib
+import json
 import logging
 import queue
 import secrets
@@ -51,6 +52,15 @@ class Address:
     def is_file(self) -> bool:
         """Whether the scheduler is named by a scheduler file."""
         return "://" not in self.scheduler
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the scheduler uses TLS, as far as its address says so."""
+        address = self.scheduler
+        if self.is_file:
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError), open(self.scheduler, "rb") as file:
+                address = str(json.load(file)["address"])
+        return address.startswith("tls://")
 
 
 class Joined(NamedTuple):
@@ -119,8 +129,10 @@ class Link:
         self.messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.topic = f"exrbatch-{secrets.token_hex(8)}"
         self._tasks: dict[int, Future[Any]] = {}
-        _silence_dask()
         self._name = safe_text(address.scheduler)
+        _silence_dask()
+        if address.is_encrypted and address.ca_file is None:
+            raise OptionsError(f"the Dask scheduler {self._name} uses TLS: give --tls-ca-file and --tls-cert")
         where = {"scheduler_file": address.scheduler} if address.is_file else {"address": address.scheduler}
         try:
             with warnings.catch_warnings():
@@ -132,7 +144,7 @@ class Link:
                     set_as_default=False,
                     name="exrbatch",
                 )
-        except (OSError, ValueError, TimeoutError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001  of any kind, depending on what answers at that address
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise OptionsError(f"can't reach the Dask scheduler {self._name}: {safe_text(reason)}") from None
 

@@ -258,6 +258,28 @@ def test_two_clients_on_one_tree_replace_each_file_once(cluster: LocalCluster, s
     check_whole(show, done=30)
 
 
+def test_an_encrypted_cluster_serves_only_those_with_a_certificate(show: Path, tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl, which makes certificates, is not here")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    request = ["-subj", "/CN=ab01", "-days", "2", "-newkey", "rsa:2048", "-nodes"]
+    command = ["openssl", "req", "-x509", *request, "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    tls = ["--tls-ca-file", str(cert), "--tls-cert", str(cert), "--tls-key", str(key)]
+    fill(show, *numbered(3))
+    with local_cluster(tmp_path / "cluster", tls) as cluster:
+        cluster.add_workers(1)
+        run = start(show, cluster)
+        _, err = run.communicate(timeout=120)
+        assert run.returncode == 2, err
+        assert "uses TLS" in err
+        assert len(err.splitlines()) == 1
+        check_whole(show, done=0)
+        code, document, err = result(start(show, cluster, *tls))
+    assert (code, statuses(document)) == (0, {"recompressed": 3}), err
+    check_whole(show, done=3)
+
+
 @pytest.mark.parametrize("signals", [1, 2])
 def test_ctrl_c_ends_the_run_with_whole_files(signals: int, cluster: LocalCluster, show: Path) -> None:
     """Once: the files in progress are finished. Twice: they are given up."""

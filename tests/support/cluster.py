@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -26,11 +26,12 @@ def wait_until(is_true: Callable[[], bool], what: str) -> None:
 class LocalCluster:
     """A scheduler and, as a test wants, workers. All processes end with `stop`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: Sequence[str] = ()) -> None:
+        self._tls = tls
         self.file = folder / "scheduler.json"
         self._log = open(folder / "cluster.log", "ab")  # noqa: SIM115
         self.processes: list[subprocess.Popen[bytes]] = []
-        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(self.file)]
+        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(self.file), *tls]
         self.scheduler = self._start("-m", "distributed.cli.dask_scheduler", *options)
         wait_until(self.file.exists, "the scheduler file")
 
@@ -57,7 +58,7 @@ class LocalCluster:
             before: a command that starts the command.
             environment: environment variables; those of `cluster_faults` cause faults.
         """
-        command = ("-m", "exrbatch", "worker", str(self.file), "-j", str(count))
+        command = ("-m", "exrbatch", "worker", str(self.file), "-j", str(count), *self._tls)
         return self._start(*command, before=before, environment={**WITH_FAULTS, **(environment or {})})
 
     def add_worker_without_nanny(self) -> "subprocess.Popen[bytes]":
@@ -102,10 +103,10 @@ def kill_tree(process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextlib.contextmanager
-def local_cluster(folder: Path) -> Iterator[LocalCluster]:
-    """Start a scheduler; stop it and all workers at the end."""
+def local_cluster(folder: Path, tls: Sequence[str] = ()) -> Iterator[LocalCluster]:
+    """Start a scheduler, with options for TLS; stop it and all workers at the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    cluster = LocalCluster(folder)
+    cluster = LocalCluster(folder, tls)
     try:
         yield cluster
     finally:
