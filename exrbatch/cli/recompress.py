@@ -20,6 +20,7 @@ from exrbatch.cli.limit_arguments import parse_limits
 from exrbatch.cli.log_file import LogFile, check_log
 from exrbatch.cli.on_finish import run_on_finish
 from exrbatch.cli.outputs import open_output, settle_stdout
+from exrbatch.cli.progress_line import ProgressLine
 from exrbatch.cli.records import GuardedSink, JsonDocument, RecordFile, Sink
 from exrbatch.cli.selection_arguments import listed_paths
 from exrbatch.cli.summary import failure_lines, file_line, release_note, summary_lines, waiting_line
@@ -75,11 +76,19 @@ def options_of(arguments: argparse.Namespace) -> Options:
 
 def about(arguments: argparse.Namespace) -> dict[str, object]:
     """Describe a command for its records, with the options that it has used."""
-    given = vars(arguments).items()
-    plain = {name: value for name, value in given if isinstance(value, bool | int | float | str | list | None)}
+    return {**about_run(arguments.module.rpartition(".")[2]), "options": plain_options(arguments)}
+
+
+def plain_options(arguments: argparse.Namespace) -> dict[str, object]:
+    """Return the value of each option of a command by its name, as far as it can be recorded."""
+    plain: dict[str, object] = {
+        name: value
+        for name, value in vars(arguments).items()
+        if isinstance(value, bool | int | float | str | list | None)
+    }
     for name in ("module", "uses_workers", "paths", "project_note", "config", "no_config", "preset"):
         plain.pop(name, None)
-    return {**about_run(arguments.module.rpartition(".")[2]), "options": plain}
+    return plain
 
 
 def show_run(
@@ -89,6 +98,7 @@ def show_run(
     *,
     sinks: Sequence[Sink] = (),
     is_stdout_taken: bool = False,
+    progress: ProgressLine | None = None,
 ) -> int:
     """Drive a run, write its records, print its summary, and return the exit code.
 
@@ -98,8 +108,11 @@ def show_run(
         summarize: returns the lines of the summary, without those of `failure_lines`.
         sinks: functions that get each file's report when the file ends.
         is_stdout_taken: whether the caller prints the results, so that the summary goes to stderr.
+        progress: lines for a farm, which take stdout, too; None for those that the arguments ask
+            for.
     """
-    output = Output(is_json=arguments.json or is_stdout_taken)
+    progress = progress or ProgressLine.of(arguments)
+    output = Output(is_json=arguments.json or is_stdout_taken or progress.is_wanted, rewrite=progress.harmless)
     is_empty = not run.roots.paths
     if (needs := release_note(run.options.rules)) is not None and not arguments.quiet and not is_empty:
         output.progress.print(needs)
@@ -111,7 +124,7 @@ def show_run(
     rules = run.options.rules
     shown: list[Sink] = [lambda report: output.print_file(file_line(report, rules))] if arguments.verbose else []
     sinks = [*(sink.add for sink in guarded), *sinks, *shown, *(log.add for log in logs)]
-    watchers = [*(sink.look for sink in guarded), *(log.watch for log in logs)]
+    watchers = [progress.look, *(sink.look for sink in guarded), *(log.watch for log in logs)]
     if is_empty:  # no worker, journal or socket is needed to do nothing
         report = run.new_totals()
     else:
@@ -130,6 +143,7 @@ def show_run(
             output.progress.print(Text(NOTHING_TO_DO))
         if not (is_empty or (arguments.quiet and report.is_uneventful)):
             _print_summary(run, report, output, summarize)
+        progress.finish(report)
         settle_stdout()
     is_fine = not any([*(sink.error for sink in guarded), *(log.error for log in logs)])
     if arguments.on_finish is not None:

@@ -12,6 +12,7 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from exrbatch.cli.setting_files import CONFIG, PROJECT, USER, Known, SettingFile, Values, find_files
 from exrbatch.errors import OptionsError
@@ -25,8 +26,10 @@ LISTS = frozenset(("bench",))
 
 Their options are lists of what is compared: `compression` means something else there.
 """
-NOT_SET = frozenset((("verify", "digests"),))
-"""Options whose value is about one call, although another command has a setting of that name."""
+NOT_SET = frozenset((("verify", "digests"), *(("shard plan", name) for name in ("plan", "count", "size"))))
+"""Options whose value is about one call, although another command may have a setting of that name."""
+LIKE = MappingProxyType({"shard plan": "recompress"})
+"""Commands that also have the settings of another command, because they prepare what that does."""
 _ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _ADDING = (argparse._AppendAction, argparse._AppendConstAction, argparse._CountAction)
 _UNSET = object()
@@ -213,6 +216,7 @@ def _layers(commands: Mapping[str, argparse.ArgumentParser], name: str, given: a
         yield _preset(preset, files, f"{PREFIX}PRESET")
     for file in files:
         yield _Layer(file.kind, file.path, file.commands.get(name, {}), {})
+        yield _Layer(file.kind, file.path, file.commands.get(LIKE.get(name, ""), {}), {})
         if name not in LISTS:
             yield _Layer(file.kind, file.path, file.common, {})
 
