@@ -27,7 +27,7 @@ LISTS = frozenset(("bench",))
 Their options are lists of what is compared: `compression` means something else there.
 """
 NOT_SET = frozenset((("verify", "digests"), *(("shard plan", name) for name in ("plan", "count", "size"))))
-"""Options whose value is about one call, although another command may have a setting of that name."""
+"""Options whose value is about one call, even if another command has a setting of that name."""
 LIKE = MappingProxyType({"shard plan": "recompress"})
 """Commands that also have the settings of another command, because they prepare what that does."""
 _ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")

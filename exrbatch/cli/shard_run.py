@@ -68,9 +68,8 @@ def _run_shard(plan: Plan, number: int, given: argparse.Namespace, progress: Pro
         report.to_continue = again
         return summary_lines(report)
 
-    return show_run(
-        Run((), planned_options(plan, arguments), record, listed=paths), arguments, summarize, progress=progress
-    )
+    planned = Run((), planned_options(plan, arguments), record, listed=paths)
+    return show_run(planned, arguments, summarize, progress=progress)
 
 
 def planned_options(plan: Plan, arguments: argparse.Namespace) -> Options:
