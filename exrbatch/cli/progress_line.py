@@ -61,9 +61,9 @@ class ProgressLine:
         begin, end = self.share
         self._show(min(99, int(100 * (begin + (end - begin) * _done(run, report)))), report)
 
-    def finish(self, report: BatchReport) -> None:
-        """Print how the run has ended."""
-        if report.exit_code == 0:
+    def finish(self, report: BatchReport, code: int) -> None:
+        """Print how the run has ended, with this exit code."""
+        if code == 0:
             self._show(min(100, int(100 * self.share[1] + 1e-6)), report)
         elif self._is_openjd:
             self._print(f"{_MARK}fail: {_failure(report)}")
@@ -112,4 +112,6 @@ def _failure(report: BatchReport) -> str:
     if report.stop_reason is not None:
         return f"stopped before the end, {format_count(report.remaining, 'file')} left"
     failed = sum(report.counts[status] for status in BAD)
+    if not failed:
+        return "see the summary on stderr"
     return f"{format_count(failed, 'file')} of {format_count(report.files)} failed"

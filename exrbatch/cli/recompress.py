@@ -143,13 +143,14 @@ def show_run(
             output.progress.print(Text(NOTHING_TO_DO))
         if not (is_empty or (arguments.quiet and report.is_uneventful)):
             _print_summary(run, report, output, summarize)
-        progress.finish(report)
         settle_stdout()
     is_fine = not any([*(sink.error for sink in guarded), *(log.error for log in logs)])
     if arguments.on_finish is not None:
         command = arguments.module.rpartition(".")[2]
         is_fine = run_on_finish(arguments.on_finish, report, command, arguments.report) and is_fine
-    return report.exit_code if is_fine else report.exit_code or EXIT_FAILURES
+    code = report.exit_code if is_fine else report.exit_code or EXIT_FAILURES
+    progress.finish(report, code)
+    return code
 
 
 def _records(arguments: argparse.Namespace, about: Record) -> list[GuardedSink]:

@@ -90,8 +90,8 @@ def write(plan: Plan, found: Found, arguments: argparse.Namespace, count: int) -
     output = Output()
     _print_failures(output, found)
     if len(shards) < count:
-        why = "no shard is empty, and a file is never cut"
-        output.progress.print(Text(f"{len(shards)} shards instead of {count}: {why}", style="yellow"))
+        why = f"{len(shards)} shards instead of {count}: no shard is empty, and a file is never cut"
+        output.progress.print(Text(why, style="yellow"))
     for line in _lines(plan, found, texts):
         output.results.print(line)
     return EXIT_FAILURES if found.failures else EXIT_DONE

@@ -68,8 +68,18 @@ def _run_shard(plan: Plan, number: int, given: argparse.Namespace, progress: Pro
         report.to_continue = again
         return summary_lines(report)
 
-    planned = Run((), planned_options(plan, arguments), record, listed=paths)
+    planned = _ShardRun((), planned_options(plan, arguments), record, listed=paths)
     return show_run(planned, arguments, summarize, progress=progress)
+
+
+class _ShardRun(Run):
+    """The run of a shard, which is one part of a job."""
+
+    def new_totals(self) -> BatchReport:
+        """Return empty totals for this run."""
+        totals = super().new_totals()
+        totals.is_part = True
+        return totals
 
 
 def planned_options(plan: Plan, arguments: argparse.Namespace) -> Options:

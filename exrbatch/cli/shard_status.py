@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -10,11 +11,12 @@ from exrbatch.batch.discovery.sequences import frame_ranges
 from exrbatch.batch.run_report import EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED
 from exrbatch.cli.console import Output
 from exrbatch.cli.outputs import print_document
+from exrbatch.cli.summary import listed, named_line
 from exrbatch.cli.tables import stacked
 from exrbatch.dashboard import STYLES
 from exrbatch.farm.plan import Plan, read_plan
 from exrbatch.farm.status import TROUBLE, PlanStatus, ShardStatus, State, in_state, status_of
-from exrbatch.jobs.file_report import Status
+from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.text import (
     format_count,
     format_left,
@@ -30,6 +32,8 @@ FORMAT = "exrbatch-shard-status-1"
 MOST_ROWS = 20
 """Number of shards that have a row of their own. Those in trouble come first."""
 MAX_HOST = 20
+MOST_REASONS = 5
+"""Number of reasons to skip files that are shown, the most common ones first."""
 HEADINGS = ("shard", "state", "files", "done", "failed", "skipped", "left", "saved", "host", "last sign")
 
 
@@ -98,6 +102,7 @@ def _lines(status: PlanStatus, shown: set[int], now: float) -> list[Text]:
     for shard in in_state(status, [State.STOPPED]):
         if shard.reason and len(lines) < MOST_ROWS:
             lines.append(Text(f"shard {shard.number} stopped: {shard.reason}", style="yellow"))
+    lines += _troubles(status)
     if status.others:
         lines.append(Text(f"{format_count(status.others, 'other file')} in the folder of reports", style="dim"))
     total = status.total()
@@ -108,6 +113,22 @@ def _lines(status: PlanStatus, shown: set[int], now: float) -> list[Text]:
     if left is not None:
         lines.append(Text(format_left(left, now)))
     return lines
+
+
+def _troubles(status: PlanStatus) -> list[Text]:
+    """Return which files have failed, and for which reasons how many were skipped."""
+    files = [file for shard in status.shards for file in shard.troubles]
+    failed = [
+        FileReport(path=file.path, status=Status.FAILED, reason=file.reason)
+        for file in files
+        if file.status == Status.FAILED
+    ]
+    skipped = Counter(file.reason for file in files if file.status == Status.SKIPPED)
+    lines = listed("failed", failed, len(failed), "bold red")
+    return lines + [
+        named_line("skipped", f"{format_count(count, 'file')}: {reason}", STYLES[Status.SKIPPED])
+        for reason, count in skipped.most_common(MOST_REASONS)
+    ]
 
 
 def _files(total: ShardStatus) -> Text:

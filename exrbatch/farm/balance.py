@@ -8,6 +8,8 @@ cut. There are two ways, and the one that cuts fewer sequences is taken:
   sequences if one is close enough;
 - packed: whole sequences go to the shard that has the fewest bytes, the largest sequence first.
   Only sequences that are too large for one shard are cut.
+
+Large files take up several shards. The largest of the other shards are halved instead.
 """
 
 import heapq
@@ -42,8 +44,8 @@ def into_shards(units: Sequence[Unit], count: int) -> list[list[Unit]]:
         count: number of shards.
 
     Returns:
-        the units of each shard, in their order. No shard is empty, so there may be fewer than
-        `count`: for example, a file that is larger than two shards counts for both.
+        the units of each shard, in their order. There are fewer than `count` only if there are
+        fewer units, because no shard is empty.
     """
     if not units:
         return []
@@ -51,10 +53,11 @@ def into_shards(units: Sequence[Unit], count: int) -> list[list[Unit]]:
     if not any(weights):
         weights = [1] * len(units)
     task = _Task(weights, [unit.sequence for unit in units], min(count, len(units)))
-    shards = task.in_order()
+    shards = task.halved(task.in_order())
     cuts = task.cut_sequences(shards)
-    if cuts and (packed := task.packed()) is not None and task.cut_sequences(packed) < cuts:
-        shards = packed
+    if cuts and (packed := task.packed()) is not None:
+        packed = task.halved(packed)
+        shards = packed if task.cut_sequences(packed) < cuts else shards
     return [[units[index] for index in shard] for shard in shards]
 
 
@@ -120,6 +123,28 @@ class _Task:
             shards[number] += piece
             heapq.heappush(loads, (load + weight, files + len(piece), number))
         return sorted(sorted(shard) for shard in [*full, *shards] if shard)
+
+    def halved(self, shards: list[list[int]]) -> list[list[int]]:
+        """Halve the largest shards until there are as many as are wanted."""
+        alone = [shard for shard in shards if len(shard) == 1]
+        heap = [(-self._weight(shard), shard) for shard in shards if len(shard) > 1]
+        heapq.heapify(heap)
+        while heap and len(alone) + len(heap) < self._count:
+            shard = heapq.heappop(heap)[1]
+            place = self._middle(shard)
+            for half in (shard[:place], shard[place:]):
+                if len(half) > 1:
+                    heapq.heappush(heap, (-self._weight(half), half))
+                else:
+                    alone.append(half)
+        return sorted([*alone, *(shard for _, shard in heap)])
+
+    def _middle(self, shard: Sequence[int]) -> int:
+        """Return where to cut a shard: between two sequences if it has several."""
+        places = range(1, len(shard))
+        borders = [at for at in places if self._sequences[shard[at]] != self._sequences[shard[at - 1]]]
+        ends = list(accumulate(self._weights[index] for index in shard))
+        return min(borders or places, key=lambda at: abs(2 * ends[at - 1] - ends[-1]))
 
     def _whole_sequences(self) -> Iterable[list[int]]:
         found: dict[int, list[int]] = {}

@@ -24,6 +24,8 @@ SILENT_SECONDS = 3 * STATUS_SECONDS
 """An attempt without a summary that has written nothing for so long is dead."""
 RECENT_SECONDS = 600.0
 """The time left is estimated from what was done in the last so many seconds."""
+MOST_TROUBLES = 1000
+"""Number of files of each shard that have failed or were skipped, and are kept to be named."""
 _REPORT = re.compile(r"([1-9]\d*)\.[0-9a-f-]+\.jsonl", re.ASCII)
 DONE = (Status.RECOMPRESSED, Status.ALREADY, Status.NO_GAIN)
 
@@ -87,6 +89,7 @@ class ShardStatus:
         host: host of the last attempt; empty if there is none.
         seen: time of its last sign of life, in seconds since 1970; 0 if there is none.
         reason: why the last attempt stopped early; empty if it did not.
+        troubles: the files that have failed or were skipped, as far as `MOST_TROUBLES` allows.
         recent: bytes of the files that ended in the last `RECENT_SECONDS`.
         began: when the first attempt began, in seconds since 1970; 0 if there is none.
     """
@@ -102,6 +105,7 @@ class ShardStatus:
     host: str = ""
     seen: float = 0.0
     reason: str = ""
+    troubles: list[PastFile] = field(default_factory=list)
     recent: float = 0.0
     began: float = 0.0
 
@@ -243,6 +247,7 @@ def _shard(plan: Plan, number: int, attempts: Sequence[Attempt], now: float) -> 
         return status
     files = merged(attempt.run for attempt in attempts)
     status.counts.update(file.status for file in files)
+    status.troubles = [file for file in files if file.status in (Status.FAILED, Status.SKIPPED)][:MOST_TROUBLES]
     status.saved = sum(file.saved for file in files)
     ended = {file.path: file for file in files}
     if len(ended) < facts.files or status.counts[Status.SKIPPED] or status.counts[Status.FAILED]:

@@ -69,7 +69,7 @@ def test_numbers_grow_over_several_runs(capsys: pytest.CaptureFixture[str]) -> N
     progress = ProgressLine("deadline")
     for share in ((0.0, 0.25), (0.25, 0.2501), (0.2501, 1.0)):
         progress.share = share
-        progress.finish(BatchReport())
+        progress.finish(BatchReport(), 0)
     assert capsys.readouterr().out == "Progress: 25%\nProgress: 100%\n"
 
 
@@ -80,7 +80,7 @@ def test_a_run_that_is_not_done_never_shows_100(capsys: pytest.CaptureFixture[st
         report.add(FileReport(path="x", status=Status.FAILED if change == "failure" else Status.ALREADY))
         report.stop_reason = "full" if change == "stop" else None
         report.signal_number = 15 if change == "signal" else None
-        ProgressLine("openjd").finish(report)
+        ProgressLine("openjd").finish(report, report.exit_code)
     assert capsys.readouterr().out.splitlines() == [
         "openjd_fail: 1 file of 1 failed",
         "openjd_fail: stopped before the end, 0 files left",

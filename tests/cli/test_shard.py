@@ -301,6 +301,20 @@ def test_status_of_many_shards_shows_those_that_matter(
         assert lines[-1].startswith("60 files: 5 done, 1 failed, 54 left; saved ")
 
 
+def test_a_shard_whose_files_are_all_skipped_has_not_failed(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A farm would retry it in vain, although the same files are no failure among others."""
+    for path in (shot / "beauty").iterdir():
+        os.link(path, path.with_suffix(".link"))
+    plan = make_plan(shot)
+    call("shard", "run", plan, "1-3", *JOB)
+    capsys.readouterr()
+    call("shard", "status", plan)
+    shown = capsys.readouterr().out
+    assert "skipped: 4 files: it has 2 hard links" in shown
+    assert "12 files: 8 done, 4 skipped; saved" in shown
+    call("recompress", shot / "beauty", *JOB, code=1)
+
+
 def test_numbers_of_shards() -> None:
     """As Open Job Description writes chunks."""
     assert shard_numbers("7") == [7]

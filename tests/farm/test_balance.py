@@ -27,11 +27,11 @@ def cuts(shards: list[list[Unit]]) -> int:
 
 @given(units(), st.integers(1, 40))
 def test_every_file_is_in_exactly_one_shard(files: list[Unit], count: int) -> None:
-    """No shard is empty, there are not more than asked for, and units stay whole."""
+    """No shard is empty, units stay whole, and there are as many shards as asked for."""
     shards = into_shards(files, count)
     assert sorted(unit for shard in shards for unit in shard) == sorted(files)
     assert all(shards)
-    assert len(shards) <= count
+    assert len(shards) == min(count, len(files))
 
 
 @given(units(), st.integers(1, 40))
@@ -81,12 +81,12 @@ def test_only_a_sequence_that_is_too_large_is_cut() -> None:
     assert [len(each) for each in where[1:]] == [1] * 40
 
 
-def test_a_file_that_is_larger_than_a_shard_has_one_of_its_own() -> None:
-    """So there are fewer shards than asked for."""
-    files = [Unit(1, 0, ("a",)), Unit(1000, 1, ("b",)), Unit(1, 2, ("c",))]
-    shards = into_shards(files, 3)
-    assert 1 <= len(shards) < 4
-    assert any(unit.paths == ("b",) for shard in shards for unit in shard)
+def test_a_large_file_does_not_make_fewer_shards() -> None:
+    """The others share what is left; they are cut between sequences where possible."""
+    sizes = [1, 1, 1, 1000, 1, 1, 1]
+    files = [Unit(size, number // 2, (str(number),)) for number, size in enumerate(sizes)]
+    shards = into_shards(files, 4)
+    assert [[unit.size for unit in shard] for shard in shards] == [[1, 1], [1, 1000], [1, 1], [1]]
 
 
 def test_files_without_a_byte_are_spread_by_number() -> None:
