@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from exrbatch.batch.discovery.output_tree import absolute
+from exrbatch.batch.options import Options
 from exrbatch.batch.run_report import EXIT_DONE, EXIT_FAILURES
 from exrbatch.cli.commands import build_parser
 from exrbatch.cli.console import Output
@@ -16,6 +17,7 @@ from exrbatch.cli.selection_arguments import listed_paths
 from exrbatch.cli.shard_run import NO_OPTIONS
 from exrbatch.cli.shared_arguments import number_of_jobs
 from exrbatch.cli.summary import MAX_LISTED, listed
+from exrbatch.cli.waiting import WaitingLine
 from exrbatch.errors import OptionsError
 from exrbatch.farm.job_files import FarmJob, job_files
 from exrbatch.farm.places import Place
@@ -35,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         if (path := getattr(arguments, name)) is not None:
             setattr(on_this_host, name, absolute(path))
     options = options_of(on_this_host)
-    found = find_files(arguments.paths, listed_paths(arguments), options)
+    found = find(arguments.paths, listed_paths(arguments), options)
     results = [path for path in (options.output, options.backup_dir) if path is not None]
     if not found.units:
         return report_nothing(found)
@@ -49,6 +51,17 @@ def run(arguments: argparse.Namespace) -> int:
         results=tuple(map(_made, results)),
     )
     return write(plan, found, arguments, arguments.count or number_of_shards(found.size, arguments.size))
+
+
+def find(paths: Sequence[str], listed: Sequence[str] | None, options: Options) -> Found:
+    """Find the files of a plan, and show how many there are if that takes a while."""
+    with WaitingLine(Output().progress) as line:
+
+        def progress(files: int, path: str) -> None:
+            if line.is_due:
+                line.show(f"{format_count(files, 'file')} found {safe_text(path)}")
+
+        return find_files(paths, listed, options, progress)
 
 
 def options_to_record(arguments: argparse.Namespace) -> dict[str, object]:

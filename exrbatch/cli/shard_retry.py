@@ -6,11 +6,10 @@ import os
 from exrbatch.batch.run_report import EXIT_DONE
 from exrbatch.cli.console import Output
 from exrbatch.cli.retry import MAY_PASS
-from exrbatch.cli.shard_plan import number_of_shards, report_nothing, write
+from exrbatch.cli.shard_plan import find, number_of_shards, report_nothing, write
 from exrbatch.cli.shard_run import arguments_of, planned_options
 from exrbatch.errors import OptionsError
 from exrbatch.farm.plan import Plan, check_new, read_plan
-from exrbatch.farm.planning import find_files
 from exrbatch.farm.status import outcomes_of
 from exrbatch.jobs.file_report import Status
 from exrbatch.text import safe_text
@@ -27,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         Output().progress.print(f"nothing failed in {safe_text(old.folder)}: nothing to do", markup=False)
         return EXIT_DONE
     as_planned = argparse.Namespace(jobs=None, json=False, log=None, quiet=False, verbose=False, progress_line=None)
-    found = find_files((), paths, planned_options(old, arguments_of(old, as_planned)))
+    found = find((), paths, planned_options(old, arguments_of(old, as_planned)))
     if not found.units:
         return report_nothing(found)
     fields = {"folder": folder, "retries": old.folder, "base": old.base, "sources": old.sources}

@@ -17,6 +17,7 @@ from exrbatch.dashboard import STYLES
 from exrbatch.farm.plan import Plan, read_plan
 from exrbatch.farm.status import TROUBLE, PlanStatus, ShardStatus, State, in_state, status_of
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.recompression.choices import LOSSY_SOURCE, LOSSY_SOURCE_HINT
 from exrbatch.text import (
     format_count,
     format_left,
@@ -123,7 +124,11 @@ def _troubles(status: PlanStatus) -> list[Text]:
         for file in files
         if file.status == Status.FAILED
     ]
-    skipped = Counter(file.reason for file in files if file.status == Status.SKIPPED)
+    skipped = Counter(
+        LOSSY_SOURCE if file.reason.endswith(LOSSY_SOURCE_HINT) else file.reason
+        for file in files
+        if file.status == Status.SKIPPED
+    )
     lines = listed("failed", failed, len(failed), "bold red")
     return lines + [
         named_line("skipped", f"{format_count(count, 'file')}: {reason}", STYLES[Status.SKIPPED])

@@ -168,10 +168,12 @@ class Plan:
             for name, text in {**more, SETTINGS: json.dumps(plan.to_json(), indent=1) + "\n"}.items():
                 _write(os.path.join(temporary, name), text.encode(), written)
             disk.DISK.rename(temporary, self.folder)  # fails if the folder has an entry by now
-        except OSError as error:
+        except BaseException as error:
             for path in reversed(written):  # our own: the name of the folder is random
                 with contextlib.suppress(OSError):
                     os.rmdir(path) if os.path.isdir(path) else os.unlink(path)
+            if not isinstance(error, OSError):
+                raise
             raise OptionsError(f"can't write the plan {self.folder}: {error.strerror}") from None
         return plan
 

@@ -1,7 +1,7 @@
 """Find the files of a plan, and cut them into shards."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from exrbatch.batch.discovery.candidate import Candidate
@@ -50,13 +50,23 @@ class Found:
         ]
 
 
-def find_files(paths: Iterable[str], listed: Iterable[str] | None, options: Options) -> Found:
+Progress = Callable[[int, str], None]
+"""A function that is called often while files are found, with their number and a path."""
+
+
+def find_files(
+    paths: Iterable[str],
+    listed: Iterable[str] | None,
+    options: Options,
+    progress: Progress = lambda _files, _path: None,
+) -> Found:
     """Find the files below some paths, as a run would. Nothing is written.
 
     Args:
         paths: files, folders and frame sequences.
         listed: more files and folders, whose names are taken literally; None if there is no list.
         options: the options of the run.
+        progress: is told how many files were found.
 
     Raises:
         OptionsError: no path exists, or the options can't be used with the paths.
@@ -72,7 +82,8 @@ def find_files(paths: Iterable[str], listed: Iterable[str] | None, options: Opti
         tree.check_writable(roots.paths)
     folders: dict[str, list[tuple[str, Candidate]]] = {}
     failures, skipped = list(roots.missing), 0
-    for found in discover(roots.paths, tree, selection):
+    for number, found in enumerate(discover(roots.paths, tree, selection)):
+        progress(number, found.path)
         if isinstance(found, Candidate):
             folder, name = os.path.split(absolute(found.like or found.path))
             folders.setdefault(folder, []).append((name, found))
