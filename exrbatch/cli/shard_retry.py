@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Iterator
 
 from exrbatch.batch.run_report import EXIT_DONE
 from exrbatch.cli.console import Output
@@ -21,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_new(folder)
     old = read_plan(arguments.earlier)
     old.check_host()
-    paths = [path for number in range(1, len(old.shards) + 1) for path in _to_retry(old, number)]
+    paths = list(_to_retry(old))
     if not paths:
         Output().progress.print(f"nothing failed in {safe_text(old.folder)}: nothing to do", markup=False)
         return EXIT_DONE
@@ -40,22 +41,19 @@ _KEPT = ("options", "output", "backup_dir", "results")
 """What a new plan takes from the old one, besides the folders of its files."""
 
 
-def _to_retry(plan: Plan, number: int) -> list[str]:
-    """List the files of a shard that failed, may succeed now, or have not ended.
+def _to_retry(plan: Plan) -> Iterator[str]:
+    """Yield the files of a plan that failed, may succeed now, or have not ended.
 
     Raises:
-        OptionsError: the shard is running.
+        OptionsError: a shard is running.
     """
-    outcomes, is_running = outcomes_of(plan, number)
-    if is_running:
-        raise OptionsError(
-            f"shard {number} of {safe_text(plan.folder)} is running, or has been until a moment ago: wait until it has"
-            f" ended (exrbatch shard status)"
-        )
-    return [
-        path
-        for path, file in outcomes.items()
-        if file is None
-        or file.status == Status.FAILED
-        or (file.status == Status.SKIPPED and file.reason_code in MAY_PASS)
-    ]
+    for number, (outcomes, is_running) in enumerate(outcomes_of(plan), 1):
+        if is_running:
+            raise OptionsError(
+                f"shard {number} of {plan.folder} is running, or has been until a moment ago: wait until it has ended"
+                " (exrbatch shard status)"
+            )
+        for path, file in outcomes.items():
+            is_skipped = file is not None and file.status == Status.SKIPPED and file.reason_code in MAY_PASS
+            if file is None or file.status == Status.FAILED or is_skipped:
+                yield path

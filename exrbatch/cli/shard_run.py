@@ -59,9 +59,9 @@ def _run_shard(plan: Plan, number: int, given: argparse.Namespace, progress: Pro
     """Run one shard, and return the exit code."""
     arguments = arguments_of(plan, given)
     paths = plan.paths_of(number)
-    # A list whose files are all missing is an error, too: see `find_roots`.
-    arguments.report = _new_report(plan, number)
+    # Without its report: `exrbatch continue` and `retry` on this host would write to it, too.
     record = {**about(arguments), **path_fields("plan", plan.folder), "plan_id": plan.plan_id, "shard": number}
+    arguments.report = _new_report(plan, number)
     again = f"exrbatch shard run {shlex.quote(safe_text(plan.folder))} {number}"
 
     def summarize(report: BatchReport) -> list[Text]:

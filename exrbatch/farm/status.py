@@ -187,17 +187,22 @@ def status_of(plan: Plan, now: float | None = None) -> PlanStatus:
     return PlanStatus(shards, others)
 
 
-def outcomes_of(plan: Plan, number: int) -> tuple[dict[str, PastFile | None], bool]:
-    """Return how each file of a shard has ended, and whether the shard is running.
+def outcomes_of(plan: Plan) -> Iterator[tuple[dict[str, PastFile | None], bool]]:
+    """Yield, for each shard, how its files have ended, and whether it is running.
 
-    Returns:
+    Yields:
         the outcome of each path of the list, or None if it has not ended; and whether an attempt
         is alive.
+
+    Raises:
+        OptionsError: the folder of reports, or a list, can't be read.
     """
-    attempts, _ = _attempts(plan, _reports(plan)[0].get(number, []), time.time())
-    ended = {file.path: file for file in merged(attempt.run for attempt in attempts)}
-    outcomes = {path: _outcome(path, ended) for path in plan.paths_of(number)}
-    return outcomes, any(attempt.is_alive for attempt in attempts)
+    reports, _ = _reports(plan)
+    for number in range(1, len(plan.shards) + 1):
+        attempts, _ = _attempts(plan, reports.get(number, []), time.time())
+        ended = {file.path: file for file in merged(attempt.run for attempt in attempts)}
+        outcomes = {path: _outcome(path, ended) for path in plan.paths_of(number)}
+        yield outcomes, any(attempt.is_alive for attempt in attempts)
 
 
 def _outcome(path: str, ended: dict[str, PastFile]) -> PastFile | None:

@@ -80,7 +80,7 @@ def test_a_dead_attempt_is_told_from_one_that_stopped(plan: Plan) -> None:
     first, second = status_of(plan, later).shards
     assert (first.state, first.reason, first.left) == (State.STOPPED, "the disk is full", 2)
     assert (second.state, second.left) == (State.DEAD, 2)
-    outcomes, is_running = outcomes_of(plan, 1)
+    (outcomes, is_running), _ = outcomes_of(plan)
     assert not is_running
     assert [path for path, file in outcomes.items() if file is None] == ["/b", "/c"]
 
