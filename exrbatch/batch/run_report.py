@@ -58,6 +58,8 @@ class BatchReport:
         left_out: number of files that patterns and limits of size left out.
         was_begun: whether a file was handed to a worker.
         to_continue: what the user can do to go on after the run was stopped.
+        is_part: whether the run is one part of a job, as a shard is. Then it means nothing if all
+            of its files are skipped for one reason, because those of other parts may not be.
         paused: seconds in which nothing went on, because the run was paused, frozen or
             suspended, or the machine slept.
     """
@@ -116,6 +118,7 @@ class BatchReport:
         self.left_out = 0
         self.was_begun = False
         self.to_continue = "run the same command again"
+        self.is_part = False
         self.paused = 0.0
 
     def __repr__(self) -> str:
@@ -192,7 +195,7 @@ class BatchReport:
 
         None if there are several reasons, if that is an expected one, or if files were copied.
         """
-        if not self.files or self.counts[Status.SKIPPED] != self.files or len(self.skip_codes) > 1:
+        if self.is_part or not self.files or self.counts[Status.SKIPPED] != self.files or len(self.skip_codes) > 1:
             return None
         if self.copied[Status.SKIPPED]:
             return None

@@ -13,6 +13,7 @@ from exrbatch.cli import (
     digest_arguments,
     scan_arguments,
     setting_arguments,
+    shard_arguments,
     steering_arguments,
 )
 from exrbatch.cli import cluster_arguments as cluster
@@ -58,9 +59,15 @@ class _Commands:
         parsers: the parser of each command, by name, in the order in which they were added.
     """
 
-    def __init__(self, parser: Parser) -> None:
+    def __init__(self, parser: Parser, parsers: dict[str, Parser] | None = None, prefix: str = "") -> None:
         self._parsers = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
-        self.parsers: dict[str, Parser] = {}
+        self.parsers: dict[str, Parser] = {} if parsers is None else parsers
+        self._prefix = prefix
+
+    def add_group(self, name: str, summary: str, description: str) -> "_Commands":
+        """Add a command that only has commands of its own, and return these."""
+        parser = self.add(name, summary, description, uses_workers=False)
+        return _Commands(parser, self.parsers, f"{name} ")
 
     def add(
         self,
@@ -83,8 +90,9 @@ class _Commands:
         command = self._parsers.add_parser(
             name, help=summary, description=wrapped(description), epilog=epilog, formatter_class=help_formatter
         )
-        command.set_defaults(module=f"exrbatch.cli.{name}", uses_workers=uses_workers)
-        self.parsers[name] = command
+        full_name = f"{self._prefix}{name}"
+        command.set_defaults(module=f"exrbatch.cli.{full_name.replace(' ', '_')}", uses_workers=uses_workers)
+        self.parsers[full_name] = command
         return command
 
 
@@ -124,6 +132,7 @@ def build_parser() -> Parser:
     _add_demo(commands)
     _add_doctor(commands)
     _add_clean(commands)
+    _add_shards(commands.add_group("shard", shard_arguments.SUMMARY, shard_arguments.DESCRIPTION))
     _add_steering(commands)
     cluster.add_worker_arguments(
         commands.add("worker", *cluster.WORKER, uses_workers=False, epilog=f"{cluster.WORKER_EPILOG}\n\n{DOCS}")
@@ -138,7 +147,7 @@ def build_parser() -> Parser:
     _add_history(commands)
     _add_settings(commands)
     for name, command in commands.parsers.items():
-        if command.get_default("uses_workers") or name == "config":
+        if command.get_default("uses_workers") or name in ("config", "shard plan"):
             add_setting_options(command)
     parser.commands = commands.parsers
     return parser
@@ -250,6 +259,16 @@ def _add_steering(commands: _Commands) -> None:
         add_arguments(command)
         if name not in ("ps", "attach"):
             command.set_defaults(module="exrbatch.cli.steer", steer=name)
+
+
+def _add_shards(commands: _Commands) -> None:
+    each = shard_arguments
+    each.add_plan_arguments(commands.add(*each.PLAN, uses_workers=False, epilog=f"{each.PLAN_EPILOG}\n\n{each.DOCS}"))
+    each.add_run_arguments(commands.add(*each.RUN, uses_workers=False, epilog=f"{EXIT_CODES}\n\n{each.DOCS}"))
+    each.add_status_arguments(
+        commands.add(*each.STATUS, uses_workers=False, epilog=f"{each.STATUS_EPILOG}\n\n{each.DOCS}")
+    )
+    each.add_retry_arguments(commands.add(*each.RETRY, uses_workers=False, epilog=each.DOCS))
 
 
 def _add_settings(commands: _Commands) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import io
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, TextIO, cast
 
 from rich.console import Console
@@ -24,13 +25,14 @@ class LastingStream:
     A closed terminal, a closed pipe or a full disk is no reason to stop the run.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, rewrite: Callable[[str], str] = str) -> None:
+        """Wrap a stream; `rewrite` changes each text before it is written."""
+        self._stream, self._rewrite = stream, rewrite
 
     def write(self, text: str) -> int:
         """Write the text if possible. Return its length in any case."""
         with contextlib.suppress(OSError):
-            self._stream.write(text)
+            self._stream.write(self._rewrite(text))
         return len(text)
 
     def flush(self) -> None:
@@ -50,13 +52,14 @@ class Output:
         progress: for the dashboard, notes and errors; on stderr.
     """
 
-    def __init__(self, *, is_json: bool = False) -> None:
+    def __init__(self, *, is_json: bool = False, rewrite: Callable[[str], str] = str) -> None:
         """Make the consoles.
 
         Args:
             is_json: whether stdout is for a JSON document, so that all text goes to stderr.
+            rewrite: changes each text for stderr.
         """
-        self.progress = lasting_console(sys.stderr)
+        self.progress = lasting_console(sys.stderr, rewrite)
         self.results = self.progress if is_json else lasting_console(sys.stdout)
 
     def print_file(self, line: Text) -> None:
@@ -78,13 +81,13 @@ def with_clock(line: Text) -> Text:
     return Text(time.strftime("%H:%M:%S ")).append_text(line)
 
 
-def lasting_console(stream: TextIO) -> Console:
-    """Return a console on a stream, ignoring write errors."""
+def lasting_console(stream: TextIO, rewrite: Callable[[str], str] = str) -> Console:
+    """Return a console on a stream, ignoring write errors; `rewrite` changes each text."""
     if isinstance(stream, io.TextIOWrapper):
         # Nor is a character that the terminal cannot show a reason to stop.
         with contextlib.suppress(OSError):  # it flushes, too
             stream.reconfigure(errors="exrbatch.plain")
-    return Console(file=cast(TextIO, LastingStream(stream)), highlight=False, soft_wrap=True)
+    return Console(file=cast(TextIO, LastingStream(stream, rewrite)), highlight=False, soft_wrap=True)
 
 
 def _plain(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from exrbatch.cli.commands import build_parser
 from exrbatch.errors import OptionsError
@@ -33,6 +33,30 @@ def past_run(name: str | None, *, of: Collection[str] = ()) -> PastRun:
     return past
 
 
+def with_options(
+    command: str, options: Mapping[str, object], given: argparse.Namespace, where: str
+) -> argparse.Namespace:
+    """Return the arguments of a command with options that were recorded, without settings of today.
+
+    Args:
+        command: the command.
+        options: the value of each option by its name.
+        given: the arguments of the present command; its options replace those that were recorded.
+        where: what has recorded them, for messages.
+
+    Raises:
+        OptionsError: this version does not know an option.
+    """
+    arguments = build_parser().parse_args([command, os.curdir])
+    if unknown := options.keys() - vars(arguments).keys():
+        raise OptionsError(f"{where} has options of another version: {', '.join(sorted(unknown))}")
+    replaced = {name: value for name, value in vars(given).items() if name in options and value is not None}
+    for name, value in {**options, **replaced}.items():
+        setattr(arguments, name, value)
+    arguments.files_from, arguments.null = None, False  # its entries are listed in another place
+    return arguments
+
+
 def arguments_of(past: PastRun, given: argparse.Namespace) -> argparse.Namespace:
     """Return the arguments of the command of an earlier run, and go to the folder it ran in.
 
@@ -48,14 +72,7 @@ def arguments_of(past: PastRun, given: argparse.Namespace) -> argparse.Namespace
         raise OptionsError(f"{safe_text(past.name)} does not record its options; give the command again")
     if command not in REPEATABLE:
         raise OptionsError(f"{safe_text(past.name)} was a run of {safe_text(str(command))}; give the command again")
-    arguments = build_parser().parse_args([str(command), *past.roots[:1]])  # without settings of today
-    unknown = options.keys() - vars(arguments).keys()
-    if unknown:
-        raise OptionsError(f"{safe_text(past.name)} has options of another version: {', '.join(sorted(unknown))}")
-    replaced = {name: value for name, value in vars(given).items() if name in options and value is not None}
-    for name, value in {**options, **replaced}.items():
-        setattr(arguments, name, value)
-    arguments.files_from, arguments.null = None, False  # its entries are among the roots
+    arguments = with_options(str(command), options, given, safe_text(past.name))
     if arguments.on_finish is not None and past.source.parent != runs_folder():
         raise OptionsError(
             f"{safe_text(str(past.source))} would run the command {safe_text(str(arguments.on_finish))}, and anyone who"

@@ -18,11 +18,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.print_help(sys.stderr)
         parser.exit(EXIT_USAGE)
     if arguments[0] == "help":
-        arguments = [*arguments[1:2], "--help"]
+        arguments = [*arguments[1:], "--help"]
+    if (name := " ".join(arguments[:2])) in parser.commands:
+        arguments = [name, *arguments[2:]]
     if arguments[0].startswith("-") and arguments[0] not in parser.options():
         parser.error(f"{arguments[0]!r} before the command: options follow it, as in exrbatch recompress PATH -n")
     if not arguments[0].startswith("-") and arguments[0] not in parser.commands:
         parser.error(unknown_name("command", arguments[0], parser.commands))
+    _check_group(parser, arguments)
     if arguments[0] == "bench" and bench_arguments.names_json_file(arguments):
         parser.error(bench_arguments.JSON_IS_A_FLAG)
     if arguments[0] not in parser.commands:
@@ -33,6 +36,18 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         command = parser.commands[arguments[0]]
         command.error(_unknown_argument(unknown[0], command))
     return parsed
+
+
+def _check_group(parser: Parser, arguments: Sequence[str]) -> None:
+    """Refuse a command that only has commands of its own, and needs one of them."""
+    group = arguments[0]
+    within = [name.removeprefix(f"{group} ") for name in parser.commands if name.startswith(f"{group} ")]
+    if not within or arguments[1:2] in (["-h"], ["--help"]):
+        return
+    if arguments[1:]:
+        parser.error(unknown_name(f"{group} command", arguments[1], within))
+    parser.commands[group].print_help(sys.stderr)
+    parser.exit(EXIT_USAGE)
 
 
 def _unknown_argument(argument: str, command: Parser) -> str:

@@ -21,6 +21,7 @@ from exrbatch.cli.limit_arguments import parse_limits
 from exrbatch.cli.log_file import LogFile, check_log
 from exrbatch.cli.on_finish import run_on_finish
 from exrbatch.cli.outputs import open_output, settle_stdout
+from exrbatch.cli.progress_line import ProgressLine
 from exrbatch.cli.records import GuardedSink, JsonDocument, RecordFile, Sink
 from exrbatch.cli.selection_arguments import listed_paths
 from exrbatch.cli.summary import failure_lines, file_line, release_note, summary_lines, waiting_line
@@ -78,11 +79,19 @@ def options_of(arguments: argparse.Namespace) -> Options:
 
 def about(arguments: argparse.Namespace) -> dict[str, object]:
     """Describe a command for its records, with the options that it has used."""
-    given = vars(arguments).items()
-    plain = {name: value for name, value in given if isinstance(value, bool | int | float | str | list | None)}
+    return {**about_run(arguments.module.rpartition(".")[2]), "options": plain_options(arguments)}
+
+
+def plain_options(arguments: argparse.Namespace) -> dict[str, object]:
+    """Return the value of each option of a command by its name, as far as it can be recorded."""
+    plain: dict[str, object] = {
+        name: value
+        for name, value in vars(arguments).items()
+        if isinstance(value, bool | int | float | str | list | None)
+    }
     for name in ("module", "uses_workers", "paths", "project_note", "config", "no_config", "preset"):
         plain.pop(name, None)
-    return {**about_run(arguments.module.rpartition(".")[2]), "options": plain}
+    return plain
 
 
 def show_run(
@@ -92,6 +101,7 @@ def show_run(
     *,
     sinks: Sequence[Sink] = (),
     is_stdout_taken: bool = False,
+    progress: ProgressLine | None = None,
 ) -> int:
     """Drive a run, write its records, print its summary, and return the exit code.
 
@@ -101,8 +111,11 @@ def show_run(
         summarize: returns the lines of the summary, without those of `failure_lines`.
         sinks: functions that get each file's report when the file ends.
         is_stdout_taken: whether the caller prints the results, so that the summary goes to stderr.
+        progress: lines for a farm, which take stdout, too; None for those that the arguments ask
+            for.
     """
-    output = Output(is_json=arguments.json or is_stdout_taken)
+    progress = progress or ProgressLine.of(arguments)
+    output = Output(is_json=arguments.json or is_stdout_taken or progress.is_wanted, rewrite=progress.harmless)
     is_empty = not run.roots.paths
     if (needs := release_note(run.options.rules)) is not None and not arguments.quiet and not is_empty:
         output.progress.print(needs)
@@ -114,7 +127,7 @@ def show_run(
     rules = run.options.rules
     shown: list[Sink] = [lambda report: output.print_file(file_line(report, rules))] if arguments.verbose else []
     sinks = [*(sink.add for sink in guarded), *sinks, *shown, *(log.add for log in logs)]
-    watchers = [*(sink.look for sink in guarded), *(log.watch for log in logs)]
+    watchers = [progress.look, *(sink.look for sink in guarded), *(log.watch for log in logs)]
     if is_empty:  # no worker, journal or socket is needed to do nothing
         report = run.new_totals()
     else:
@@ -138,7 +151,9 @@ def show_run(
     if arguments.on_finish is not None:
         command = arguments.module.rpartition(".")[2]
         is_fine = run_on_finish(arguments.on_finish, report, command, arguments.report) and is_fine
-    return report.exit_code if is_fine else report.exit_code or EXIT_FAILURES
+    code = report.exit_code if is_fine else report.exit_code or EXIT_FAILURES
+    progress.finish(report, code)
+    return code
 
 
 def _records(arguments: argparse.Namespace, about: Record) -> list[GuardedSink]:

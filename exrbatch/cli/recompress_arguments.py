@@ -1,9 +1,11 @@
 """The arguments of `exrbatch recompress`, in the groups of its help."""
 
 import argparse
+from collections.abc import Sequence
 
 from exrbatch.cli.cluster_arguments import add_cluster
 from exrbatch.cli.limit_arguments import add_limits
+from exrbatch.cli.progress_line_argument import add_progress_line
 from exrbatch.cli.selection_arguments import add_file_selection
 from exrbatch.cli.shared_arguments import (
     DEFAULTS,
@@ -24,6 +26,24 @@ from exrbatch.recompression.choices import READERS, Hardlinks, Verify
 
 def add_recompress_arguments(command: argparse.ArgumentParser) -> None:
     """Add all arguments of the command."""
+    add_what_to_do(command)
+    add_limits(command.add_argument_group("limits of the run"))
+    add_cluster(command.add_argument_group("several machines"))
+    shown = command.add_argument_group("reports")
+    shown.add_argument("-n", "--dry-run", action="store_true", help="only say what would be done")
+    add_digests(shown)
+    add_reporting(shown)
+    add_progress_line(shown)
+    add_no_journal(shown)
+
+
+def add_what_to_do(command: argparse.ArgumentParser, *, output: Sequence[str] = ("-o", "--output")) -> None:
+    """Add the arguments about which files are recompressed, and how.
+
+    Args:
+        command: where to add them.
+        output: names of the option for the output folder.
+    """
     add_paths(command, is_required=False)
     how = command.add_argument_group("how to compress")
     add_run_options(how)
@@ -40,35 +60,32 @@ def add_recompress_arguments(command: argparse.ArgumentParser) -> None:
     )
     add_jobs(how)
     add_file_selection(command.add_argument_group("which files"))
-    _add_output(command.add_argument_group("output"))
+    _add_output(command.add_argument_group("output"), output)
     _add_permissions(command.add_argument_group("what is allowed"))
     _add_safety(command.add_argument_group("safety"))
-    add_limits(command.add_argument_group("limits of the run"))
-    add_cluster(command.add_argument_group("several machines"))
-    shown = command.add_argument_group("reports")
-    shown.add_argument("-n", "--dry-run", action="store_true", help="only say what would be done")
-    add_digests(shown)
-    add_reporting(shown)
-    shown.add_argument(
+
+
+def add_no_journal(command: Group) -> None:
+    """Add the option to keep no journal."""
+    command.add_argument(
         "--no-journal",
         action="store_true",
         help="keep no journal of this run, and believe no journal about finished files (see exrbatch report)",
     )
 
 
-def _add_output(command: Group) -> None:
-    """Add options about where new files and old files go."""
+def _add_output(command: Group, names: Sequence[str]) -> None:
+    """Add options about where new files and old files go; `names` are those of the output."""
+    single = " The result of one file can have a name of its own: -o new.exr" if "-o" in names else ""
     command.add_argument(
-        "-o",
-        "--output",
+        *names,
         metavar="DIR",
-        help="write the results below DIR, at the same relative paths; leave the originals as they are. The result of"
-        " one file can have a name of its own: -o new.exr",
+        help=f"write the results below DIR, at the same relative paths; leave the originals as they are.{single}",
     )
     command.add_argument(
         "--copy-skipped",
         action="store_true",
-        help="with -o: also copy files that are skipped because of what they are, such as lossy sources",
+        help=f"with {names[0]}: also copy files that are skipped because of what they are, such as lossy sources",
     )
     command.add_argument(
         "--backup-dir",
@@ -79,8 +96,8 @@ def _add_output(command: Group) -> None:
     command.add_argument(
         "--base",
         metavar="DIR",
-        help="with -o or --backup-dir: keep the part of each path that is below DIR (default: below the deepest folder"
-        " that all paths have in common)",
+        help=f"with {names[0]} or --backup-dir: keep the part of each path that is below DIR (default: below the"
+        " deepest folder that all paths have in common)",
     )
     command.add_argument("--keep-backups", action="store_true", help="keep the backups for good")
 

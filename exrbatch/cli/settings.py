@@ -12,14 +12,17 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from exrbatch.cli.setting_files import CONFIG, PROJECT, USER, Known, SettingFile, Values, find_files
 from exrbatch.errors import OptionsError
 from exrbatch.suggestions import unknown_name
 
 PREFIX = "EXRBATCH_"
-ONE_CALL = frozenset(("help", "version", "config", "preset", "no-config"))
-"""Options that can't be set, because they choose the settings or end the command."""
+ONE_CALL = frozenset(
+    (*("help", "version", "config", "preset", "no-config"), *("plan", "count", "size", "for", "executable"))
+)
+"""Options that can't be set: they choose the settings, end the command, or are about one plan."""
 LISTS = frozenset(("bench",))
 """Commands that only have settings of their own.
 
@@ -27,6 +30,8 @@ Their options are lists of what is compared: `compression` means something else 
 """
 NOT_SET = frozenset((("verify", "digests"),))
 """Options whose value is about one call, although another command has a setting of that name."""
+LIKE = MappingProxyType({"shard plan": "recompress"})
+"""Commands that have the settings of another one, not their own: they prepare what it does."""
 _ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _ADDING = (argparse._AppendAction, argparse._AppendConstAction, argparse._CountAction)
 _UNSET = object()
@@ -212,7 +217,7 @@ def _layers(commands: Mapping[str, argparse.ArgumentParser], name: str, given: a
     if (preset := os.environ.get(f"{PREFIX}PRESET")) and name not in LISTS:
         yield _preset(preset, files, f"{PREFIX}PRESET")
     for file in files:
-        yield _Layer(file.kind, file.path, file.commands.get(name, {}), {})
+        yield _Layer(file.kind, file.path, file.commands.get(LIKE.get(name, name), {}), {})
         if name not in LISTS:
             yield _Layer(file.kind, file.path, file.common, {})
 
@@ -232,6 +237,7 @@ def _known(commands: Mapping[str, argparse.ArgumentParser]) -> Known:
     names = {
         name: frozenset(option for option in options_of(command) if (name, option) not in NOT_SET)
         for name, command in commands.items()
+        if name not in LIKE
     }
     common = frozenset().union(*(options for name, options in names.items() if name not in LISTS))
     return Known({name: options for name, options in names.items() if options}, common)

@@ -150,6 +150,18 @@ def add_reporting(command: Group) -> None:
     command.add_argument(
         "--log", metavar="FILE", help="append lines about progress and failures to FILE, with date and time"
     )
+    add_fail_on(command)
+    command.add_argument(
+        "--on-finish",
+        metavar="CMD",
+        help="command line to run in a shell when the run has ended, with the summary in variables named EXRBATCH_RUN_*"
+        " and as JSON on stdin",
+    )
+    add_volume(command, "file")
+
+
+def add_fail_on(command: Group) -> None:
+    """Add what makes the exit code 1."""
     command.add_argument(
         "--fail-on",
         type=_share_of_failures,
@@ -158,13 +170,6 @@ def add_reporting(command: Group) -> None:
         help="how many files must fail for the exit code to be 1: any, none, a number, or a share of all files such as"
         " 5%% (default: %(default)s)",
     )
-    command.add_argument(
-        "--on-finish",
-        metavar="CMD",
-        help="command line to run in a shell when the run has ended, with the summary in variables named EXRBATCH_RUN_*"
-        " and as JSON on stdin",
-    )
-    add_volume(command, "file")
 
 
 def add_volume(command: Group, item: str) -> None:

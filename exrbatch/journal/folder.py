@@ -50,15 +50,20 @@ def create_journal() -> tuple[str, str, int]:
     folder = runs_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
-        now = time.time()
-        moment = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{int(1000 * now) % 1000:03}"
-        run_id = f"{moment}{secrets.token_hex(1)}"
+        run_id = new_run_id()
         path = str(folder / f"{run_id}.jsonl")
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         with contextlib.suppress(FileExistsError):
             fd = os.open(path, flags, 0o600)
             _lock(fd)
             return run_id, path, fd
+
+
+def new_run_id() -> str:
+    """Return an ID for a run that begins now. Two runs may still get the same one."""
+    now = time.time()
+    moment = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{int(1000 * now) % 1000:03}"
+    return f"{moment}{secrets.token_hex(1)}"
 
 
 def _lock(fd: int) -> None:

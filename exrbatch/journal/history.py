@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from exrbatch.errors import OptionsError
+from exrbatch.errors import OptionsError, ReasonCode
 from exrbatch.journal.facts import FileFacts
 from exrbatch.journal.folder import is_running
 from exrbatch.journal.records import Record, read_list, read_path, read_records
@@ -211,14 +211,22 @@ def merged(runs: Iterable[PastRun]) -> list[PastFile]:
 
     A file that one run recompressed is "already" in the next. It keeps what the record that says
     "recompressed" knows about sizes; otherwise its last outcome counts. If a run died while it
-    replaced a file, and the next found the file finished, then it was replaced.
+    replaced a file, and the next found the file finished, then it was replaced. If two runs worked
+    on a file at once, it has changed for the second one, because the first one has replaced it.
     """
     latest: dict[tuple[str, str | None], PastFile] = {}
     unfinished: dict[tuple[str, str | None], PastFile] = {}
     for run in sorted(runs, key=lambda run: run.began or run.last_seen):
         for key, file in run.files.items():
             earlier = latest.pop(key, None) or unfinished.pop(key, None)
-            was_done = earlier is not None and earlier.status == RECOMPRESSED
-            latest[key] = earlier if was_done and file.status == "already" and earlier is not None else file
+            latest[key] = earlier if earlier is not None and _still_holds(earlier, file) else file
         unfinished |= {(path, None): file for path, file in run.unfinished.items()}
     return list(latest.values())
+
+
+def _still_holds(earlier: PastFile, later: PastFile) -> bool:
+    """Return whether a file is as an earlier record says, although a later run has met it, too."""
+    if earlier.status != RECOMPRESSED:
+        return False
+    was_replaced_meanwhile = later.ended_at - later.seconds <= earlier.ended_at <= later.ended_at
+    return later.status == "already" or (later.reason_code == ReasonCode.CHANGED and was_replaced_meanwhile)

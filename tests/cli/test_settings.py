@@ -20,6 +20,10 @@ from tests.support.build import PartSpec, build
 
 WITHOUT = ("config", "compressions", "ps", "attach", "pause", "resume", "stop")
 ARGUMENTS: dict[str, list[str]] = {
+    "shard": [],
+    "shard plan": ["x", "-o", "plan", "--count", "3"],
+    "shard run": ["plan", "1"],
+    "shard retry": ["plan", "-o", "again"],
     "verify": ["a", "b"],
     "demo": ["d"],
     "completion": ["bash"],
@@ -58,7 +62,7 @@ def refusal(*arguments: str) -> str:
 def test_without_settings_every_option_has_its_default(name: str, places: dict[str, Path]) -> None:
     """The same as argparse would give, for each command."""
     arguments = ARGUMENTS.get(name, ["x"])
-    expected = vars(build_parser().parse_args([name, *arguments]))
+    expected = vars(build_parser().parse_args([*name.split(), *arguments]))
     found, unknown, _ = parse_with_settings(build_parser().commands, name, arguments)
     assert unknown == []
     assert {dest: vars(found).get(dest) for dest in expected} == expected
@@ -420,3 +424,14 @@ def test_unusual_options_are_understood(places: dict[str, Path], monkeypatch: py
     assert found("--limit", "off", "-dd", "--colour", "--journal") == (None, ["a", "b"], 2, True, True)
     monkeypatch.setenv("EXRBATCH_PAIR", "c 'd e'")
     assert found("--limit=3")[:2] == (3, ["c", "d e"])
+
+
+def test_a_plan_of_shards_has_the_settings_of_recompress(places: dict[str, Path]) -> None:
+    """Because it says what `recompress` will do; but not what it does with its own files."""
+    places["user"].write_text('jobs = "50%"\n[recompress]\ncompression = "zips"\n')
+    parsed = parse(["shard", "plan", "x", "-o", "plan", "--count", "3"])
+    assert (parsed.compression, parsed.jobs, parsed.output, parsed.plan) == ("zips", "50%", None, "plan")
+    for text in ('["shard plan"]\njobs = 3\n', "count = 3\n"):
+        places["user"].write_text(text)
+        with pytest.raises(OptionsError, match=r"unknown|not"):
+            parse(["shard", "plan", "x", "-o", "plan", "--count", "3"])

@@ -1,0 +1,59 @@
+"""`exrbatch shard retry`: a new plan from what failed, or was never processed."""
+
+import argparse
+import os
+from collections.abc import Iterator
+
+from exrbatch.batch.run_report import EXIT_DONE
+from exrbatch.cli.console import Output
+from exrbatch.cli.retry import MAY_PASS
+from exrbatch.cli.shard_plan import find, number_of_shards, report_nothing, write
+from exrbatch.cli.shard_run import arguments_of, planned_options
+from exrbatch.errors import OptionsError
+from exrbatch.farm.plan import Plan, check_new, read_plan
+from exrbatch.farm.status import outcomes_of
+from exrbatch.jobs.file_report import Status
+from exrbatch.text import safe_text
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `exrbatch shard retry`; return the exit code."""
+    folder = os.path.abspath(arguments.plan)
+    check_new(folder)
+    old = read_plan(arguments.earlier)
+    old.check_host()
+    paths = list(_to_retry(old))
+    if not paths:
+        Output().progress.print(f"nothing failed in {safe_text(old.folder)}: nothing to do", markup=False)
+        return EXIT_DONE
+    as_planned = argparse.Namespace(jobs=None, json=False, log=None, quiet=False, verbose=False, progress_line=None)
+    found = find((), paths, planned_options(old, arguments_of(old, as_planned)))
+    if not found.units:
+        return report_nothing(found)
+    fields = {"folder": folder, "retries": old.folder, "base": old.base, "sources": old.sources}
+    new = Plan.new(**{name: getattr(old, name) for name in _KEPT}, **fields)
+    mean = max(1, old.size // len(old.shards))
+    count = arguments.count or number_of_shards(found.size, arguments.size or mean)
+    return write(new, found, arguments, count)
+
+
+_KEPT = ("options", "output", "backup_dir", "results")
+"""What a new plan takes from the old one, besides the folders of its files."""
+
+
+def _to_retry(plan: Plan) -> Iterator[str]:
+    """Yield the files of a plan that failed, may succeed now, or have not ended.
+
+    Raises:
+        OptionsError: a shard is running.
+    """
+    for number, (outcomes, is_running) in enumerate(outcomes_of(plan), 1):
+        if is_running:
+            raise OptionsError(
+                f"shard {number} of {plan.folder} is running, or has been until a moment ago: wait until it has ended"
+                " (exrbatch shard status)"
+            )
+        for path, file in outcomes.items():
+            is_skipped = file is not None and file.status == Status.SKIPPED and file.reason_code in MAY_PASS
+            if file is None or file.status == Status.FAILED or is_skipped:
+                yield path

@@ -1,0 +1,358 @@
+"""`shard plan`, `run`, `status` and `retry` as a farm and its users run them."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from exrbatch.cli.main import main
+from exrbatch.cli.shard_arguments import shard_numbers
+from exrbatch.errors import OptionsError
+from exrbatch.farm.plan import read_plan
+from exrbatch.farm.status import SILENT_SECONDS, State, status_of
+from exrbatch.journal.records import read_records
+from tests.cli.test_history import SCHEMA
+from tests.cli.test_recompress import DATA, exrbatch, identities, sizes
+
+pytestmark = pytest.mark.usefixtures("own_state")
+JOB = ("-j", "1")
+
+
+@pytest.fixture
+def shot(tmp_path: Path) -> Path:
+    """Make a folder with three sequences of four frames."""
+    folder = tmp_path / "shot"
+    for name in ("beauty/b", "depth/d", "diffuse/f"):
+        (folder / name).parent.mkdir(parents=True)
+        for frame in range(1001, 1005):
+            (folder / f"{name}.{frame}.exr").write_bytes(DATA)
+    return folder
+
+
+def call(*arguments: object, code: int = 0) -> None:
+    """Run a command in this process, and check its exit code."""
+    assert main([str(each) for each in arguments]) == code
+
+
+def make_plan(shot: Path, *more: object, count: int = 3, code: int = 0) -> Path:
+    folder = shot.parent / "plan"
+    call("shard", "plan", shot, "-o", folder, "--count", count, *more, code=code)
+    return folder
+
+
+def listed(plan: Path) -> list[list[str]]:
+    lists = sorted((plan / "lists").iterdir(), key=lambda path: int(path.name))
+    return [[os.fsdecode(each) for each in path.read_bytes().split(b"\0")[:-1]] for path in lists]
+
+
+def records(plan: Path) -> list[dict[str, object]]:
+    found = []
+    for path in sorted((plan / "reports").iterdir()):
+        with path.open("rb") as stream:
+            found += list(read_records(stream))
+    return found
+
+
+def status(plan: Path, capsys: pytest.CaptureFixture[str], code: int = 0) -> dict[str, object]:
+    capsys.readouterr()
+    call("shard", "status", plan, "--json", code=code)
+    document: dict[str, object] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def test_a_plan_touches_no_frame_and_lists_each_once(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each shard has the whole sequences of one folder; the settings are those of the command."""
+    before = identities(shot)
+    plan = make_plan(shot, "-c", "zips", "--exclude", "*.1004.exr", "-j", "50%")
+    assert identities(shot) == before
+    assert listed(plan) == [
+        [f"{shot}/{name}.{frame}.exr" for frame in range(1001, 1004)] for name in ("beauty/b", "depth/d", "diffuse/f")
+    ]
+    settings = json.loads((plan / "settings.json").read_text())
+    assert (settings["options"]["compression"], settings["options"]["jobs"]) == ("zips", "50%")
+    assert settings["base"] == str(shot)
+    assert not set(settings["options"]) & {"report", "on_finish", "output", "quiet", "plan", "count", "module"}
+    shown = capsys.readouterr().out
+    assert f"3 shards of {len(DATA) * 3 / 1000:.1f} kB: 9 files" in shown
+    assert "3 by size or pattern" in shown
+    assert "the files are replaced in place" in shown
+
+
+def test_all_shards_make_what_one_run_makes(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With an output: the same files in the same places. A second attempt changes nothing."""
+    out, single = shot.parent / "out", shot.parent / "single"
+    plan = make_plan(shot, "--output", out, "-c", "rle", count=5)
+    assert out.is_dir(), "made by the plan, never by a shard"
+    for number in range(1, 6):
+        call("shard", "run", plan, number, *JOB)
+    call("recompress", shot, "-o", single, "-c", "rle", *JOB)
+    assert {path.relative_to(out): path.read_bytes() for path in out.rglob("*.exr")} == {
+        path.relative_to(single): path.read_bytes() for path in single.rglob("*.exr")
+    }
+    before = identities(out)
+    call("shard", "run", plan, "2-3", *JOB)
+    assert identities(out) == before
+    found = status(plan, capsys)
+    assert found["total"]["counts"] == {"recompressed": 12}  # type: ignore[index]
+    assert found["total"]["attempts"] == 7  # type: ignore[index]
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    for record in records(plan):
+        validator.validate(record)
+    assert {(each["shard"], each["command"]) for each in records(plan) if each["type"] == "run"} == {
+        (number, "recompress") for number in range(1, 6)
+    }
+
+
+def test_two_attempts_at_once_replace_each_file_once(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both succeed, the files are whole, and the totals count each file once."""
+    copy = shot.parent / "copy"
+    shutil.copytree(shot, copy)
+    plan = make_plan(shot, count=1)
+    command = [sys.executable, "-m", "exrbatch", "shard", "run", str(plan), "1", "-q", "-j", "2"]
+    attempts = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [attempt.wait() for attempt in attempts] == [0, 0]
+    call("verify", shot, copy, "-q")
+    found = status(plan, capsys)
+    total = found["total"]
+    assert isinstance(total, dict)
+    assert total["counts"] == {"recompressed": 12}
+    assert total["bytes_saved"] == sum(path.stat().st_size for path in copy.rglob("*.exr")) - sum(
+        path.stat().st_size for path in shot.rglob("*.exr")
+    )
+    replaced = Counter(each["path"] for each in records(plan) if each.get("status") == "recompressed")
+    assert len(replaced) == 12
+    assert set(replaced.values()) == {1}
+    assert len(list((plan / "reports").iterdir())) == 2
+
+
+def test_retry_plans_what_failed_or_never_ran(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And nothing else; then nothing is left."""
+    damaged = shot / "depth" / "d.1002.exr"
+    damaged.write_bytes(DATA[:-50])
+    plan = make_plan(shot)
+    call("shard", "run", plan, 1, *JOB)
+    call("shard", "run", plan, 2, *JOB, code=1)
+    found = status(plan, capsys, code=1)
+    assert [each["state"] for each in found["shards"]] == ["done", "failed", "waiting"]  # type: ignore[attr-defined]
+    again = shot.parent / "again"
+    call("shard", "retry", plan, "-o", again, "--count", 2)
+    assert sorted(path for each in listed(again) for path in each) == sorted(
+        [str(damaged), *(f"{shot}/diffuse/f.{frame}.exr" for frame in range(1001, 1005))]
+    )
+    damaged.write_bytes(DATA)
+    call("shard", "run", again, "1-2", *JOB)
+    capsys.readouterr()
+    call("shard", "retry", again, "-o", shot.parent / "third")
+    assert "nothing failed" in capsys.readouterr().err
+    assert not (shot.parent / "third").exists()
+    assert json.loads((again / "settings.json").read_text())["retries"] == str(plan)
+
+
+def test_hard_links_stay_together_and_are_relinked(shot: Path) -> None:
+    """Wherever their names are; all of them get the new file."""
+    names = [shot / "beauty" / "b.1001.exr", shot / "depth" / "same.exr", shot / "diffuse" / "same.exr"]
+    for name in names[1:]:
+        os.link(names[0], name)
+    plan = make_plan(shot, "--hardlinks", "relink", count=4)
+    where = [number for number, paths in enumerate(listed(plan)) for name in names if str(name) in paths]
+    assert len(set(where)) == 1
+    assert len(where) == 3
+    call("shard", "run", plan, where[0] + 1, *JOB)
+    assert len({name.stat().st_ino for name in names}) == 1
+    assert names[0].stat().st_size < len(DATA)
+
+
+def test_a_missing_mount_is_an_error(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As where a file system is not mounted: an empty folder. Neither sources nor results."""
+    out, hidden = shot.parent / "out", shot.parent / "hidden"
+    plan = make_plan(shot, "--output", out)
+    shot.rename(hidden)
+    for is_there in (False, True):
+        if is_there:
+            shot.mkdir()
+        call("shard", "run", plan, 1, code=2)
+        assert "not mounted on this host?" in capsys.readouterr().err
+    shot.rmdir()
+    hidden.rename(shot)
+    out.rmdir()
+    call("shard", "run", plan, 1, code=2)
+    assert f"{out}: No such file or directory" in capsys.readouterr().err
+    assert not out.exists()
+    assert list((plan / "reports").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("exrbatch", "exrbatch 0.0.0, but this host has"), ("openexr", "OpenEXR 0.0.0, but this host")]
+)
+def test_another_version_is_an_error(shot: Path, name: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names both."""
+    plan = make_plan(shot)
+    settings = json.loads((plan / "settings.json").read_text())
+    (plan / "settings.json").write_text(json.dumps(settings | {name: "0.0.0"}))
+    call("shard", "run", plan, 1, code=2)
+    assert words in capsys.readouterr().err
+    assert sizes(shot) == {len(DATA)}
+
+
+def test_a_changed_list_or_setting_is_an_error(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whether it was cut short or edited; what a plan must not set is ignored."""
+    plan = make_plan(shot)
+    first = plan / "lists" / "1"
+    whole = first.read_bytes()
+    for data in (whole[:-1], whole[: whole.index(b"\0") + 1], whole.replace(b"1001", b"1009"), b""):
+        first.write_bytes(data)
+        call("shard", "run", plan, 1, code=2)
+        assert "is not the list that was planned" in capsys.readouterr().err
+    first.write_bytes(whole)
+    text = (plan / "settings.json").read_text()
+    settings = json.loads(text)
+    marker = shot.parent / "marker"
+    settings["options"] |= {"on_finish": f"touch {marker}", "report": str(marker)}
+    (plan / "settings.json").write_text(json.dumps(settings))
+    call("shard", "run", plan, 1, *JOB)
+    assert not marker.exists()
+    capsys.readouterr()
+    for damaged in (text[:-9], "[]", "{}", text.replace('"sources"', '"x"'), text.replace('"zip"', "[]")):
+        (plan / "settings.json").write_text(damaged)
+        call("shard", "run", plan, 1, code=2)
+        assert re.fullmatch(r"exrbatch: \S+ \S.*\n", capsys.readouterr().err)
+
+
+def test_a_plan_needs_a_folder_of_its_own(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which is empty, or not there. A plan that can't be written leaves nothing behind."""
+    for path in (shot, shot / "beauty" / "b.1001.exr"):
+        call("shard", "plan", shot, "-o", path, "--count", 2, code=2)
+    (shot.parent / "plan").mkdir()
+    plan = make_plan(shot, count=2)
+    call("shard", "plan", shot, "-o", plan, "--count", 2, code=2)
+    assert "is not empty" in capsys.readouterr().err
+    with pytest.raises(OptionsError, match="can't write the plan"):
+        read_plan(str(plan)).write([(1, ["/x"])], {})
+    assert [path for path in shot.parent.iterdir() if path.name.startswith(".exrbatch")] == []
+    call("shard", "plan", shot / "none", "-o", shot.parent / "p2", "--count", 2, code=2)
+    with pytest.raises(SystemExit):
+        main(["shard", "plan", str(shot), "-o", "p2"])
+
+
+def test_what_can_not_be_planned_is_said(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Missing frames make the exit code 1; links are counted."""
+    (shot / "beauty" / "link.exr").symlink_to("b.1001.exr")
+    plan = shot.parent / "plan"
+    call("shard", "plan", shot, shot.parent / "gone.exr", "-o", plan, "--count", 3, code=1)
+    shown = capsys.readouterr()
+    assert "not planned: " in shown.err
+    assert "gone.exr" in shown.err
+    assert "1 link or other file" in shown.out
+    assert sum(map(len, listed(plan))) == 12
+    (shot.parent / "empty").mkdir()
+    call("shard", "plan", shot.parent / "empty", "--allow-empty", "-o", shot.parent / "p", "--count", 2)
+    assert "no plan was written" in capsys.readouterr().out
+
+
+def test_status_tells_running_from_dead(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the last sign of life. Torn records and foreign files do no harm."""
+    plan_folder = make_plan(shot, count=4)
+    plan = read_plan(str(plan_folder))
+    for number in (1, 2):
+        call("shard", "run", plan_folder, number, *JOB)
+    first, second = (next((plan_folder / "reports").glob(f"{number}.*")) for number in (1, 2))
+    lines = first.read_bytes().splitlines(keepends=True)
+    first.write_bytes(b"".join(lines[:2]) + lines[2][:20])
+    second.write_bytes(second.read_bytes().replace(plan.plan_id.encode(), b"20200101-000000-00000"))
+    (plan_folder / "reports" / "notes.txt").write_text("hello")
+    (plan_folder / "reports" / "3.20261126-021833-030b85d43ba.jsonl").touch()
+    now = time.time()
+    found = status_of(plan, now)
+    assert [shard.state for shard in found.shards] == [State.RUNNING, State.WAITING, State.RUNNING, State.WAITING]
+    assert (found.shards[0].counts, found.shards[0].left) == (Counter(recompressed=1), 2)
+    assert found.others == 2
+    assert found.seconds_left(now) is not None
+    call("shard", "retry", plan_folder, "-o", shot.parent / "p2", code=2)
+    assert "is running" in capsys.readouterr().err
+    assert [shard.state for shard in status_of(plan, now + SILENT_SECONDS + 1).shards][::2] == [State.DEAD, State.DEAD]
+
+
+def test_status_of_many_shards_shows_those_that_matter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are named in a line for each state. The totals come last."""
+    (tmp_path / "shot").mkdir()
+    for frame in range(1, 61):
+        (tmp_path / "shot" / f"b.{frame:04}.exr").write_bytes(DATA if frame != 33 else DATA[:-50])
+    plan = make_plan(tmp_path / "shot", count=60)
+    call("shard", "run", plan, "30-35", *JOB, code=1)
+    for columns in ("40", "200"):
+        monkeypatch.setenv("COLUMNS", columns)
+        capsys.readouterr()
+        call("shard", "status", plan, code=1)
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) < 20
+        assert "waiting: 1-29,36-60" in lines
+        assert "done: 30-32,34-35" in lines
+        assert "60 shards: 1 failed, 54 waiting, 5 done" in lines
+        assert lines[-1].startswith("60 files: 5 done, 1 failed, 54 left; saved ")
+
+
+def test_a_shard_whose_files_are_all_skipped_has_not_failed(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A farm would retry it in vain, although the same files are no failure among others."""
+    for path in (shot / "beauty").iterdir():
+        os.link(path, path.with_suffix(".link"))
+    plan = make_plan(shot)
+    call("shard", "run", plan, "1-3", *JOB)
+    capsys.readouterr()
+    call("shard", "status", plan)
+    shown = capsys.readouterr().out
+    assert "skipped: 4 files: it has 2 hard links" in shown
+    assert "12 files: 8 done, 4 skipped; saved" in shown
+    call("recompress", shot / "beauty", *JOB, code=1)
+
+
+def test_numbers_of_shards() -> None:
+    """As Open Job Description writes chunks."""
+    assert shard_numbers("7") == [7]
+    assert shard_numbers("1-4,9") == [1, 2, 3, 4, 9]
+    assert shard_numbers("1-7:3,4") == [1, 4, 7]
+    for text in ("0", "", "4-1", "1-", "x", "1-5:0", "-3", "1-5:00"):
+        with pytest.raises(Exception, match=re.escape(repr(text))):
+            shard_numbers(text)
+
+
+def test_a_shard_that_does_not_exist(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And folders that are no plans, and more than one document."""
+    plan = make_plan(shot)
+    call("shard", "run", plan, 4, code=2)
+    assert "there is no shard 4" in capsys.readouterr().err
+    call("shard", "run", shot, 1, code=2)
+    assert "is no plan" in capsys.readouterr().err
+    call("shard", "run", plan, "1-2", "--json", code=2)
+
+
+def test_names_are_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Newlines, number signs, stars and bytes that are not UTF-8 are taken literally."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9\n"))
+    folder.mkdir()
+    for name in ("a####.exr", "*.exr", "[bold]x\n.exr"):
+        (folder / name).write_bytes(DATA)
+    plan = folder.parent / "plan"
+    call("shard", "plan", folder, "-o", plan, "--count", 2)
+    call("shard", "run", plan, "1-2", *JOB)
+    assert all(path.stat().st_size < len(DATA) for path in folder.iterdir())
+    assert status(plan, capsys)["total"]["done"] == 3  # type: ignore[index]
+
+
+def test_the_group_shows_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without one of them, it is wrong usage."""
+    for arguments, words in (([], "retry     make a new plan"), (["pln"], "unknown shard command 'pln'")):
+        with pytest.raises(SystemExit) as ended:
+            main(["shard", *arguments])
+        assert ended.value.code == 2
+        assert words in capsys.readouterr().err
+    assert "--executable" in exrbatch("help", "shard", "plan").stdout
