@@ -128,6 +128,11 @@ def test_limits_in_words(now: Snapshot) -> None:
     assert limit_line(replace(busy, computing_share=None), None) == ""
     assert limit_line(replace(now, is_scanned=False), None).startswith("the scan")
     assert limit_line(replace(now, found=5), None) == "the last files: 1 worker without work"
+    far = replace(busy, is_elsewhere=True, computing_share=0.4)
+    assert limit_line(far, 0.99).startswith("disk: workers wait"), (
+        "this machine's CPU says nothing about workers elsewhere"
+    )
+    assert limit_line(replace(far, running=(), found=5), 0.99) == "no worker has files"
     throttled = replace(busy, computing_share=1.0, rate_limit=10_000_000, throttled_share=0.6)
     assert limit_line(throttled, 0.3) == "--bwlimit 10 MB/s: workers wait 60 % of their time"
     assert limit_line(replace(throttled, throttled_share=0.0), 0.3).startswith("CPU: ")

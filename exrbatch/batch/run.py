@@ -48,6 +48,7 @@ class Run:
         stop: the part of `control` that holds the reason if the run stopped early.
         limits: its limits, and whether they are reached.
         is_remote: whether any source or output is on storage that is not local.
+        is_elsewhere: whether its workers are not on this machine.
         backlog: the files that are waiting.
         roots: the paths, as far as they exist.
         selection: which files are taken; it counts those that are not.
@@ -81,6 +82,7 @@ class Run:
             OptionsError: none of the paths exists, or the options can't be used with them.
         """
         self._engine = engine or ThisMachine()
+        self.is_elsewhere = self._engine.is_elsewhere
         jobs, note = self._engine.jobs(options.jobs)
         self.notes = [*filter(None, [note]), *_missing_engines(options)]
         self.options = replace(options, jobs=jobs)

@@ -157,5 +157,5 @@ def beginning(run: Run) -> str:
     """Return the first line of a log: version, process, workers, and the command."""
     command = shortened_end(safe_text(shlex.join(sys.argv[1:])), MAX_COMMAND)
     plan = f", {run.limits.describe()}" if run.limits.describe() else ""
-    workers = "workers of a cluster" if run.control.jobs is None else format_count(run.jobs, "worker")
+    workers = "workers of a cluster" if run.is_elsewhere else format_count(run.jobs, "worker")
     return f"exrbatch {__version__}, PID {os.getpid()}, {workers}{plan}: {command}"

@@ -13,6 +13,8 @@ PATIENCE = 60.0
 class Cluster:
     """A connected Dask scheduler, and the workers that it has now or later."""
 
+    is_elsewhere = True
+
     def __init__(self, address: Address, patience: float = PATIENCE) -> None:
         """Connect to the scheduler.
 

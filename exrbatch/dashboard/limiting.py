@@ -25,6 +25,10 @@ def limit_line(now: Snapshot, machine_busy: float | None) -> str:
     if now.pauses:
         waits_for = "" if now.is_frozen or not now.running else f"; {_files(now)} in progress"
         return "; ".join(now.pauses) + waits_for
+    if now.is_elsewhere:
+        machine_busy = None
+        if not now.running and now.found > now.files:
+            return "no worker has files"
     free = now.jobs - len(now.running)
     if free > 0 and not now.is_scanned:
         return "the scan: workers wait for files to be found"

@@ -77,7 +77,7 @@ def numbers(
     if now.plan and not is_short:
         grid.add_row("plan", Text(now.plan))
     if machine and not is_short:
-        grid.add_row("machine", machine)
+        grid.add_row("client" if now.is_elsewhere else "machine", machine)
     if limit := limit_line(now, machine_busy):
         text = Text(limit, style="yellow" if now.pauses and not now.is_stopping else "")
         text.truncate(width - LABEL, overflow="ellipsis")

@@ -64,6 +64,7 @@ class Snapshot:
         pid: process ID of the run.
         title: what the run does, in words.
         jobs: number of workers.
+        is_elsewhere: whether they are not on the machine of the run.
         seconds: wall time since the run began.
         paused: seconds of these in which nothing went on, because the run was paused or suspended.
         time: the present time in seconds since 1970.
@@ -107,6 +108,7 @@ class Snapshot:
     pid: int
     title: str
     jobs: int
+    is_elsewhere: bool
     seconds: float
     paused: float
     time: float
@@ -158,6 +160,7 @@ class Snapshot:
             pid=os.getpid(),
             title=run.options.rules.title,
             jobs=run.jobs,
+            is_elsewhere=run.is_elsewhere,
             seconds=report.seconds,
             paused=run.paused,
             time=time.time(),

@@ -187,7 +187,13 @@ class Setting(NamedTuple):
 
 
 class Engine(Protocol):
-    """Starts the workers of a run."""
+    """Starts the workers of a run.
+
+    Attributes:
+        is_elsewhere: whether the workers are not on this machine.
+    """
+
+    is_elsewhere: bool
 
     @property
     def most_jobs(self) -> int:

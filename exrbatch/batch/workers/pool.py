@@ -290,6 +290,8 @@ class Pool:
 class ThisMachine:
     """The engine that starts workers on this machine."""
 
+    is_elsewhere = False
+
     @property
     def most_jobs(self) -> int:
         """The largest number of workers that is possible."""
