@@ -110,6 +110,8 @@ class LimitWatch:
             parts.append(f"hours {safe_text(self.hours)}")
         if (rate := self.rate) is not None:
             parts.append(format_rate(rate))
+        if self._limits.max_failures is not None:
+            parts.append(f"at most {self._limits.max_failures}")
         return " · ".join(parts)
 
     def look(self) -> None:

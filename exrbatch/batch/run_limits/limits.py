@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from exrbatch.batch.run_limits.bandwidth import Bandwidth
 from exrbatch.batch.run_limits.times_of_day import Hours, parse_time
 from exrbatch.errors import OptionsError
+from exrbatch.text import format_count
 
 MIN_FILES = 20
 """Number of files that must have ended before a share of failures says anything."""
@@ -34,6 +35,10 @@ class FailureLimit:
         if match is None:
             raise ValueError(f"{value!r} is not a number of files such as 10, or a share such as 5%")
         return cls(int(match[1])) if match[1] is not None else cls(share=float(match[2]) / 100)
+
+    def __str__(self) -> str:
+        """Return it in words, such as "10 failures" or "5 % failures"."""
+        return f"{100 * self.share:g} % failures" if self.count is None else format_count(self.count, "failure")
 
     def is_exceeded(self, failures: int, files: int) -> bool:
         """Return whether more files than this have failed.

@@ -212,6 +212,8 @@ def test_refuses_invalid_limits(values: dict[str, Any], message: str) -> None:
         ({"stop_at": "23:30"}, 1, "until 23:30 (in 22 h 30 min)", False),
         ({"stop_at": "07:30"}, 8, "until 07:30 tomorrow (in 23 h 30 min)", True),
         ({"stop_at": "07:30", "max_duration": 3600.0}, 8, "until 09:00 (in 1 h 00 min)", False),
+        ({"max_failures": 1}, 8, "at most 1 failure", False),
+        ({"max_failures": "2.5%"}, 8, "at most 2.5 % failures", False),
         ({"max_duration": 3 * 86400.0}, 8, "until 08:00 on 1970-01-04 (in 72 h 00 min)", False),
     ],
 )
