@@ -111,7 +111,7 @@ class LimitWatch:
         if (rate := self.rate) is not None:
             parts.append(format_rate(rate))
         if self._limits.max_failures is not None:
-            parts.append(f"at most {self._limits.max_failures}")
+            parts.append(f"at most {self._limits.max_failures.words}")
         return " · ".join(parts)
 
     def look(self) -> None:

@@ -36,8 +36,9 @@ class FailureLimit:
             raise ValueError(f"{value!r} is not a number of files such as 10, or a share such as 5%")
         return cls(int(match[1])) if match[1] is not None else cls(share=float(match[2]) / 100)
 
-    def __str__(self) -> str:
-        """Return it in words, such as "10 failures" or "5 % failures"."""
+    @property
+    def words(self) -> str:
+        """The same in words, such as "10 failures" or "5 % failures"."""
         return f"{100 * self.share:g} % failures" if self.count is None else format_count(self.count, "failure")
 
     def is_exceeded(self, failures: int, files: int) -> bool:
