@@ -7,13 +7,16 @@ import argparse
 import os
 import sys
 import tempfile
+from typing import TYPE_CHECKING
 
 from exrbatch.batch.limits import automatic_jobs
 from exrbatch.batch.options import MAX_JOBS
 from exrbatch.batch.priority import lower_priority, niceness
 from exrbatch.cli.cluster_arguments import address_of
-from exrbatch.cluster.link import Address
 from exrbatch.errors import OptionsError
+
+if TYPE_CHECKING:
+    from exrbatch.cluster.link import Address
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -28,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     os.execv(sys.executable, command)  # noqa: S606  no shell is needed
 
 
-def dask_options(address: Address, jobs: int) -> list[str]:
+def dask_options(address: "Address", jobs: int) -> list[str]:
     """Return the options of `dask worker`.
 
     Dask's own limit of memory is switched off: it would kill workers that are about to finish. A

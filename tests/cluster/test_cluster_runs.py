@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from exrbatch.cli.main import main
 from tests.support.build import PartSpec, build
 from tests.support.cluster import LocalCluster, kill_tree, local_cluster, wait_until, workers_of
 from tests.support.explode import explode
@@ -294,6 +295,17 @@ def test_ctrl_c_ends_the_run_with_whole_files(signals: int, cluster: LocalCluste
     assert done < 30
     assert statuses(document)["recompressed"] == done
     check_whole(show, done=done)
+
+
+@pytest.mark.parametrize("arguments", [["worker", "tcp://ab01:8786"], ["recompress", ".", "--cluster", "tcp://ab01:1"]])
+def test_without_dask_one_line_says_what_to_install(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("exrbatch.cluster", "exrbatch.cli.worker"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == "exrbatch: clusters need Dask: pip install 'exrbatch[dask]'\n"
 
 
 @pytest.mark.parametrize(
