@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from exrbatch.batch.workers.interface import Engine
     from exrbatch.cluster.link import Address
 
-NOT_INSTALLED = "clusters need Dask: pip install 'exrbatch[dask]'"
+NOT_INSTALLED = "clusters need Dask: in the exrbatch checkout, run pip install '.[dask]'"
 WORKER = (
     "start workers on this machine for a Dask scheduler",
     "Start workers for a Dask scheduler: as many as the machine has cores and memory for, each with one thread, and"
