@@ -21,8 +21,9 @@ import OpenEXR
 import pytest
 
 from exrbatch import Status, recompress
-from tests.cli.test_recompress import exrbatch, identities
+from tests.cli.test_recompress import identities
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 
 OLD = Path(__file__).parents[1] / "bench" / "data" / "written_by_json_file.jsonl"
 """A file that `bench --json FILE` wrote, before `--json` became a flag."""

@@ -10,8 +10,8 @@ import pytest
 
 from exrbatch.cli import digest
 from exrbatch.cli.parser import parse
-from tests.cli.test_recompress import exrbatch
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 from tests.support.content import content_sha256
 
 SPECS = {

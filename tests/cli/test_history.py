@@ -11,8 +11,8 @@ import pytest
 from exrbatch.journal.folder import journals
 from exrbatch.journal.history import read_runs
 from exrbatch.journal.records import read_records
-from tests.cli.test_recompress import exrbatch
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 
 DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
 LONG_AGO = 1_600_000_000_000_000_000

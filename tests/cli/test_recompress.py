@@ -12,22 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 from tests.support.explode import explode
 
 DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
-
-
-def exrbatch(*arguments: object, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line and check its exit code."""
-    done = subprocess.run(
-        [sys.executable, "-m", "exrbatch", *map(str, arguments)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"COLUMNS": "100"} | environment,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
 
 
 @pytest.fixture

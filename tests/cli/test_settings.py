@@ -15,8 +15,8 @@ from exrbatch.cli.parser import parse
 from exrbatch.cli.setting_files import MAX_BYTES, NAME, PROJECT_MAY_SET, Known, find_files, project_file
 from exrbatch.cli.settings import add_setting_options, options_of, parse_with_settings
 from exrbatch.errors import OptionsError
-from tests.cli.test_recompress import exrbatch
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 
 WITHOUT = ("config", "compressions", "ps", "attach", "pause", "resume", "stop")
 ARGUMENTS: dict[str, list[str]] = {
