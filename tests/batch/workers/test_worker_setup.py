@@ -6,6 +6,8 @@ import sys
 import psutil
 import pytest
 
+from tests.support.processes import survivors
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="each call does nothing elsewhere")
 
 MEGABYTE = 1 << 20
