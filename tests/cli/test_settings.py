@@ -185,6 +185,10 @@ def known() -> Known:
     return Known(commands, frozenset().union(*commands.values()))
 
 
+KNOWN = known()
+"""Made once, because it takes longer than anything else here."""
+
+
 def test_what_a_project_may_set_is_harmless() -> None:
     """A new name here needs thought: could it lose data, or write somewhere else?"""
     assert sorted(PROJECT_MAY_SET) == ["compression", "effort", "exclude", "include", "jobs", "quiet", "verbose"]
@@ -348,7 +352,7 @@ def test_any_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, d
     path = tmp_path_factory.getbasetemp() / "any.toml"
     path.write_bytes(data)
     with contextlib.suppress(OptionsError):
-        find_files(str(path), known())
+        find_files(str(path), KNOWN)
 
 
 @pytest.fixture
