@@ -21,7 +21,7 @@ def exrbatch(*arguments: object, code: int = 0, **environment: str) -> "Complete
     That saves the start of a Python process, and that of the server which forks the workers: all
     commands share one server. The workers keep the environment with which this server began.
     """
-    words = ["exrbatch", *map(str, arguments)]
+    words = ["exrbatch", *map(_word, arguments)]
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as printed,
         tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as errors,
@@ -40,7 +40,7 @@ def exrbatch(*arguments: object, code: int = 0, **environment: str) -> "Complete
 
 def exrbatch_process(*arguments: object, code: int = 0, **environment: str) -> "CompletedProcess[str]":
     """Do the same in a new process, for what happens only there: its environment, start and end."""
-    command = [sys.executable, "-m", "exrbatch", *map(str, arguments)]
+    command = [sys.executable, "-m", "exrbatch", *map(_word, arguments)]
     done = run(command, check=False, capture_output=True, text=True, env=os.environ | COLUMNS | environment)
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -50,18 +50,25 @@ def exrbatch_process(*arguments: object, code: int = 0, **environment: str) -> "
 def _standard_streams(printed: TextIO, errors: TextIO) -> Iterator[None]:
     """Put two files in the place of stdout and stderr, also for what does not print with Python."""
     with contextlib.ExitStack() as undo:
-        for name, number, file in (("stdout", 1, printed), ("stderr", 2, errors)):
+        for name, number, file, handling in (
+            ("stdout", 1, printed, "strict"),
+            ("stderr", 2, errors, "backslashreplace"),  # as Python opens it
+        ):
             getattr(sys, name).flush()
             before = os.dup(number)
             undo.callback(os.close, before)
             undo.callback(os.dup2, before, number)
             os.dup2(file.fileno(), number)
-            stream = open(number, "w", encoding="utf-8", newline="", closefd=False)  # noqa: SIM115
+            stream = open(number, "w", encoding="utf-8", errors=handling, newline="", closefd=False)  # noqa: SIM115
             undo.callback(stream.close)
             undo.enter_context(mock.patch.object(sys, name, stream))
         undo.enter_context(mock.patch.object(sys, "stdin", open(os.devnull)))  # noqa: SIM115
         undo.callback(sys.stdin.close)
         yield
+
+
+def _word(argument: object) -> str:
+    return os.fsdecode(argument) if isinstance(argument, bytes) else str(argument)
 
 
 def _text(file: TextIO) -> str:
