@@ -113,6 +113,7 @@ class Run:
             found = FinishedFiles(self.about).answered(found)
         self.backlog = Backlog(found)
         self._workers: RunWorkers | None = None
+        self._scheduler: Scheduler | None = None
         self._late: list[FileReport] = []
 
     @property
@@ -197,19 +198,19 @@ class Run:
             self._workers = self._engine.start(
                 Setting(self.options, self._folders, self.journal, self._watch.notices.append)
             )
-            events = Scheduler(self.backlog, self._workers, self.options, self.control).run()
+            self._scheduler = Scheduler(self.backlog, self._workers, self.options, self.control)
             limits.look()
             self._workers.set_rate(limits.rate)
-            for event in events:
+            for event in self._scheduler.run():
                 if event is not None:
                     self._note(event)
                     limits.note(event)
+                yield event  # before anything that may stop the run: it is in the journal
                 if self.journal is not None and self.journal.is_status_due:
                     self.journal.add_status(self.status())
                 self._stop_if(self._root_watch.lost(event))
                 limits.look()
                 self._workers.set_rate(limits.rate)
-                yield event
             if self.backlog.is_complete and not self.backlog.was_cut_short:
                 limits.finish(self.backlog.files)
             self._stop_if(self._root_watch.look())
@@ -274,7 +275,8 @@ class Run:
         """
         self.backlog.stop()
         if self._workers is not None:
-            for report in self._workers.kill():
+            ended = [] if self._scheduler is None else self._scheduler.take_ended()
+            for report in [*ended, *self._workers.kill()]:
                 self._note(report)
                 self._late.append(report)
 

@@ -215,6 +215,7 @@ def test_a_run_that_is_stopped_hard_reports_each_file_that_it_has_replaced(tmp_p
     reported = {each["path"] for each in done["files"] if each["status"] == "recompressed"}
     assert done["summary"]["counts"]["recompressed"] == len(reported)
     (run,) = read_runs(journals()[0])
-    assert {file.path for file in run.files.values()} == reported
+    recorded = {file.path: (file.status, file.reason) for file in run.files.values()}
+    assert recorded == {each["path"]: (each["status"], each.get("reason") or "") for each in done["files"]}
     assert reported <= changed <= reported | run.unfinished.keys()
     assert len(changed - reported) <= 2, "no more than there are workers"
