@@ -6,11 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
+
+from tests.support import examples
 
 # No example may fail for being slow on a busy machine, and CI sees the same examples each time.
 settings.register_profile("exrbatch", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("exrbatch")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Ask for more examples before the tests are imported, which say how many they want."""
+    examples.is_deep = config.getoption("markexpr") == "deep_profile"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the deep profile have all properties."""
+    for item in items if examples.is_deep else ():
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
+            item.add_marker("deep_profile")
+
 
 # As a task of a farm, runs keep their priority. Otherwise the workers of one test would wait for
 # all other tests, and some time limit would be too short.

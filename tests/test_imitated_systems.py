@@ -38,6 +38,20 @@ LEFT_OUT_ON_WINDOWS = (
     "test_does_not_follow_a_link",  # needs O_NOFOLLOW
 )
 
+SEVERAL_RUNS = """
+import contextlib, io, json, sys
+from exrbatch.cli.main import main
+
+ended = []
+for command in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        code = main(command)
+    counts = json.loads(printed.getvalue())["summary"]["counts"]
+    ended.append([code, {status: count for status, count in counts.items() if count}])
+print(json.dumps(ended))
+"""
+"""A program that runs several commands, so that it loads all modules once."""
+
 
 def python(system: str, log: Path, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run Python on an imitated system."""
@@ -70,18 +84,18 @@ def test_every_kind_of_run_works_on_an_imitated_system(shot: Path, tmp_path: Pat
     log, mirror, backups = tmp_path / "log", tmp_path / "mirror", tmp_path / "backups"
     times = {path: path.stat().st_mtime_ns for path in shot.rglob("*.exr")}
 
-    def counts(command: str, *arguments: object, code: int = 0) -> dict[str, int]:
-        done = python(system, log, "-m", "exrbatch", command, *arguments, "--json", "-j", 2, code=code)
-        found = json.loads(done.stdout)["summary"]["counts"]
-        return {status: count for status, count in found.items() if count}
-
-    assert counts("recompress", shot, "-o", mirror) == {"recompressed": 4}
-    assert counts("recompress", shot, "-o", mirror) == {"already": 4}
-    assert counts("recompress", shot, "--backup-dir", backups, "--keep-backups") == {"recompressed": 4}
-    assert counts("recompress", shot) == {"already": 4}
-    assert counts("verify", shot, backups) == {"equal": 4}
-    assert counts("verify", mirror, backups) == {"equal": 4}
-    assert counts("check", tmp_path) == {"sound": 12}
+    runs: list[tuple[list[object], dict[str, int]]] = [
+        (["recompress", shot, "-o", mirror], {"recompressed": 4}),
+        (["recompress", shot, "-o", mirror], {"already": 4}),
+        (["recompress", shot, "--backup-dir", backups, "--keep-backups"], {"recompressed": 4}),
+        (["recompress", shot], {"already": 4}),
+        (["verify", shot, backups], {"equal": 4}),
+        (["verify", mirror, backups], {"equal": 4}),
+        (["check", tmp_path], {"sound": 12}),
+    ]
+    commands = [[*map(str, command), "--json", "-j", "2"] for command, _ in runs]
+    done = python(system, log, "-c", SEVERAL_RUNS, json.dumps(commands))
+    assert json.loads(done.stdout) == [[0, counts] for _, counts in runs]
     for path in shot.rglob("*.exr"):
         assert explode(path.read_bytes())[0].raw == explode(DATA)[0].raw
         assert path.stat().st_size < len(DATA)
@@ -89,7 +103,9 @@ def test_every_kind_of_run_works_on_an_imitated_system(shot: Path, tmp_path: Pat
         assert (backups / path.relative_to(shot)).read_bytes() == DATA
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
     (shot / "a" / "1.exr").write_bytes(DATA[:-9])
-    assert counts("check", shot, code=1) == {"sound": 3, "failed": 1}
+    done = python(system, log, "-m", "exrbatch", "check", shot, "--json", "-j", 2, code=1)
+    counts = json.loads(done.stdout)["summary"]["counts"]
+    assert (counts["sound"], counts["failed"], sum(counts.values())) == (3, 1, 4)
     importers = {tuple(line.split()[:2]) for line in log.read_text().splitlines()}
     main = {pid for pid, importer in importers if importer.startswith("exrbatch.cli")}
     assert {pid for pid, importer in importers if importer == "exrbatch.replacing.disk"} - main, (

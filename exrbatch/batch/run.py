@@ -1,6 +1,5 @@
 """One run from paths to reports. It combines the scan, the workers and the scheduler."""
 
-import itertools
 import os
 import shlex
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -8,18 +7,16 @@ from dataclasses import replace
 
 from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.control import Control
-from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.discovery.discover import discover, only_in_tree
 from exrbatch.batch.discovery.finished import FinishedFiles
 from exrbatch.batch.discovery.folder_watch import FolderWatch
-from exrbatch.batch.discovery.listed import with_listed
-from exrbatch.batch.discovery.output_tree import OutputTree, absolute, folder_of
+from exrbatch.batch.discovery.output_tree import absolute, folder_of
 from exrbatch.batch.discovery.roots import Roots, RootWatch, find_roots
 from exrbatch.batch.discovery.selection import Selection
 from exrbatch.batch.discovery.undoing import with_restores
 from exrbatch.batch.options import Options
 from exrbatch.batch.run_limits.limit_watch import LimitWatch
 from exrbatch.batch.run_report import BatchReport
+from exrbatch.batch.scan import files_of
 from exrbatch.batch.scheduler import Scheduler
 from exrbatch.batch.storage import check_storage, is_remote
 from exrbatch.batch.workers.interface import Engine, Running, RunWorkers, Setting
@@ -27,7 +24,7 @@ from exrbatch.batch.workers.main_guard import check_guard
 from exrbatch.batch.workers.pool import ThisMachine
 from exrbatch.codecs.engine_names import DEFLATED, missing_engines
 from exrbatch.errors import ReasonCode, RunStopped
-from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.log import log_report, logger
 from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.jobs.restoring import Restore
@@ -99,22 +96,22 @@ class Run:
             )
         if options.replaces_files:
             check_storage(checked, may_write=options.rules.writes)
-        folders = [*dict.fromkeys([*map(folder_of, checked), *filter(None, [options.tree_root])])]
-        self.is_remote = is_remote(folders)
+        self._folders = [*dict.fromkeys([*map(folder_of, checked), *filter(None, [options.tree_root])])]
+        self.is_remote = is_remote(self._folders)
         self.selection = Selection(options.include, options.exclude, options.min_size, options.max_size)
         self._watch = FolderWatch(removes=options.rules.writes, replaces=options.replaces_files)
         self._watch.look_above(checked)
-        self._folders = folders
-        self._root_watch = RootWatch(folders)
+        self._root_watch = RootWatch(self._folders)
         self.journal: Journal | None = None
         self.about = _about(self.options, self.roots, about)
-        found = _found(self.roots, options, self.selection, self._watch)
+        found = files_of(self.roots, options, self.selection, self._watch)
         if restore is not None:
             found = with_restores(found, restore)
         elif isinstance(options.rules, RecompressRules) and options.journal and options.rules.believes_records:
             found = FinishedFiles(self.about).answered(found)
         self.backlog = Backlog(found)
         self._workers: RunWorkers | None = None
+        self._scheduler: Scheduler | None = None
         self._late: list[FileReport] = []
 
     @property
@@ -199,19 +196,19 @@ class Run:
             self._workers = self._engine.start(
                 Setting(self.options, self._folders, self.journal, self._watch.notices.append)
             )
-            events = Scheduler(self.backlog, self._workers, self.options, self.control).run()
+            self._scheduler = Scheduler(self.backlog, self._workers, self.options, self.control)
             limits.look()
             self._workers.set_rate(limits.rate)
-            for event in events:
+            for event in self._scheduler.run():
                 if event is not None:
                     self._note(event)
                     limits.note(event)
+                yield event  # before anything that may stop the run: it is in the journal
                 if self.journal is not None and self.journal.is_status_due:
                     self.journal.add_status(self.status())
                 self._stop_if(self._root_watch.lost(event))
                 limits.look()
                 self._workers.set_rate(limits.rate)
-                yield event
             if self.backlog.is_complete and not self.backlog.was_cut_short:
                 limits.finish(self.backlog.files)
             self._stop_if(self._root_watch.look())
@@ -276,7 +273,8 @@ class Run:
         """
         self.backlog.stop()
         if self._workers is not None:
-            for report in self._workers.kill():
+            ended = [] if self._scheduler is None else self._scheduler.take_ended()
+            for report in [*ended, *self._workers.kill()]:
                 self._note(report)
                 self._late.append(report)
 
@@ -317,34 +315,3 @@ def _about(options: Options, roots: Roots, about: Record | None) -> dict[str, ob
     if isinstance(options.rules, RecompressRules):
         record["decided_by"] = options.rules.decided_by
     return record | {"replaces_files": options.replaces_files}
-
-
-def _found(
-    roots: Roots, options: Options, selection: Selection, watch: FolderWatch
-) -> Iterator[Candidate | FileReport]:
-    """Set up the scan.
-
-    Raises:
-        OptionsError: the output or backup folder can't be used; raised at once, not during the
-            scan.
-    """
-    paths, tree, compares = roots.paths, None, options.other is not None
-    if options.tree_root is not None and paths:
-        name = "backup" if options.backup_dir is not None else "output"
-        tree = OutputTree(options.tree_root, paths, written_as=None if compares else name, base=roots.base)
-        if not compares:
-            tree.check_writable(paths)
-    found = discover(paths, tree, selection, watch=watch, relink=options.rules.relinks)
-    if compares and tree is not None:
-        found = itertools.chain(found, only_in_tree(paths, tree, selection))
-    if options.rules.listed is not None:
-        found = with_listed(found, options.rules.listed, paths[0], Selection(options.include, options.exclude))
-    found = itertools.chain(roots.missing, found)
-    return map(_as_failed, found) if options.rules.must_do_all else found
-
-
-def _as_failed(found: Candidate | FileReport) -> Candidate | FileReport:
-    """Turn a skipped path into a failure."""
-    if isinstance(found, FileReport) and found.status is Status.SKIPPED:
-        return replace(found, status=Status.FAILED)
-    return found

@@ -77,6 +77,7 @@ class Scheduler:
         self._without_room = 0  # files that did not fit on the disk, even alone
         self._last_without_room = ""
         self._deaths = 0  # of workers, since the last success
+        self._ended: Iterator[FileReport] = iter(())  # what is left of the outcome that arrived last
 
     def run(self) -> Iterator[FileReport | None]:
         """Process all files.
@@ -96,13 +97,19 @@ class Scheduler:
             if outcome is None:
                 yield None
             else:
-                yield from self._take(outcome)
+                self._ended = self._take(outcome)
+                while (report := next(self._ended, None)) is not None:  # `yield from` would close it with this one
+                    yield report
         if self._without_room and self._stop.reason is None:
             self._stop.reason = f"the disk is full: {self._last_without_room}"
         if self._refused and not self._stop.is_set:
             self._stop.reason = self._refusal
         for death in self._suspects.values():
             yield failed(self._options.job(death.candidate), death.reason, death.code, death.candidate.size)
+
+    def take_ended(self) -> list[FileReport]:
+        """Return the reports that have arrived, but were not yielded before the run was killed."""
+        return list(self._ended)
 
     def _obey(self) -> None:
         """Pass on what the run is asked to do to the backlog and the workers."""

@@ -17,10 +17,10 @@ import pytest
 from exrbatch import recompress
 from tests.support.build import PartSpec, build
 from tests.support.explode import explode
+from tests.support.processes import survivors
 
 OLD = build([PartSpec(window=(0, 0, 255, 255), noise=0.2)])
 FRAMES = 12
-KILLS = 50
 
 
 @pytest.fixture(scope="module")
@@ -59,24 +59,24 @@ def kill_somewhere(run: "subprocess.Popen[str]", lines: int) -> None:
     run.kill()
     run.wait()
     run.stdout.close()
-    _, alive = psutil.wait_procs(others, timeout=60)
-    assert alive == [], "no worker lives on"
+    assert survivors(others) == [], "no worker lives on"
 
 
-def test_next_run_finishes_the_work_of_a_killed_parent(tmp_path: Path, new: bytes) -> None:
+@pytest.mark.parametrize("kills", [24, pytest.param(200, marks=pytest.mark.deep_profile)])
+def test_next_run_finishes_the_work_of_a_killed_parent(tmp_path: Path, new: bytes, kills: int) -> None:
     """After kill -9 every file is old or new, and no worker survives.
 
     The next run removes the leftovers and finishes the work.
     """
     chance = random.Random(4)
     seen: Counter[bytes] = Counter()
-    for number in range(KILLS):
+    for number in range(kills):
         fill(tmp_path)
         kill_somewhere(start(tmp_path, "-v"), chance.randrange(FRAMES))
         now = frames(tmp_path)
         assert set(now) <= {OLD, new}
         seen.update(now)
-        if number % 5 == 4:
+        if number % 6 == 5:
             run = start(tmp_path)
             assert run.communicate()[0]
             assert run.returncode == 0
@@ -90,7 +90,7 @@ def test_two_simultaneous_runs_keep_every_frame(tmp_path: Path, new: bytes) -> N
 
     At worst one run finds that a file has changed, and leaves it alone.
     """
-    for _ in range(5):
+    for _ in range(3):
         fill(tmp_path)
         runs = [start(tmp_path, "--json") for _ in range(2)]
         answers = [json.loads(run.communicate()[0]) for run in runs]

@@ -8,7 +8,7 @@ from exrbatch.batch.limits import automatic_jobs
 from exrbatch.cli.commands import build_parser
 from exrbatch.cli.parser import parse
 from exrbatch.cli.shared_arguments import duration, duration_text, number_of_jobs, percentage
-from tests.cli.test_recompress import exrbatch
+from tests.support.commands import exrbatch
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,9 @@ import OpenEXR
 import pytest
 
 from exrbatch import Status, recompress
-from tests.cli.test_recompress import exrbatch, identities
+from tests.cli.test_recompress import identities
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 
 OLD = Path(__file__).parents[1] / "bench" / "data" / "written_by_json_file.jsonl"
 """A file that `bench --json FILE` wrote, before `--json` became a flag."""
@@ -92,7 +93,7 @@ def test_measures_every_content_and_changes_no_frame(show: Path, tmp_path: Path)
 
 def test_sizes_are_those_of_a_real_run(show: Path, tmp_path: Path) -> None:
     """Every size, in memory and end to end, is that of the file that `recompress` makes."""
-    exrbatch("bench", show, *QUICK, "--report", tmp_path / "run.json")
+    exrbatch("bench", show, *QUICK, "--sample", 4, "--report", tmp_path / "run.json")
     head, *trials = records(tmp_path / "run.json")
     for trial in trials:
         for each in trial["files"]:
@@ -123,7 +124,7 @@ def test_names_a_damaged_file_and_measures_the_others(show: Path, tmp_path: Path
 
 def test_marks_lossy_compressions_and_never_advises_them(show: Path) -> None:
     """They take part only if they are named."""
-    done = exrbatch("bench", show, "--passes", 1, "-c", "zip,dwaa", "--cache", "memory", COLUMNS="160")
+    done = exrbatch("bench", show / "cg", "--passes", 1, "-c", "zip,dwaa", "--cache", "memory", COLUMNS="160")
     assert "dwaa (lossy)" in done.stdout
     assert "Use zip" in done.stdout
 
@@ -137,10 +138,10 @@ def test_dry_run_lists_trials_and_writes_nothing(show: Path, tmp_path: Path) -> 
 
 def test_cold_run_reports_cached_sources_and_baseline_ratios(show: Path, tmp_path: Path) -> None:
     """A cold run says how much was cached; a second run is compared with the first."""
-    exrbatch("bench", show, *QUICK, "--cache", "cold", "--report", tmp_path / "run.json")
+    exrbatch("bench", show, *QUICK, "--sample", 2, "--cache", "cold", "--report", tmp_path / "run.json")
     held = [trial["held"] for trial in records(tmp_path / "run.json")[1:] if trial["jobs"]]
     assert all(0 <= each <= 1 for each in held)
-    done = exrbatch("bench", show, *QUICK, "--baseline", tmp_path / "run.json", COLUMNS="160")
+    done = exrbatch("bench", show, *QUICK, "--sample", 2, "--baseline", tmp_path / "run.json", COLUMNS="160")
     assert re.search(r"piz +1\.000", done.stdout)
     assert "note: cache: cold then, warm now" in done.stdout
 
@@ -199,7 +200,7 @@ def test_samples_the_next_frame_instead_of_a_damaged_one(show: Path) -> None:
     """A bad frame in a sequence is reported, and does not hide the others."""
     middle = show / "cg" / "beauty.1002.exr"
     middle.write_bytes(middle.read_bytes()[:5000])
-    done = exrbatch("bench", show / "cg", "-n", "--sample", 1, code=1)
+    done = exrbatch("bench", show / "cg", "-n", "-c", "zip", "--sample", 1, code=1)
     assert re.search(r"failed: .*beauty\.1002\.exr", done.stdout)
     assert re.search(r"beauty\.1003\.exr +8", done.stdout)
 
@@ -207,7 +208,7 @@ def test_samples_the_next_frame_instead_of_a_damaged_one(show: Path) -> None:
 def test_samples_each_file_at_most_once(show: Path) -> None:
     """A file that is twice in a sample of any size would count twice."""
     for size in range(1, 11):
-        done = exrbatch("bench", show, "-n", "--sample", size)
+        done = exrbatch("bench", show, "-n", "-c", "zip", "--sample", size)
         names = re.findall(r"\S*/(?:a|b|cg|deep)/(?:plate|beauty|fog)[.0-9]*exr", done.stdout)
         assert len(names) == len(set(names)) == size
 
@@ -217,7 +218,7 @@ def test_skips_sources_that_a_run_would_skip(show: Path) -> None:
     header = {"compression": OpenEXR.DWAA_COMPRESSION, "type": OpenEXR.scanlineimage}
     with OpenEXR.File(header, {name: np.ones((64, 64), np.float16) for name in "RGB"}) as file:
         file.write(str(show / "dwaa.exr"))
-    done = exrbatch("bench", show, "-n")
+    done = exrbatch("bench", show, "-n", "-c", "zip")
     assert re.search(r"skipped: .*dwaa\.exr: a lossy source", done.stdout)
 
 
@@ -228,7 +229,7 @@ def test_ctrl_c_keeps_the_results_so_far(show: Path, tmp_path: Path) -> None:
     """
     path = tmp_path / "run.json"
     command = [sys.executable, "-m", "exrbatch", "bench", show, "-c", "zip,piz", "--passes", 1000, "--report", path]
-    command += ["--work-dir", tmp_path]
+    command += ["--work-dir", tmp_path, "--sample", 2, "-j", 1]
     run = subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.PIPE,
@@ -276,7 +277,7 @@ def test_load_shows_results_again_without_measuring(show: Path, tmp_path: Path) 
     first = [word for name in names for word in (f"--{name}", tmp_path / f"first.{name}")]
     again = [word for name in names for word in (f"--{name}", tmp_path / f"again.{name}")]
     report = tmp_path / "run.jsonl"
-    done = exrbatch("bench", show, *QUICK, "--report", report, *first)
+    done = exrbatch("bench", show, *QUICK, "--sample", 2, "--report", report, *first)
     before = report.read_bytes()
     shutil.rmtree(show)
     loaded = exrbatch("bench", "--load", report, *again)
@@ -355,12 +356,12 @@ def test_auto_and_best_per_file_are_rows(show: Path, tmp_path: Path) -> None:
     assert sizes["best per file"] <= min(sizes[name] for name in ("zip", "piz", "rle", "zips"))
 
 
-def test_named_lossy_compressions_get_error_figures(show: Path) -> None:
+def test_named_lossy_compressions_get_error_figures(show: Path, tmp_path: Path) -> None:
     """Maximum error and PSNR of each channel, in the table and in the document."""
-    options = ("-c", "zip,dwaa", "--cache", "memory", "--passes", 1)
+    options = ("-c", "zip,dwaa", "--cache", "memory", "--passes", 1, "--report", tmp_path / "run.jsonl")
     done = exrbatch("bench", show / "a", *options)
     assert re.search(r"dwaa, R +0\.\d+ +\d+\.\d", done.stdout)
-    document = json.loads(exrbatch("bench", show / "a", *options, "--json").stdout)
+    document = json.loads(exrbatch("bench", "--load", tmp_path / "run.jsonl", "--json").stdout)
     errors = {row["compression"]: [each["channel"] for each in row["errors"]] for row in document["rows"]}
     assert errors["dwaa"] == ["B", "G", "R"]
     assert errors["zip"] == []

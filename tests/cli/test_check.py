@@ -14,9 +14,9 @@ from exrbatch.jobs.check_job import CheckJob, CheckRules
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Place, Share
 from exrbatch.recompression.progress import Progress
-from tests.cli.test_recompress import exrbatch
 from tests.exr.test_offset_tables import table_of
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 
 DATA = build([PartSpec(window=(0, 0, 31, 63), compression=3, noise=0.0)])
 OFFSETS = table_of(DATA).offsets

@@ -13,7 +13,8 @@ import pytest
 from exrbatch import recompress
 from exrbatch.cli.main import main
 from exrbatch.replacing import leftovers, temp_files
-from tests.cli.test_recompress import DATA, exrbatch
+from tests.cli.test_recompress import DATA
+from tests.support.commands import exrbatch
 
 
 @pytest.fixture

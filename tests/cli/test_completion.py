@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exrbatch.cli.parser import parse
-from tests.cli.test_recompress import exrbatch
+from tests.support.commands import exrbatch
 
 CASES = [
     ("recom", ["recompress"]),

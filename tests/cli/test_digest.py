@@ -10,8 +10,8 @@ import pytest
 
 from exrbatch.cli import digest
 from exrbatch.cli.parser import parse
-from tests.cli.test_recompress import exrbatch
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 from tests.support.content import content_sha256
 
 SPECS = {
@@ -75,27 +75,23 @@ def test_what_differs_is_missing_or_new_is_listed(shot: Path, tmp_path: Path) ->
     exrbatch("verify", shot, "--digests", tmp_path / "list", "--exclude", "beauty/")
 
 
-def test_records_of_a_run_are_a_list(shot: Path, tmp_path: Path) -> None:
+def test_records_of_a_run_are_a_list(shot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of `recompress` (new files, and finished ones), of `check`, and of `digest --json`."""
     relative = Path(os.path.relpath(shot, tmp_path))
     expected = lines_of(shot)
+    monkeypatch.chdir(tmp_path)
     for command in (
         ["recompress", relative, "--digests", "--report", "1.jsonl"],
         ["recompress", relative, "--digests", "--report", "2.jsonl"],
         ["check", relative, "--digests", "--report", "3.jsonl"],
     ):
-        _in(tmp_path, *command)
-    (tmp_path / "4.json").write_text(_in(tmp_path, "digest", relative, "--json"))
+        exrbatch(*command)
+    (tmp_path / "4.json").write_text(exrbatch("digest", relative, "--json").stdout)
     for name in ("1.jsonl", "2.jsonl", "3.jsonl", "4.json"):
         done = exrbatch("verify", shot, "--digests", tmp_path / name)
         assert "shot in the list stands for" in done.stderr
         assert "3 files: 3 equal" in done.stdout
-    assert _in(tmp_path, "digest", relative) == expected
-
-
-def _in(folder: Path, *arguments: object) -> str:
-    command = [sys.executable, "-m", "exrbatch", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    assert exrbatch("digest", relative).stdout == expected
 
 
 def test_any_name_makes_the_round_trip(tmp_path: Path) -> None:

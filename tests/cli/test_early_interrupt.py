@@ -36,8 +36,9 @@ def interrupted(arguments: list[str], delay: float) -> tuple[int, str, str]:
         text=True,
         start_new_session=True,
     )
-    time.sleep(delay)
-    if process.poll() is None:
+    try:
+        process.wait(delay)
+    except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate()
     return process.returncode, out, LOST_BY_PYTHON.sub("", err)
@@ -63,7 +64,7 @@ def test_ctrl_c_at_any_moment_prints_no_traceback_of_ours(command: str, tmp_path
     """
     for delay in DELAYS:
         folder = tmp_path / f"{delay}"
-        for tree in ("a", "b"):
+        for tree in ("a", "b") if command == "verify" else ("a",):
             (folder / tree).mkdir(parents=True)
             for index in range(FRAMES):
                 (folder / tree / f"{index}.exr").write_bytes(DATA)

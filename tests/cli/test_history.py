@@ -11,8 +11,8 @@ import pytest
 from exrbatch.journal.folder import journals
 from exrbatch.journal.history import read_runs
 from exrbatch.journal.records import read_records
-from tests.cli.test_recompress import exrbatch
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 
 DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
 LONG_AGO = 1_600_000_000_000_000_000
@@ -215,6 +215,7 @@ def test_a_run_that_is_stopped_hard_reports_each_file_that_it_has_replaced(tmp_p
     reported = {each["path"] for each in done["files"] if each["status"] == "recompressed"}
     assert done["summary"]["counts"]["recompressed"] == len(reported)
     (run,) = read_runs(journals()[0])
-    assert {file.path for file in run.files.values()} == reported
+    recorded = {file.path: (file.status, file.reason) for file in run.files.values()}
+    assert recorded == {each["path"]: (each["status"], each.get("reason") or "") for each in done["files"]}
     assert reported <= changed <= reported | run.unfinished.keys()
     assert len(changed - reported) <= 2, "no more than there are workers"

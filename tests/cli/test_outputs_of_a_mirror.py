@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_recompress import DATA, exrbatch
+from tests.cli.test_recompress import DATA
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 from tests.support.explode import explode
 
 ACES = build(
@@ -77,7 +78,7 @@ def test_a_copy_never_overwrites_another_file(shot: Path, tmp_path: Path) -> Non
 
 def test_a_frame_that_is_being_written_is_not_copied(shot: Path, tmp_path: Path) -> None:
     """The copy would be incomplete."""
-    writer = subprocess.Popen(["sh", "-c", "exec 3>>aces.exr; echo; sleep 60"], cwd=shot, stdout=subprocess.PIPE)
+    writer = subprocess.Popen(["sh", "-c", "exec 3>>aces.exr; echo; exec sleep 60"], cwd=shot, stdout=subprocess.PIPE)
     assert writer.stdout is not None
     writer.stdout.readline()
     try:

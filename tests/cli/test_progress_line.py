@@ -12,7 +12,8 @@ from exrbatch.batch.run_report import BatchReport
 from exrbatch.cli.main import main
 from exrbatch.cli.progress_line import ProgressLine
 from exrbatch.jobs.file_report import FileReport, Status
-from tests.cli.test_recompress import DATA, exrbatch
+from tests.cli.test_recompress import DATA
+from tests.support.commands import exrbatch
 
 LINES = {
     "openjd": r"openjd_progress: (\d+\.0)",

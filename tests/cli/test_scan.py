@@ -13,7 +13,8 @@ from rich.console import Console
 
 from exrbatch.cli.scan_tables import pasted, print_inventory, print_totals
 from exrbatch.inventory.scanning import scan
-from tests.cli.test_recompress import DATA, exrbatch, identities
+from tests.cli.test_recompress import DATA, identities
+from tests.support.commands import exrbatch
 
 
 @pytest.fixture

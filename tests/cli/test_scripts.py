@@ -13,7 +13,8 @@ import pytest
 from exrbatch import FileReport, OptionsError, Status
 from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.batch.run_report import BatchReport
-from tests.cli.test_recompress import DATA, exrbatch
+from tests.cli.test_recompress import DATA
+from tests.support.commands import exrbatch
 
 
 @pytest.fixture

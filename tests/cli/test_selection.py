@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from exrbatch.exr.compression import Compression
-from tests.cli.test_recompress import DATA, exrbatch
+from tests.cli.test_recompress import DATA
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 
 ZIPPED = build([PartSpec(window=(0, 0, 63, 63), noise=0.05, compression=Compression.ZIPS)])
 

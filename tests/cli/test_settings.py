@@ -15,8 +15,8 @@ from exrbatch.cli.parser import parse
 from exrbatch.cli.setting_files import MAX_BYTES, NAME, PROJECT_MAY_SET, Known, find_files, project_file
 from exrbatch.cli.settings import add_setting_options, options_of, parse_with_settings
 from exrbatch.errors import OptionsError
-from tests.cli.test_recompress import exrbatch
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 
 WITHOUT = ("config", "compressions", "ps", "attach", "pause", "resume", "stop")
 ARGUMENTS: dict[str, list[str]] = {
@@ -189,6 +189,10 @@ def known() -> Known:
     return Known(commands, frozenset().union(*commands.values()))
 
 
+KNOWN = known()
+"""Made once, because it takes longer than anything else here."""
+
+
 def test_what_a_project_may_set_is_harmless() -> None:
     """A new name here needs thought: could it lose data, or write somewhere else?"""
     assert sorted(PROJECT_MAY_SET) == ["compression", "effort", "exclude", "include", "jobs", "quiet", "verbose"]
@@ -352,7 +356,7 @@ def test_any_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, d
     path = tmp_path_factory.getbasetemp() / "any.toml"
     path.write_bytes(data)
     with contextlib.suppress(OptionsError):
-        find_files(str(path), known())
+        find_files(str(path), KNOWN)
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from exrbatch.farm.plan import read_plan
 from exrbatch.farm.status import SILENT_SECONDS, State, status_of
 from exrbatch.journal.records import read_records
 from tests.cli.test_history import SCHEMA
-from tests.cli.test_recompress import DATA, exrbatch, identities, sizes
+from tests.cli.test_recompress import DATA, identities, sizes
+from tests.support.commands import exrbatch
 
 pytestmark = pytest.mark.usefixtures("own_state")
 JOB = ("-j", "1")

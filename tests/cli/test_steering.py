@@ -14,6 +14,7 @@ import pytest
 from exrbatch.cli.main import main
 from exrbatch.steering.client import find_runs
 from tests.support.build import PartSpec, build
+from tests.support.processes import survivors
 from tests.support.terminal import Terminal, paused_exrbatch, terminal
 
 FRAME = build([PartSpec(window=(0, 0, 255, 255), noise=0.2)])
@@ -196,8 +197,7 @@ def test_a_suspended_run_that_is_killed_leaves_no_process(shell: Terminal, comma
     shell.press("\x1a")
     shell.wait_for("Stopped")
     run.kill()
-    _, alive = psutil.wait_procs(others, timeout=60)
-    assert alive == []
+    assert survivors(others) == []
     for path in Path(os.environ["EXRBATCH_RUNTIME_DIR"]).glob("*.sock"):
         assert path.name.startswith(f"{run.pid}-")
     main(["ps"])  # removes the socket of the dead run

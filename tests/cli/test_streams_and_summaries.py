@@ -14,8 +14,9 @@ from exrbatch.errors import ReasonCode
 from exrbatch.exr.part import Box
 from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.recompression.choices import LOSSY_SOURCE, LOSSY_SOURCE_HINT
-from tests.cli.test_recompress import DATA, exrbatch
+from tests.cli.test_recompress import DATA
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch, exrbatch_process
 
 
 @pytest.fixture
@@ -212,7 +213,7 @@ def test_a_filter_that_matches_nothing_says_so(shot: Path) -> None:
 
 def test_characters_that_a_terminal_lacks_are_replaced(shot: Path) -> None:
     """An arrow becomes -> in ASCII."""
-    done = exrbatch("recompress", shot / "b.1001.exr", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    done = exrbatch_process("recompress", shot / "b.1001.exr", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert "9.5 kB -> 3.3 kB" in done.stdout
 
 

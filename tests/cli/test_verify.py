@@ -4,8 +4,8 @@ import json
 import os
 from pathlib import Path
 
-from tests.cli.test_recompress import exrbatch
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 
 DATA = build([PartSpec(window=(0, 0, 63, 63), noise=0.05)])
 

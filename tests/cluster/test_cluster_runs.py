@@ -305,7 +305,9 @@ def test_without_dask_one_line_says_what_to_install(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert main(arguments) == 2
-    assert capsys.readouterr().err == "exrbatch: clusters need Dask: in the exrbatch checkout, run pip install '.[dask]'\n"
+    assert (
+        capsys.readouterr().err == "exrbatch: clusters need Dask: in the exrbatch checkout, run pip install '.[dask]'\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import OpenEXR
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exrbatch import Compression, FileReport, Status, recompress
 from exrbatch.codecs import library
 from tests.support.build import PartSpec, build
+from tests.support.examples import examples
 from tests.support.explode import explode
 from tests.support.specs import file_specs
 from tests.test_oracles import read_with_library
@@ -92,7 +93,7 @@ def test_lossless_targets_equal_files_of_openexr(tmp_path: Path, target: Compres
         assert ours.read_bytes() == theirs.read_bytes()
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40)
 @given(specs=file_specs(), interleave=st.booleans(), data=st.data())
 def test_recompression_and_back_keeps_raw_bytes(
     tmp_path: Path, specs: list[PartSpec], interleave: bool, data: st.DataObject

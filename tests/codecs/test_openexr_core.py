@@ -19,7 +19,7 @@ import OpenEXR
 import psutil
 import pytest
 import xxhash
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exrbatch import Compression, CorruptChunk, Status, recompress
@@ -35,6 +35,7 @@ from exrbatch.exr.payloads import PayloadReader
 from exrbatch.exr.reader import open_exr
 from tests.codecs.test_library import smooth, write
 from tests.support.build import PartSpec, build
+from tests.support.examples import examples
 from tests.support.specs import channel_lists, windows
 from tests.test_reference_images import IMAGES, images
 
@@ -114,7 +115,7 @@ def test_gives_what_openexr_file_gives(compression: Compression, kind: str) -> N
 
 
 @needs_core
-@settings(max_examples=150)
+@examples(50)
 @given(
     compression=st.sampled_from(Compression),
     tiled=st.booleans(),

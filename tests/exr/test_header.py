@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exrbatch import Compression, InvalidFile
@@ -11,6 +11,7 @@ from exrbatch.exr.channel import PixelType
 from exrbatch.exr.header import MoreBytesNeeded, parse_header
 from exrbatch.exr.part import Storage
 from tests.support.build import PartSpec, attribute, build
+from tests.support.examples import examples
 from tests.support.explode import explode
 from tests.support.specs import file_specs
 
@@ -53,7 +54,7 @@ def test_recompressed_changes_only_compression_and_chunk_count(specs: list[PartS
     assert {i for i, (a, b) in enumerate(zip(header.raw, patched, strict=True)) if a != b} <= allowed
 
 
-@settings(max_examples=20)
+@examples(8)
 @given(file_specs())
 def test_distinguishes_a_cut_file_from_a_short_read(specs: list[PartSpec]) -> None:
     """Cut anywhere in the header, a short buffer asks for more bytes.

@@ -10,8 +10,9 @@ from exrbatch.bench.matrix import parse_packings
 from exrbatch.inventory.estimate import Estimator
 from exrbatch.inventory.scanning import scan
 from exrbatch.recompression.choices import Permissions
-from tests.cli.test_recompress import exrbatch, identities
+from tests.cli.test_recompress import identities
 from tests.support.build import PartSpec, build
+from tests.support.commands import exrbatch
 
 
 def frame(seed: int, noise: float, compression: int = 0) -> bytes:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from exrbatch.inventory.timeline import Interval, Timeline, half_width, mean_ratios, student, totals_of
+from tests.support.examples import examples
 
 SEEDS, FRAMES, SAMPLE = 100, 240, 24
 RAW = 10_000_000
@@ -101,6 +102,7 @@ def test_nothing_measured_means_nothing_known() -> None:
     assert (low, high) == (0, 50_000)
 
 
+@examples(25)
 @given(st.data())
 def test_frames_are_chosen_once_and_only_if_they_are_not_measured(data: st.DataObject) -> None:
     """Whatever sequences there are, until no frame is left."""

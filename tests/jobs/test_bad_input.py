@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exrbatch import FileReport, Status, recompress
 from tests.support.build import PartSpec, build
+from tests.support.examples import examples
 from tests.support.explode import explode
 from tests.support.specs import file_specs
 
@@ -151,7 +152,7 @@ def test_refuses_deep_sample_counts_that_do_not_fit(tmp_path: Path) -> None:
     assert "bytes of samples, but the sample counts require" in (refused(tmp_path / "frame.exr", more).reason or "")
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(100)
 @given(file_specs(), st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(1, 255)), min_size=1, max_size=4))
 def test_arbitrary_damage_fails_or_keeps_the_pixels(
     tmp_path: Path, specs: list[PartSpec], flips: list[tuple[int, int]]

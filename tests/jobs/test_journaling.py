@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exrbatch import Status
@@ -19,6 +19,7 @@ from exrbatch.journal.records import read_records
 from exrbatch.replacing import disk
 from exrbatch.replacing.disk import Disk
 from tests.support.build import PartSpec, build
+from tests.support.examples import examples
 from tests.support.explode import explode
 from tests.support.jobs import changed, recompress_job
 from tests.support.specs import part_specs
@@ -112,7 +113,7 @@ def undo_job(report: FileReport, journal: Path) -> job.Job:
     return replace(again, place=replace(again.place, restore=restore))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40)
 @given(
     st.lists(part_specs(), min_size=1, max_size=3),
     st.sampled_from([Compression.ZIP, Compression.ZIPS, Compression.RLE, Compression.ZSTD]),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import OpenEXR
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exrbatch import Compression, FileReport, Status
@@ -22,6 +22,7 @@ from exrbatch.recompression.choices import Permissions
 from tests.jobs.test_check import FILES
 from tests.support.build import PartSpec, build
 from tests.support.content import content_sha256
+from tests.support.examples import examples
 from tests.support.jobs import recompress_job
 from tests.support.specs import file_specs
 
@@ -57,7 +58,7 @@ def program() -> Callable[[str], str]:
     return names["content_digest"]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20)
 @given(
     specs=file_specs(),
     interleave=st.booleans(),

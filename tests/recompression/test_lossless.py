@@ -11,6 +11,7 @@ from exrbatch.jobs import job
 from exrbatch.recompression import spans
 from exrbatch.recompression.choices import Verify
 from tests.support.build import PartSpec, build
+from tests.support.examples import examples
 from tests.support.explode import Exploded, explode
 from tests.support.jobs import recompress_job
 from tests.support.specs import file_specs
@@ -46,7 +47,7 @@ def force(path: Path, compression: Compression, **options: object) -> None:
     assert report.size_after == path.stat().st_size
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(50)
 @given(
     specs=file_specs(),
     interleave=st.booleans(),
@@ -128,7 +129,7 @@ def test_second_run_changes_nothing(tmp_path: Path) -> None:
     assert path.stat().st_ctime_ns == before.st_ctime_ns
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20)
 @given(file_specs(), st.sampled_from(list(Compression)), st.integers(2, 4))
 def test_several_threads_write_the_same_file(
     tmp_path: Path, specs: list[PartSpec], target: Compression, threads: int

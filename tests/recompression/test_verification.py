@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exrbatch import FileReport, Status
@@ -19,6 +19,7 @@ from exrbatch.recompression import spans
 from exrbatch.recompression.choices import Verify
 from exrbatch.recompression.raw_reader import RawReader
 from tests.support.build import PartSpec, build
+from tests.support.examples import examples
 from tests.support.explode import explode
 from tests.support.jobs import recompress_job
 from tests.support.specs import file_specs
@@ -37,7 +38,7 @@ def flipped(data: bytes, place: int) -> bytes:
     return data[:place] + bytes([data[place] ^ 0x40]) + data[place + 1 :]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25)
 @given(file_specs(), st.integers(0, 3), st.sampled_from([Verify.LIBRARY, Verify.NATIVE]))
 def test_ignores_the_compression_when_comparing(
     tmp_path: Path, specs: list[PartSpec], step: int, verify: Verify

@@ -11,6 +11,11 @@ from exrbatch.replacing.disk import Disk
 
 CANT_TELL = ("has_writer",)
 """Calls that have no error: they say no when they can't tell."""
+FLUSHES = ("sync", "sync_directory")
+"""Calls that are slow, and without effect unless the power is cut: they only look at the file.
+
+`tests/replacing/test_power_cut.py` cuts the power.
+"""
 TOGETHER = ("rename",)
 """Calls that remove the file with the target's name.
 
@@ -102,6 +107,9 @@ class FaultyDisk(Disk):
     def _carry_out(self, name: str, real: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         if name in ("look", "look_now") and arguments[0] in self.lies:
             return self.lies[arguments[0]]
+        if name in FLUSHES:
+            os.stat(arguments[0])
+            return None
         result = real(self, *arguments)
         if name == "create":
             self.made.append(result)

@@ -6,6 +6,7 @@ A frame is old or new, and never lost.
 import contextlib
 import functools
 import os
+import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -107,6 +108,7 @@ class World:
     Attributes:
         report: of the job; None if it was killed.
         second: of another run of the same job between two calls, if there was one.
+        next_runs: what was wrong with the next run, by the files that it found; worlds share it.
     """
 
     def __init__(self, folder: Path, flavour: Flavour, faulty: FaultyDisk) -> None:
@@ -130,6 +132,7 @@ class World:
         self.taken = self._look_at_backup() if flavour.taken else None
         self.report: FileReport | None = None
         self.second: FileReport | None = None
+        self.next_runs: dict[tuple[object, ...], list[str]] = {}
 
     def _take_place(self) -> None:
         if self.flavour.taken == "hard link":
@@ -249,14 +252,52 @@ class World:
             yield "the sweep leaves something"
 
     def _stuck(self) -> Iterator[str]:
-        """Whether the next run does not go on."""
-        again = job.run(self.plan())
-        is_final = "; kept: " in ((self.report and self.report.reason) or "")  # a rename failed: the user has to look
-        # Without hard links a backup has no record. On NFS it is placed by a link, whose outcome
-        # may be unknown.
-        is_doubtful = "rename_new" in self.disk.lacks and self.disk.calls[self.disk.at] in ("link", "remove")
-        without_record = ("link" in self.disk.lacks or is_doubtful) and self.backup.exists()
-        if (self.taken is not None or is_final or without_record) and again.status not in DONE:
+        """Whether the next run does not go on. From the same files it does the same."""
+        if self.leftovers():  # their names are never the same
+            yield from self._next_run()
+            return
+        key = (self._is_final, self._is_doubtful, *self._files())
+        if key not in self.next_runs:
+            self.next_runs[key] = list(self._next_run())
+        yield from self.next_runs[key]
+
+    def _files(self) -> Iterator[tuple[object, ...]]:
+        """Everything about the files that the next run may look at, but for inodes and times.
+
+        It is only told which names are of the same file, and which file is older.
+        """
+        states = {path: path.lstat() for path in sorted(self.folder.rglob("*"))}
+        inodes = [state.st_ino for state in states.values()]
+        times = sorted({state.st_mtime_ns for state in states.values() if stat.S_ISREG(state.st_mode)})
+        for path, state in states.items():
+            content: object = None
+            if path.is_symlink():
+                content = Path(os.readlink(path)).relative_to(self.folder)
+            elif path.is_file():
+                content = (path.read_bytes(), inodes.index(state.st_ino), times.index(state.st_mtime_ns))
+            yield path.relative_to(self.folder), state.st_mode, content
+
+    def run_again(self) -> FileReport:
+        """Run the job later, on a disk without faults that lacks nothing."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(disk, "DISK", FaultyDisk())
+            return job.run(self.plan())
+
+    @property
+    def _is_final(self) -> bool:
+        """Whether a rename failed, so that the user has to look."""
+        return "; kept: " in ((self.report and self.report.reason) or "")
+
+    @property
+    def _is_doubtful(self) -> bool:
+        """Whether the outcome of a call may be unknown that places a backup: a link, as on NFS."""
+        return "rename_new" in self.disk.lacks and self.disk.calls[self.disk.at] in ("link", "remove")
+
+    def _next_run(self) -> Iterator[str]:
+        again = self.run_again()
+        # Without hard links a backup has no record.
+        without_record = ("link" in self.disk.lacks or self._is_doubtful) and self.backup.exists()
+        if (self.taken is not None or self._is_final or without_record) and again.status not in DONE:
             if "a backup exists" not in (again.reason or ""):
                 yield f"the next run does not say why it stops: {again.reason}"
         elif again.status not in DONE or not _holds_new(self.target):
@@ -290,8 +331,14 @@ def _content(path: Path) -> bytes | None:
 
 def _holds_new(path: Path) -> bool:
     data = _content(path)
+    return data is not None and len(data) < len(OLD) and _has_pixels(data)
+
+
+@functools.lru_cache(maxsize=64)
+def _has_pixels(data: bytes) -> bool:
+    """Whether a file has the pixels of the old one. In most worlds the new file is the same."""
     try:
-        return data is not None and len(data) < len(OLD) and explode(data)[0].raw == PIXELS
+        return explode(data)[0].raw == PIXELS
     except Exception:  # noqa: BLE001  the oracle asserts, unpacks and indexes
         return False
 
@@ -311,6 +358,7 @@ def every_world(folder: Path, flavour: Flavour) -> Iterator[str]:
     for at, call in enumerate(quiet.disk.calls):
         for number, fault in enumerate(FAULTS):
             world = World(folder / f"{at}-{number}", flavour, FaultyDisk(at, fault, flavour.lacks))
+            world.next_runs = quiet.next_runs
             world.run()
             yield from (f"{flavour.name}, {fault.name} at {at} {call}: {problem}" for problem in world.problems())
 
@@ -320,6 +368,7 @@ def every_meeting(folder: Path, flavour: Flavour) -> Iterator[str]:
     quiet = quiet_world(folder / "quiet", flavour)
     for at, call in enumerate(quiet.disk.calls):
         world = World(folder / str(at), flavour, FaultyDisk(lacks=flavour.lacks))
+        world.next_runs = quiet.next_runs
         world.run_second_before(at)
         world.run()
         yield from (f"{flavour.name}, a second run before {at} {call}: {problem}" for problem in world.problems())
@@ -345,7 +394,7 @@ def every_meeting_of_unlike_runs(folder: Path, flavour: Flavour) -> Iterator[str
                     for report, kept in ((world.report, flavour.keeps), (world.second, not flavour.keeps))
                     if kept and name == "keeps" and report is not None and report.status is Status.RECOMPRESSED
                 ]
-                job.run(world.plan())  # ends what the killed run left
+                world.run_again()  # ends what the killed run left
                 if wants and _content(world.backup) != OLD and not any("backup" in n for w in wants for n in w.notes):
                     yield f"{where}: a backup that was to be kept is gone"
 
@@ -375,7 +424,7 @@ def every_intrusion(folder: Path, flavour: Flavour, killed_after: int | None = N
             for place in filter(Path.exists, (world.frame.parent, world.backup.parent)):
                 frames = str(world.frame.parent)
                 temp_files.sweep_folder(str(place), os.listdir(place), is_complete, lambda _path: True, frames=frames)
-            job.run(world.plan())
+            world.run_again()
         if not any(_content(path) == b"somebody's" for path in world.folder.rglob("*") if path.is_file()):
             yield f"{flavour.name}, somebody's file before {at} {call} is gone: {_content(world.backup)!r:.40}"
         world.backup.unlink(missing_ok=True)

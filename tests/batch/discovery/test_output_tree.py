@@ -94,13 +94,13 @@ def test_two_runs_with_one_backup_folder_lose_nothing(tmp_path: Path) -> None:
     One run took the other's backup for its own and removed it; then the other replaced the frame
     (issue 13, A2).
     """
-    for attempt in range(4):
+    for attempt in range(2):
         shot, backups = tmp_path / f"in{attempt}", tmp_path / f"backups{attempt}"
         shot.mkdir()
         for index in range(30):
             (shot / f"{index}.exr").write_bytes(DATA)
         command = [sys.executable, "-m", "exrbatch", "recompress", str(shot), "-j", "2"]
-        options = ["--keep-backups"] if attempt % 2 == 0 else []
+        options = ["--keep-backups"] if attempt == 0 else []
         command += ["--backup-dir", str(backups), *options]
         runs = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
         assert [run.wait() for run in runs] == [0, 0]

@@ -29,6 +29,7 @@ from exrbatch.jobs.job import Job
 from exrbatch.recompression.progress import Progress
 from exrbatch.replacing import temp_files
 from tests.support.build import PartSpec, build
+from tests.support.processes import survivors
 
 
 @pytest.fixture
@@ -302,8 +303,7 @@ def test_workers_die_with_the_parent(tmp_path: Path) -> None:
     parent.wait()
     parent.stdin.close()
     parent.stdout.close()
-    gone, alive = psutil.wait_procs(workers, timeout=60)
-    assert (len(gone), alive) == (2, [])
+    assert survivors(workers) == []
 
 
 FREEZING_PARENT = """
@@ -343,14 +343,14 @@ def test_frozen_workers_die_with_the_parent(tmp_path: Path) -> None:
     assert parent.stdin is not None
     assert parent.stdout is not None
     workers = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+    assert len(workers) == 2
     while {worker.status() for worker in workers} != {psutil.STATUS_STOPPED}:
         pass
     parent.kill()
     parent.wait()
     parent.stdin.close()
     parent.stdout.close()
-    gone, alive = psutil.wait_procs(workers, timeout=60)
-    assert (len(gone), alive) == (2, [])
+    assert survivors(workers) == []
     assert [path.read_bytes() for path in paths] == [data] * 2
 
 

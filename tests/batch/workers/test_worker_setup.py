@@ -6,6 +6,8 @@ import sys
 import psutil
 import pytest
 
+from tests.support.processes import survivors
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="each call does nothing elsewhere")
 
 MEGABYTE = 1 << 20
@@ -108,7 +110,7 @@ def test_a_worker_dies_with_the_process_that_started_it() -> None:
         server.stdout.close()
     bound, free = workers
     try:
-        assert psutil.wait_procs([bound], timeout=60)[0] == [bound]
+        assert survivors([bound]) == []
         assert free.is_running()
     finally:
         free.kill()
