@@ -3,7 +3,7 @@
 import itertools
 import os
 import shlex
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from exrbatch.batch.backlog import Backlog
@@ -64,6 +64,7 @@ class Run:
         listed: Iterable[str] | None = None,
         restore: Mapping[str, Restore] | None = None,
         engine: Engine | None = None,
+        refuse: Callable[[str], str | None] = lambda _path: None,
     ) -> None:
         """Check everything that can be checked before anything starts.
 
@@ -76,6 +77,7 @@ class Run:
                 a path.
             restore: what each file was before an earlier run, if that run is to be undone.
             engine: starts the workers; None for workers on this machine.
+            refuse: says why a path of the list that exists fails nevertheless; None if it does not.
 
         Raises:
             OptionsError: none of the paths exists, or the options can't be used with them.
@@ -88,7 +90,7 @@ class Run:
         self.stop = self.control.stop
         self.limits = LimitWatch(options.limits, self.control)
         self.notes += self.limits.notes
-        self.roots = find_roots(paths, listed, base=options.base, allow_empty=options.allow_empty)
+        self.roots = find_roots(paths, listed, base=options.base, allow_empty=options.allow_empty, refuse=refuse)
         checked = self.roots.paths
         if checked and listed is not None and options.tree_root is not None and options.base is None:
             self.notes.append(

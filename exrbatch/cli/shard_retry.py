@@ -27,10 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
         Output().progress.print(f"nothing failed in {safe_text(old.folder)}: nothing to do", markup=False)
         return EXIT_DONE
     as_planned = argparse.Namespace(jobs=None, json=False, log=None, quiet=False, verbose=False, progress_line=None)
-    found = find((), paths, planned_options(old, arguments_of(old, as_planned)))
+    found = find((), paths, planned_options(old, arguments_of(old, as_planned)), old.refusal)
     if not found.units:
         return report_nothing(found)
-    fields = {"folder": folder, "retries": old.folder, "base": old.base, "sources": old.sources}
+    fields = {"folder": folder, "retries": old.folder, "base": old.base, "sources": old.sources, "links": found.links}
     new = Plan.new(**{name: getattr(old, name) for name in _KEPT}, **fields)
     mean = max(1, old.size // len(old.shards))
     count = arguments.count or number_of_shards(found.size, arguments.size or mean)

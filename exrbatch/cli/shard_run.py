@@ -68,7 +68,7 @@ def _run_shard(plan: Plan, number: int, given: argparse.Namespace, progress: Pro
         report.to_continue = again
         return summary_lines(report)
 
-    planned = _ShardRun((), planned_options(plan, arguments), record, listed=paths)
+    planned = _ShardRun((), planned_options(plan, arguments), record, listed=paths, refuse=plan.refusal)
     return show_run(planned, arguments, summarize, progress=progress)
 
 

@@ -1,5 +1,6 @@
 """`shard plan`, `run`, `status` and `retry` as a farm and its users run them."""
 
+import contextlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import pytest
 from exrbatch.cli.main import main
 from exrbatch.cli.shard_arguments import shard_numbers
 from exrbatch.errors import OptionsError
-from exrbatch.farm.plan import read_plan
+from exrbatch.farm.plan import read_plan, sealed
 from exrbatch.farm.status import SILENT_SECONDS, State, status_of
 from exrbatch.journal.records import read_records
 from tests.cli.test_history import SCHEMA
@@ -51,6 +52,14 @@ def make_plan(shot: Path, *more: object, count: int = 3, code: int = 0) -> Path:
 def listed(plan: Path) -> list[list[str]]:
     lists = sorted((plan / "lists").iterdir(), key=lambda path: int(path.name))
     return [[os.fsdecode(each) for each in path.read_bytes().split(b"\0")[:-1]] for path in lists]
+
+
+def forge(plan: Path, /, **changes: object) -> None:
+    """Change settings as someone can who knows how they are sealed."""
+    path = plan / "settings.json"
+    with contextlib.suppress(ValueError):
+        changes = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(sealed(changes)))
 
 
 def records(plan: Path) -> list[dict[str, object]]:
@@ -195,8 +204,7 @@ def test_a_missing_mount_is_an_error(shot: Path, capsys: pytest.CaptureFixture[s
 def test_another_version_is_an_error(shot: Path, name: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The message names both."""
     plan = make_plan(shot)
-    settings = json.loads((plan / "settings.json").read_text())
-    (plan / "settings.json").write_text(json.dumps(settings | {name: "0.0.0"}))
+    forge(plan, **{name: "0.0.0"})
     call("shard", "run", plan, 1, code=2)
     assert words in capsys.readouterr().err
     assert sizes(shot) == {len(DATA)}
@@ -215,15 +223,56 @@ def test_a_changed_list_or_setting_is_an_error(shot: Path, capsys: pytest.Captur
     text = (plan / "settings.json").read_text()
     settings = json.loads(text)
     marker = shot.parent / "marker"
-    settings["options"] |= {"on_finish": f"touch {marker}", "report": str(marker)}
-    (plan / "settings.json").write_text(json.dumps(settings))
+    forge(plan, options=settings["options"] | {"on_finish": f"touch {marker}", "report": str(marker)})
     call("shard", "run", plan, 1, *JOB)
     assert not marker.exists()
     capsys.readouterr()
-    for damaged in (text[:-9], "[]", "{}", text.replace('"sources"', '"x"'), text.replace('"zip"', "[]")):
+    changes = ('"sources"', '"x"'), ('"zip"', "[]"), ('"force": false', '"force": true')
+    for damaged in (text[:-9], "[]", "{}", "[" * 100_000, *(text.replace(*change) for change in changes)):
         (plan / "settings.json").write_text(damaged)
-        call("shard", "run", plan, 1, code=2)
+        call("shard", "run", plan, 2, code=2)
         assert re.fullmatch(r"exrbatch: \S+ \S.*\n", capsys.readouterr().err)
+    for change in ({"output": None}, {"output_b64": "?"}, {"backup_dir": 1}, {"base": "x"}, {"shards": []}):
+        forge(plan, **json.loads(text) | change)
+        call("shard", "run", plan, 2, code=2)
+        assert "settings.json is damaged: ValueError" in capsys.readouterr().err
+    assert {path.stat().st_size for path in (shot / "depth").iterdir()} == {len(DATA)}
+
+
+def test_what_took_the_place_of_a_planned_file_is_left_alone(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is in a folder, or behind a link, is not in the plan, unless the link itself was."""
+    named, other, published = shot / "beauty" / "b.1001.exr", shot.parent / "other", shot.parent / "published.exr"
+    plan = make_plan(shot, count=1)
+    other.mkdir()
+    for path in (other / "x.exr", published):
+        path.write_bytes(DATA)
+    for name, target in (("b.1001", other), ("b.1002", published)):
+        (shot / "beauty" / f"{name}.exr").unlink()
+        (shot / "beauty" / f"{name}.exr").symlink_to(target)
+    (shot / "beauty" / "b.1003.exr").unlink()
+    (shot / "beauty" / "b.1003.exr").mkdir()
+    (shot / "beauty" / "b.1003.exr" / "x.exr").write_bytes(DATA)
+    call("shard", "run", plan, 1, *JOB, code=1)
+    assert "is a folder now" in (shown := capsys.readouterr().err)
+    assert "is a symbolic link now" in shown
+    assert sizes(other) | sizes(shot / "beauty" / "b.1003.exr") | {published.stat().st_size} == {len(DATA)}
+    assert status(plan, capsys, code=1)["total"]["counts"] == {"failed": 3, "recompressed": 9}  # type: ignore[index]
+    call("shard", "retry", plan, "-o", shot.parent / "again", code=2)
+    assert "folder now" in capsys.readouterr().err
+    named.unlink()
+    named.symlink_to(published)
+    linked = shot.parent / "linked"
+    call("shard", "plan", named, "--backup-dir", shot.parent / "backups", "-o", linked, "--count", 1)
+    call("shard", "run", linked, 1, *JOB)
+    assert named.is_symlink()
+    assert published.stat().st_size < len(DATA)
+
+
+def test_folders_for_results_are_as_private_as_the_sources(shot: Path) -> None:
+    """As a run would make them."""
+    shot.chmod(0o700)
+    make_plan(shot, "--output", shot.parent / "out")
+    assert (shot.parent / "out").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_plan_needs_a_folder_of_its_own(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
