@@ -99,12 +99,11 @@ class Run:
             )
         if options.replaces_files:
             check_storage(checked, may_write=options.rules.writes)
-        folders = [*dict.fromkeys([*map(folder_of, checked), *filter(None, [options.tree_root])])]
+        self._folders = folders = [*dict.fromkeys([*map(folder_of, checked), *filter(None, [options.tree_root])])]
         self.is_remote = is_remote(folders)
         self.selection = Selection(options.include, options.exclude, options.min_size, options.max_size)
         self._watch = FolderWatch(removes=options.rules.writes, replaces=options.replaces_files)
         self._watch.look_above(checked)
-        self._folders = folders
         self._root_watch = RootWatch(folders)
         self.journal: Journal | None = None
         self.about = _about(self.options, self.roots, about)

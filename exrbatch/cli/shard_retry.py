@@ -9,8 +9,9 @@ from exrbatch.cli.console import Output
 from exrbatch.cli.retry import MAY_PASS
 from exrbatch.cli.shard_plan import find, number_of_shards, report_nothing, write
 from exrbatch.cli.shard_run import arguments_of, planned_options
-from exrbatch.errors import OptionsError
+from exrbatch.errors import OptionsError, ReasonCode
 from exrbatch.farm.plan import Plan, check_new, read_plan
+from exrbatch.farm.planning import identity_of
 from exrbatch.farm.status import outcomes_of
 from exrbatch.jobs.file_report import Status
 from exrbatch.text import safe_text
@@ -53,7 +54,14 @@ def _to_retry(plan: Plan) -> Iterator[str]:
                 f"shard {number} of {plan.folder} is running, or has been until a moment ago: wait until it has ended"
                 " (exrbatch shard status)"
             )
+        wanted, others = [], []
         for path, file in outcomes.items():
             is_skipped = file is not None and file.status == Status.SKIPPED and file.reason_code in MAY_PASS
             if file is None or file.status == Status.FAILED or is_skipped:
-                yield path
+                wanted.append(path)
+            elif file.reason_code == ReasonCode.ANOTHER_NAME:
+                others.append(path)
+        yield from wanted
+        if others:  # a file is only done if all of its names are there
+            same = set(map(identity_of, wanted)) - {None}
+            yield from (path for path in others if identity_of(path) in same)

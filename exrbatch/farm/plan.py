@@ -21,7 +21,7 @@ import xxhash
 from exrbatch.errors import OptionsError
 from exrbatch.farm.places import Place
 from exrbatch.journal.folder import new_run_id
-from exrbatch.journal.records import list_fields, path_fields, read_list, read_path
+from exrbatch.journal.records import list_fields, open_records, path_fields, read_list, read_path
 from exrbatch.journal.writer import openexr_version
 from exrbatch.replacing import disk
 from exrbatch.text import path_bytes, safe_text
@@ -134,7 +134,7 @@ class Plan:
         """
         path, shard = os.path.join(self.folder, LISTS, str(number)), self.shards[number - 1]
         try:
-            with open(path, "rb") as file:
+            with open_records(path) as file:
                 data = file.read()
         except OSError as error:
             raise OptionsError(f"can't read the list of shard {number}: {error.strerror}: {path}") from None
@@ -304,7 +304,7 @@ def read_plan(folder: str) -> Plan:
     """
     path = os.path.join(folder, SETTINGS)
     try:
-        with open(path, "rb") as file:
+        with open_records(path) as file:
             record = json.load(file)
     except OSError as error:
         raise OptionsError(f"{folder} is no plan of exrbatch shard plan: {error.strerror}: {SETTINGS}") from None

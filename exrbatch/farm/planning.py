@@ -127,7 +127,7 @@ def _units(folders: dict[str, list[tuple[str, Candidate]]]) -> list[Unit]:
             for name in group.names:
                 size, linked = sizes[name]
                 path = os.path.join(folder, name)
-                identity = None if linked is None else _identity(linked)
+                identity = None if linked is None else identity_of(linked)
                 place = len(units) if identity is None else groups.setdefault(identity, len(units))
                 if place < len(units):
                     first = units[place]
@@ -138,7 +138,8 @@ def _units(folders: dict[str, list[tuple[str, Candidate]]]) -> list[Unit]:
     return units
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def identity_of(path: str) -> tuple[int, int] | None:
+    """Return what all hard links to a file have in common; None if there is no file."""
     try:
         status = os.lstat(path)
     except OSError:

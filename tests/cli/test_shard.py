@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from exrbatch import signals
+from exrbatch.batch.run_report import BatchReport
 from exrbatch.cli.main import main
+from exrbatch.cli.records import RecordFile
 from exrbatch.cli.shard_arguments import shard_numbers
 from exrbatch.errors import OptionsError
 from exrbatch.farm.plan import read_plan, sealed
@@ -232,11 +236,27 @@ def test_a_changed_list_or_setting_is_an_error(shot: Path, capsys: pytest.Captur
         (plan / "settings.json").write_text(damaged)
         call("shard", "run", plan, 2, code=2)
         assert re.fullmatch(r"exrbatch: \S+ \S.*\n", capsys.readouterr().err)
-    for change in ({"output": None}, {"output_b64": "?"}, {"backup_dir": 1}, {"base": "x"}, {"shards": []}):
-        forge(plan, **json.loads(text) | change)
+    for name, value in (("output", None), ("output_b64", "?"), ("backup_dir", 1), ("base", "x"), ("shards", [])):
+        forge(plan, **settings | {name: value})
         call("shard", "run", plan, 2, code=2)
         assert "settings.json is damaged: ValueError" in capsys.readouterr().err
     assert {path.stat().st_size for path in (shot / "depth").iterdir()} == {len(DATA)}
+
+
+def test_retry_keeps_the_names_of_a_file_together(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Otherwise a file that failed under its first name would be skipped for ever."""
+    first = shot / "depth" / "d.1001.exr"
+    os.link(first, shot / "depth" / "e.exr")
+    first.write_bytes(DATA[:-50])
+    plan = make_plan(shot, "--hardlinks", "relink", count=1)
+    call("shard", "run", plan, 1, *JOB, code=1)
+    first.write_bytes(DATA)
+    again = shot.parent / "again"
+    call("shard", "retry", plan, "-o", again)
+    assert listed(again) == [[str(first), str(shot / "depth" / "e.exr")]]
+    call("shard", "run", again, 1, *JOB)
+    assert first.stat().st_size < len(DATA)
+    assert first.samefile(shot / "depth" / "e.exr")
 
 
 def test_what_took_the_place_of_a_planned_file_is_left_alone(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -327,6 +347,58 @@ def test_status_tells_running_from_dead(shot: Path, capsys: pytest.CaptureFixtur
     call("shard", "retry", plan_folder, "-o", shot.parent / "p2", code=2)
     assert "is running" in capsys.readouterr().err
     assert [shard.state for shard in status_of(plan, now + SILENT_SECONDS + 1).shards][::2] == [State.DEAD, State.DEAD]
+
+
+def test_a_clock_far_ahead_does_not_keep_an_attempt_alive(shot: Path) -> None:
+    """Nor does it make one look dead that writes: its report has the time of the file server."""
+    folder = make_plan(shot, count=1)
+    call("shard", "run", folder, 1, *JOB)
+    (report,) = (folder / "reports").iterdir()
+    first, *_ = report.read_text().splitlines(keepends=True)
+    report.write_text(re.sub(r'"started_at": "\d+', '"started_at": "2999', first))
+    plan, now = read_plan(str(folder)), time.time()
+    assert status_of(plan, now).shards[0].state is State.RUNNING
+    assert status_of(plan, now + SILENT_SECONDS + 1).shards[0].state is State.DEAD
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe")
+def test_pipes_and_absurd_records_neither_hang_nor_crash(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Anyone who can write to the folder of the plan may have left them there."""
+    plan = make_plan(shot)
+    name = "20260101-000000-00000.jsonl"
+    for number in (1, 2):
+        os.mkfifo(plan / "reports" / f"{number}.{name}")
+    begin = {"type": "run", "plan_id": read_plan(str(plan)).plan_id}
+    end = {"type": "summary", "exit_code": 0, "files": 4, "counts": {"recompressed": 4}, "bytes_saved": 10**400}
+    (plan / "reports" / f"3.{name}").write_text(f"{json.dumps(begin)}\n{json.dumps(end)}\n")
+    deep = '{"type": "run", "x": ' + "[" * 100_000
+    (plan / "reports" / "1.20260101-000000-00001.jsonl").write_text(deep)
+    assert status(plan, capsys, code=3)["other_files"] == 3
+    call("shard", "status", plan, code=3)
+    for path in (plan / "lists" / "1", plan / "settings.json"):
+        path.unlink()
+        os.mkfifo(path)
+        call("shard", "run", plan, 1, code=2)
+        assert "not a regular file" in capsys.readouterr().err
+
+
+def test_a_signal_between_two_shards_is_not_lost(
+    shot: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The records of the first one are completed, and the second one is not begun."""
+    close = RecordFile.close
+
+    def interrupted(self: RecordFile, report: BatchReport) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        close(self, report)
+
+    plan = make_plan(shot)
+    monkeypatch.setattr(RecordFile, "close", interrupted)
+    call("shard", "run", plan, "1-2", *JOB, code=128 + signal.SIGTERM)
+    signals.late.clear()
+    monkeypatch.undo()
+    states = status(plan, capsys, code=3)["states"]
+    assert (states["done"], states["waiting"]) == (1, 2)  # type: ignore[index]
 
 
 def test_status_of_many_shards_shows_those_that_matter(
