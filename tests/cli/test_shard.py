@@ -183,6 +183,20 @@ def test_hard_links_stay_together_and_are_relinked(shot: Path) -> None:
     assert names[0].stat().st_size < len(DATA)
 
 
+def test_a_folder_for_results_without_its_mount_is_an_error(
+    shot: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if a folder with its name is there, which was made while nothing was mounted."""
+    out = shot.parent / "out"
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("exrbatch.farm.places._is_on_root", lambda path: path != str(out))
+        plan = make_plan(shot, "--output", out)
+    monkeypatch.setattr("exrbatch.farm.places._is_on_root", lambda _path: True)
+    call("shard", "run", plan, 1, code=2)
+    assert f"{out} is on the root file system here" in capsys.readouterr().err
+    assert list(out.iterdir()) == []
+
+
 def test_a_missing_mount_is_an_error(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As where a file system is not mounted: an empty folder. Neither sources nor results."""
     out, hidden = shot.parent / "out", shot.parent / "hidden"
