@@ -12,6 +12,8 @@ STATUS_SIGNALS = [getattr(signal, name) for name in ("SIGUSR1", "SIGINFO") if ha
 
 interruptions: list[int] = []
 """Signals that were received before a run began to handle them."""
+late: list[int] = []
+"""Signals that were received when a run had ended, while its records were written."""
 has_begun = False
 """Whether this process may have changed a file."""
 

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from exrbatch.batch.backlog import Backlog
@@ -62,6 +62,7 @@ class Run:
         listed: Iterable[str] | None = None,
         restore: Mapping[str, Restore] | None = None,
         engine: Engine | None = None,
+        refuse: Callable[[str], str | None] = lambda _path: None,
     ) -> None:
         """Check everything that can be checked before anything starts.
 
@@ -74,6 +75,7 @@ class Run:
                 a path.
             restore: what each file was before an earlier run, if that run is to be undone.
             engine: starts the workers; None for workers on this machine.
+            refuse: says why a path of the list that exists fails nevertheless; None if it does not.
 
         Raises:
             OptionsError: none of the paths exists, or the options can't be used with them.
@@ -87,13 +89,10 @@ class Run:
         self.stop = self.control.stop
         self.limits = LimitWatch(options.limits, self.control)
         self.notes += self.limits.notes
-        self.roots = find_roots(paths, listed, base=options.base, allow_empty=options.allow_empty)
+        self.roots = find_roots(paths, listed, base=options.base, allow_empty=options.allow_empty, refuse=refuse)
         checked = self.roots.paths
-        if checked and listed is not None and options.tree_root is not None and options.base is None:
-            self.notes.append(
-                f"below {safe_text(options.tree_root)}, paths begin at {safe_text(self.roots.base)}, which the listed"
-                " files have in common; another list may have another such folder, so name it with --base"
-            )
+        if listed is not None:
+            self.notes += _base_notes(options, self.roots)
         if options.replaces_files:
             check_storage(checked, may_write=options.rules.writes)
         self._folders = [*dict.fromkeys([*map(folder_of, checked), *filter(None, [options.tree_root])])]
@@ -301,6 +300,16 @@ def _missing_engines(options: Options) -> list[str]:
     return [
         f"the package {engine} is not installed: other engines take its place, slower or with larger files"
         for engine in missing_engines()
+    ]
+
+
+def _base_notes(options: Options, roots: Roots) -> list[str]:
+    """Return a message for the user if the places of outputs depend on the list of files."""
+    if not roots.paths or options.tree_root is None or options.base is not None:
+        return []
+    return [
+        f"below {safe_text(options.tree_root)}, paths begin at {safe_text(roots.base)}, which the listed"
+        " files have in common; another list may have another such folder, so name it with --base"
     ]
 
 

@@ -5,6 +5,8 @@ import contextlib
 import re
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Self
 
 from exrbatch.batch.run import Run
@@ -16,8 +18,18 @@ from exrbatch.text import format_count, format_saving
 
 LOOK_SECONDS = 0.5
 """Seconds between two looks at the run, at least."""
-_MARK = "openjd_"
-"""Beginning of every line that an Open Job Description session takes for a message."""
+_MESSAGES: Mapping[str, Sequence[tuple[str, str]]] = MappingProxyType(
+    {
+        "openjd": [("openjd_", "openjd-")],
+        "tractor": [("(TR|ALF)_(?=[A-Z])", r"\1-")],
+        "afanasy": [(r"(?i)\[ (?=PARSER )", "[?"), ("(PROGRESS|FRAME): ", r"\1? "), ("@(?=IMAGE!?@)", "?")],
+    }
+)
+"""What a farm takes for a message, and what stands for it in other texts.
+
+There are messages about more than progress. Tractor lets one replace the exit code, and Afanasy
+takes one for the end.
+"""
 
 
 class ProgressLine:
@@ -35,6 +47,8 @@ class ProgressLine:
         """Prepare; `farm` is one of `TEXTS`, a text with `PLACEHOLDER`, or None for no lines."""
         self.is_wanted = farm is not None
         self._is_openjd = farm == "openjd"
+        self._messages = _MESSAGES.get(farm or "", ())
+        self._has_failed = False
         self._text = TEXTS.get(farm or "", farm or "")
         self._digits = 3 if farm == "tractor" else 1
         self._shown = -1
@@ -63,10 +77,11 @@ class ProgressLine:
 
     def finish(self, report: BatchReport, code: int) -> None:
         """Print how the run has ended, with this exit code."""
+        self._has_failed |= code != 0
         if code == 0:
-            self._show(min(100, int(100 * self.share[1] + 1e-6)), report)
+            self._show(min(99 if self._has_failed else 100, int(100 * self.share[1] + 1e-6)), report)
         elif self._is_openjd:
-            self._print(f"{_MARK}fail: {_failure(report)}")
+            self._print(f"openjd_fail: {_failure(report)}")
 
     def _show(self, percent: int, report: BatchReport) -> None:
         if not self.is_wanted or percent <= self._shown:
@@ -75,7 +90,7 @@ class ProgressLine:
         self._print(self._text.replace(PLACEHOLDER, f"{percent:0{self._digits}}"))
         if self._is_openjd:
             saved = format_saving(report.saved) if report.saves_bytes else "changing no file"
-            self._print(f"{_MARK}status: {format_count(report.files, 'file')} done, {saved}")
+            self._print(f"openjd_status: {format_count(report.files, 'file')} done, {saved}")
 
     def _print(self, line: str) -> None:
         with contextlib.suppress(OSError):  # nobody reads it any more
@@ -83,12 +98,14 @@ class ProgressLine:
             sys.stdout.flush()
 
     def harmless(self, text: str) -> str:
-        """Change a text for stderr so that it can't be taken for one of these lines.
+        """Change a text for stderr so that it can't be taken for a message to the farm.
 
-        Farms read both streams as one, and the name of a file may look like such a line.
+        Farms read both streams as one, and the name of a file may look like such a message.
         """
-        if self._is_openjd:
-            return text.replace(_MARK, "openjd-")
+        for pattern, replacement in self._messages:
+            text = re.sub(pattern, replacement, text)
+        if self._messages:
+            return text
         before, _, after = self._text.partition(PLACEHOLDER)
         if not (before + after).strip():
             return text

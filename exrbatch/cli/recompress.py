@@ -1,9 +1,9 @@
 """`exrbatch recompress`, and the records and summary that it shares with `exrbatch verify`."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 
 from rich.text import Text
 
@@ -27,7 +27,7 @@ from exrbatch.cli.selection_arguments import listed_paths
 from exrbatch.cli.summary import failure_lines, file_line, release_note, summary_lines, waiting_line
 from exrbatch.journal.records import BEGINNINGS, Record
 from exrbatch.journal.writer import about_run
-from exrbatch.signals import STOP_SIGNALS, handled
+from exrbatch.signals import STOP_SIGNALS, handled, late
 
 NOTHING_TO_DO = "the list of files is empty: nothing to do"
 
@@ -137,7 +137,7 @@ def show_run(
             report = drive(
                 run, output.progress, quiet=arguments.quiet, sinks=sinks, watchers=watchers, verbose=arguments.verbose
             )
-    with handled(STOP_SIGNALS, signal.SIG_IGN, keep_ignored=True):  # another Ctrl-C must not cut the records off
+    with handled(STOP_SIGNALS, _note_late, keep_ignored=True):  # another Ctrl-C must not cut the records off
         for sink in guarded:
             sink.finish(report)
         for log in logs:
@@ -154,6 +154,10 @@ def show_run(
     code = report.exit_code if is_fine else report.exit_code or EXIT_FAILURES
     progress.finish(report, code)
     return code
+
+
+def _note_late(number: int, _frame: FrameType | None) -> None:
+    late.append(number)
 
 
 def _records(arguments: argparse.Namespace, about: Record) -> list[GuardedSink]:

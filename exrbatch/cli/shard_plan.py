@@ -3,7 +3,7 @@
 import argparse
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.text import Text
 
@@ -18,11 +18,12 @@ from exrbatch.cli.shard_run import NO_OPTIONS
 from exrbatch.cli.shared_arguments import number_of_jobs
 from exrbatch.cli.summary import MAX_LISTED, listed
 from exrbatch.cli.waiting import WaitingLine
-from exrbatch.errors import OptionsError
+from exrbatch.errors import OptionsError, ReplaceFailed
 from exrbatch.farm.job_files import FarmJob, job_files
 from exrbatch.farm.places import Place
 from exrbatch.farm.plan import Plan, check_new
 from exrbatch.farm.planning import Found, find_files
+from exrbatch.replacing import make_folder_of
 from exrbatch.text import format_count, format_size, safe_text
 
 
@@ -48,12 +49,18 @@ def run(arguments: argparse.Namespace) -> int:
         output=options.output,
         backup_dir=options.backup_dir,
         sources=found.sources,
-        results=tuple(map(_made, results)),
+        results=tuple(_made(path, found.base) for path in results),
+        links=found.links,
     )
     return write(plan, found, arguments, arguments.count or number_of_shards(found.size, arguments.size))
 
 
-def find(paths: Sequence[str], listed: Sequence[str] | None, options: Options) -> Found:
+def find(
+    paths: Sequence[str],
+    listed: Sequence[str] | None,
+    options: Options,
+    refuse: Callable[[str], str | None] = lambda _path: None,
+) -> Found:
     """Find the files of a plan, and show how many there are if that takes a while."""
     with WaitingLine(Output().progress) as line:
 
@@ -61,7 +68,7 @@ def find(paths: Sequence[str], listed: Sequence[str] | None, options: Options) -
             if line.is_due:
                 line.show(f"{format_count(files, 'file')} found {safe_text(path)}")
 
-        return find_files(paths, listed, options, progress)
+        return find_files(paths, listed, options, progress, refuse)
 
 
 def options_to_record(arguments: argparse.Namespace) -> dict[str, object]:
@@ -76,16 +83,23 @@ def number_of_shards(size: int, shard_size: int) -> int:
     return max(1, -(-size // shard_size))
 
 
-def _made(path: str) -> Place:
+def _made(path: str, base: str) -> Place:
     """Make a folder for results, and return how to tell that it is there.
 
-    A shard never makes it: where its file system is not mounted, that would fill another one.
+    A shard never makes it: where its file system is not mounted, that would fill another one. Like
+    a run, this makes it no more accessible than its counterpart.
+
+    Args:
+        path: the folder.
+        base: its counterpart among the sources.
     """
     try:
-        os.makedirs(path, exist_ok=True)
+        make_folder_of(os.path.join(path, "any"), os.path.join(base, "any"), None)
         return Place.of(path)
+    except ReplaceFailed as error:
+        raise OptionsError(str(error)) from None
     except OSError as error:
-        raise OptionsError(f"can't make the folder {path}: {error.strerror}") from None
+        raise OptionsError(f"can't read the folder {path}: {error.strerror}") from None
 
 
 def write(plan: Plan, found: Found, arguments: argparse.Namespace, count: int) -> int:

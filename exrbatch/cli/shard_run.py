@@ -20,6 +20,7 @@ from exrbatch.errors import OptionsError
 from exrbatch.farm.plan import Plan, read_plan
 from exrbatch.journal.folder import new_run_id
 from exrbatch.journal.records import path_fields
+from exrbatch.signals import late
 from exrbatch.text import safe_text
 
 NO_OPTIONS = frozenset(
@@ -52,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
         code = code or ended
         if ended >= EXIT_STOPPED:  # a limit or a signal: it is about all of them
             return ended
+        if late and number != numbers[-1]:  # the signal came between two runs
+            return 128 + late[0]
     return code
 
 
@@ -68,7 +71,7 @@ def _run_shard(plan: Plan, number: int, given: argparse.Namespace, progress: Pro
         report.to_continue = again
         return summary_lines(report)
 
-    planned = _ShardRun((), planned_options(plan, arguments), record, listed=paths)
+    planned = _ShardRun((), planned_options(plan, arguments), record, listed=paths, refuse=plan.refusal)
     return show_run(planned, arguments, summarize, progress=progress)
 
 

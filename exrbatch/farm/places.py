@@ -27,12 +27,14 @@ class Place:
         path: its absolute path.
         names: some of the names in it.
         is_mount_point: whether a file system was mounted just there.
+        is_on_root: whether it was on the same file system as the root folder.
         source: the device, or the server and its export, for messages; empty if unknown.
     """
 
     path: str
     names: tuple[str, ...]
     is_mount_point: bool
+    is_on_root: bool
     source: str
 
     @classmethod
@@ -54,6 +56,7 @@ class Place:
             path=path,
             names=tuple(names),
             is_mount_point=os.path.ismount(path),
+            is_on_root=_is_on_root(path),
             source=mount_of(status.st_dev, os.path.realpath(path)).source,
         )
 
@@ -61,8 +64,9 @@ class Place:
         """Say in one line why the folder can't be used on this host; None if it can.
 
         Args:
-            holds_results: whether files are written there. Then a mount point must still be one,
-                because it may have held nothing when the plan was made.
+            holds_results: whether files are written there. It may have held nothing when the plan
+                was made. Then a mount point must still be one, and what was on another file system
+                than the root folder must not be on that one.
         """
         shown = safe_text(self.path)
         source = f" ({safe_text(self.source)})" if ":" in self.source or self.source.startswith("/") else ""
@@ -78,6 +82,11 @@ class Place:
             )
         if holds_results and self.is_mount_point and not os.path.ismount(self.path):
             return f"{shown} is no mount point here, but was one when the plan was made{source}: mount it"
+        if holds_results and not self.is_on_root and _is_on_root(self.path):
+            return (
+                f"{shown} is on the root file system here, but was not when the plan was made: is its file system"
+                f"{source} not mounted on this host?"
+            )
         return None
 
     def to_json(self) -> dict[str, object]:
@@ -86,6 +95,7 @@ class Place:
             **path_fields("path", self.path),
             **list_fields("names", self.names),
             "is_mount_point": self.is_mount_point,
+            "is_on_root": self.is_on_root,
             **path_fields("source", self.source),
         }
 
@@ -103,8 +113,13 @@ class Place:
             path=path,
             names=tuple(read_list(record, "names")),
             is_mount_point=record.get("is_mount_point") is True,
+            is_on_root=record.get("is_on_root") is True,
             source=read_path(record, "source") or "",
         )
+
+
+def _is_on_root(path: str) -> bool:
+    return os.stat(path).st_dev == os.stat(os.sep).st_dev
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -20,7 +21,7 @@ import xxhash
 from exrbatch.errors import OptionsError
 from exrbatch.farm.places import Place
 from exrbatch.journal.folder import new_run_id
-from exrbatch.journal.records import path_fields, read_path
+from exrbatch.journal.records import list_fields, open_records, path_fields, read_list, read_path
 from exrbatch.journal.writer import openexr_version
 from exrbatch.replacing import disk
 from exrbatch.text import path_bytes, safe_text
@@ -29,6 +30,7 @@ from exrbatch.version import __version__
 FORMAT = "exrbatch-shards-1"
 """Format of the settings. A change that another version could not read gets another number."""
 SETTINGS, LISTS, REPORTS = "settings.json", "lists", "reports"
+_SEAL = "xxh3_128"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Plan:
         results: the output and the backup folder, if there are such.
         shards: facts about each shard; number 1 comes first.
         retries: folder of the plan whose failures this one retries; None if it retries none.
+        links: paths in the lists that are symbolic links, which the user named.
     """
 
     folder: str
@@ -77,6 +80,7 @@ class Plan:
     results: tuple[Place, ...]
     shards: tuple[Shard, ...] = ()
     retries: str | None = None
+    links: tuple[str, ...] = ()
 
     @classmethod
     def new(cls, folder: str, **fields: Any) -> Self:
@@ -130,7 +134,7 @@ class Plan:
         """
         path, shard = os.path.join(self.folder, LISTS, str(number)), self.shards[number - 1]
         try:
-            with open(path, "rb") as file:
+            with open_records(path) as file:
                 data = file.read()
         except OSError as error:
             raise OptionsError(f"can't read the list of shard {number}: {error.strerror}: {path}") from None
@@ -138,6 +142,22 @@ class Plan:
         if xxhash.xxh3_128_hexdigest(data) != shard.xxh3_128 or len(entries) != shard.files:
             raise OptionsError(f"{path} is not the list that was planned: it is damaged, or was changed")
         return entries
+
+    def refusal(self, path: str) -> str | None:
+        """Say why what is now at the path of a list is not what was planned; None if it may be.
+
+        What is behind a link, or in a folder, that has taken the place of a file is not in the
+        plan.
+        """
+        try:
+            mode = os.lstat(path).st_mode
+        except OSError:
+            return None  # whoever opens it reports why that fails
+        if stat.S_ISDIR(mode) or (stat.S_ISLNK(mode) and os.path.isdir(path)):
+            return "it was a file when the plan was made, but is a folder now"
+        if stat.S_ISLNK(mode) and path not in self.links:
+            return "it was a file when the plan was made, but is a symbolic link now"
+        return None
 
     def write(self, lists: Sequence[tuple[int, Sequence[str]]], more: Mapping[str, str]) -> Self:
         """Write the plan under a temporary name, and give the folder its name last.
@@ -165,7 +185,7 @@ class Plan:
                 shards.append(Shard(len(paths), size, xxhash.xxh3_128_hexdigest(data)))
                 _write(os.path.join(temporary, LISTS, str(number)), data, written)
             plan = replace(self, shards=tuple(shards))
-            for name, text in {**more, SETTINGS: json.dumps(plan.to_json(), indent=1) + "\n"}.items():
+            for name, text in {**more, SETTINGS: json.dumps(sealed(plan.to_json()), indent=1) + "\n"}.items():
                 _write(os.path.join(temporary, name), text.encode(), written)
             disk.DISK.rename(temporary, self.folder)  # fails if the folder has an entry by now
         except BaseException as error:
@@ -191,6 +211,7 @@ class Plan:
             if path is not None:
                 record |= path_fields(name, path)
         return record | {
+            **list_fields("links", self.links),
             "sources": [place.to_json() for place in self.sources],
             "results": [place.to_json() for place in self.results],
             "files": self.files,
@@ -205,9 +226,9 @@ class Plan:
         Raises:
             ValueError, KeyError, TypeError, AttributeError: they are damaged.
         """
-        base = read_path(record, "base")
-        if base is None or not isinstance(record["options"], dict):
-            raise ValueError("no base or no options")
+        base = _path_of(record, "base")
+        if base is None or not isinstance(record["options"], dict) or not record["shards"]:
+            raise ValueError("no base, no options or no shards")
         return cls(
             folder=folder,
             plan_id=str(record["plan"]),
@@ -215,15 +236,37 @@ class Plan:
             openexr=str(record["openexr"]),
             options=record["options"],
             base=base,
-            output=read_path(record, "output"),
-            backup_dir=read_path(record, "backup_dir"),
+            output=_path_of(record, "output"),
+            backup_dir=_path_of(record, "backup_dir"),
             sources=tuple(Place.from_json(each) for each in record["sources"]),
             results=tuple(Place.from_json(each) for each in record["results"]),
             shards=tuple(
                 Shard(int(each["files"]), int(each["bytes"]), str(each["xxh3_128"])) for each in record["shards"]
             ),
-            retries=read_path(record, "retries"),
+            retries=_path_of(record, "retries"),
+            links=tuple(read_list(record, "links")),
         )
+
+
+def _path_of(record: Mapping[str, Any], key: str) -> str | None:
+    """Read an absolute path; None if there is none.
+
+    Raises:
+        ValueError: there is something else. It must not count as none: without their output, files
+            would be replaced in place.
+    """
+    path = read_path(record, key)
+    if path is None and not {key, f"{key}_b64"} & record.keys():
+        return None
+    if path is None or not os.path.isabs(path):
+        raise ValueError(f"{key} is not an absolute path")
+    return path
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with the XXH3-128 of all others, which reveals that they were changed."""
+    settings = {name: value for name, value in record.items() if name != _SEAL}
+    return settings | {_SEAL: xxhash.xxh3_128_hexdigest(json.dumps(settings, sort_keys=True).encode())}
 
 
 def _write(path: str, data: bytes, written: list[str]) -> None:
@@ -261,16 +304,18 @@ def read_plan(folder: str) -> Plan:
     """
     path = os.path.join(folder, SETTINGS)
     try:
-        with open(path, "rb") as file:
+        with open_records(path) as file:
             record = json.load(file)
     except OSError as error:
         raise OptionsError(f"{folder} is no plan of exrbatch shard plan: {error.strerror}: {SETTINGS}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise OptionsError(f"{path} is damaged: it is not JSON") from None
     found = record.get("format") if isinstance(record, dict) else None
     if found != FORMAT:
         by = f", made by exrbatch {record.get('exrbatch')}" if isinstance(record, dict) else ""
         raise OptionsError(f"{path} has the format {safe_text(str(found))}{by}; this version reads {FORMAT}")
+    if record != sealed(record):
+        raise OptionsError(f"{path} is damaged, or was changed: make a new plan instead (exrbatch shard plan)")
     try:
         return Plan.from_json(record, os.path.abspath(folder))
     except (KeyError, TypeError, ValueError, AttributeError) as error:

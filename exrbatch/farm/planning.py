@@ -28,6 +28,7 @@ class Found:
         failures: paths that can't be planned, such as a missing frame.
         skipped: number of paths that are no files to process, such as links.
         left_out: number of files that patterns and limits of size left out.
+        links: paths of files that are symbolic links, which the user named.
     """
 
     units: Sequence[Unit]
@@ -36,6 +37,7 @@ class Found:
     failures: Sequence[FileReport]
     skipped: int
     left_out: int
+    links: tuple[str, ...]
 
     @property
     def size(self) -> int:
@@ -59,6 +61,7 @@ def find_files(
     listed: Iterable[str] | None,
     options: Options,
     progress: Progress = lambda _files, _path: None,
+    refuse: Callable[[str], str | None] = lambda _path: None,
 ) -> Found:
     """Find the files below some paths, as a run would. Nothing is written.
 
@@ -67,11 +70,12 @@ def find_files(
         listed: more files and folders, whose names are taken literally; None if there is no list.
         options: the options of the run.
         progress: is told how many files were found.
+        refuse: says why a path of the list that exists fails nevertheless; None if it does not.
 
     Raises:
         OptionsError: no path exists, or the options can't be used with the paths.
     """
-    roots = find_roots(paths, listed, base=options.base, allow_empty=options.allow_empty)
+    roots = find_roots(paths, listed, base=options.base, allow_empty=options.allow_empty, refuse=refuse)
     selection = Selection(options.include, options.exclude, options.min_size, options.max_size)
     tree = None
     if options.tree_root is not None and roots.paths:
@@ -81,11 +85,14 @@ def find_files(
         tree = OutputTree(options.tree_root, roots.paths, written_as=written_as, base=roots.base)
         tree.check_writable(roots.paths)
     folders: dict[str, list[tuple[str, Candidate]]] = {}
-    failures, skipped = list(roots.missing), 0
+    failures, skipped, links = list(roots.missing), 0, []
     for number, found in enumerate(discover(roots.paths, tree, selection)):
         progress(number, found.path)
         if isinstance(found, Candidate):
-            folder, name = os.path.split(absolute(found.like or found.path))
+            path = absolute(found.like or found.path)
+            if found.like is not None:
+                links.append(path)
+            folder, name = os.path.split(path)
             folders.setdefault(folder, []).append((name, found))
         elif found.status is Status.FAILED:
             failures.append(found)
@@ -102,6 +109,7 @@ def find_files(
         failures=failures,
         skipped=skipped,
         left_out=selection.left_out,
+        links=tuple(links),
     )
 
 
@@ -119,7 +127,7 @@ def _units(folders: dict[str, list[tuple[str, Candidate]]]) -> list[Unit]:
             for name in group.names:
                 size, linked = sizes[name]
                 path = os.path.join(folder, name)
-                identity = None if linked is None else _identity(linked)
+                identity = None if linked is None else identity_of(linked)
                 place = len(units) if identity is None else groups.setdefault(identity, len(units))
                 if place < len(units):
                     first = units[place]
@@ -130,7 +138,8 @@ def _units(folders: dict[str, list[tuple[str, Candidate]]]) -> list[Unit]:
     return units
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def identity_of(path: str) -> tuple[int, int] | None:
+    """Return what all hard links to a file have in common; None if there is no file."""
     try:
         status = os.lstat(path)
     except OSError:

@@ -17,7 +17,7 @@ from exrbatch.errors import OptionsError
 from exrbatch.farm.plan import Plan
 from exrbatch.jobs.file_report import Status
 from exrbatch.journal.folder import run_record, summary_record
-from exrbatch.journal.history import PastFile, PastRun, merged, read_runs, seconds_of
+from exrbatch.journal.history import PastFile, PastRun, merged, number_of, read_runs, seconds_of
 from exrbatch.journal.writer import STATUS_SECONDS
 from exrbatch.text import safe_text
 
@@ -235,8 +235,9 @@ def _attempts(plan: Plan, reports: Iterable[Path], now: float) -> tuple[list[Att
     attempts, others = [], 0
     for path in reports:
         try:
-            changed = path.stat().st_mtime
-            runs = read_runs(path) if path.stat().st_size else [PastRun({"plan_id": plan.plan_id}, path)]
+            found = path.stat()
+            has_just_begun = path.is_file() and not found.st_size
+            runs = [PastRun({"plan_id": plan.plan_id}, path)] if has_just_begun else read_runs(path)
         except (OSError, OptionsError):  # it is gone, or has no complete record yet
             others += 1
             continue
@@ -244,8 +245,9 @@ def _attempts(plan: Plan, reports: Iterable[Path], now: float) -> tuple[list[Att
             if run.about.get("plan_id") != plan.plan_id:
                 others += 1
                 continue
-            seen = max(changed, run.last_seen)  # the clock of the file server, or that of the host
-            attempts.append(Attempt(run, seen, not run.summary and now - seen < SILENT_SECONDS))
+            signs = found.st_mtime, run.last_seen  # by the clock of the file server, or of the host
+            is_recent = any(abs(now - sign) < SILENT_SECONDS for sign in signs)
+            attempts.append(Attempt(run, max(signs), not run.summary and is_recent))
     return sorted(attempts, key=lambda attempt: attempt.run.began or attempt.seen), others
 
 
@@ -268,14 +270,13 @@ def _finished_at_once(plan: Plan, number: int, reports: Sequence[Path], now: flo
         return None
     began, ended = seconds_of(about.get("started_at")), seconds_of(summary.get("ended_at"))
     recent = max(0.0, ended - max(began, now - RECENT_SECONDS)) / max(1.0, ended - began)
-    saved = summary.get("bytes_saved")
     return ShardStatus(
         number,
         State.DONE,
         facts.files,
         facts.size,
         counts=Counter({str(status): count for status, count in done.items() if count}),
-        saved=saved if isinstance(saved, int) else 0,
+        saved=number_of(summary.get("bytes_saved")),
         attempts=1,
         host=safe_text(str(about.get("host", ""))),
         seen=ended,

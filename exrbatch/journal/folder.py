@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from exrbatch.errors import OptionsError
-from exrbatch.journal.records import read_records
+from exrbatch.journal.records import open_records, read_records
 from exrbatch.text import safe_text
 
 if os.name == "posix":
@@ -143,7 +143,7 @@ def last_journal(of: Collection[str] = ()) -> Path:
 
 def run_record(path: Path) -> dict[str, Any]:
     """Return the first record of a journal; empty if that is not the record of a run."""
-    with contextlib.suppress(OSError), open(path, "rb") as stream:
+    with contextlib.suppress(OSError), open_records(path) as stream:
         for record in read_records(stream):
             return record if record["type"] == "run" else {}
     return {}
@@ -151,7 +151,7 @@ def run_record(path: Path) -> dict[str, Any]:
 
 def summary_record(path: Path) -> dict[str, Any]:
     """Return the summary at the end of a journal; empty if there is none."""
-    with contextlib.suppress(OSError), open(path, "rb") as stream:
+    with contextlib.suppress(OSError), open_records(path) as stream:
         stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL))
         for last in deque(read_records(stream), maxlen=1):
             return last if last["type"] == "summary" else {}

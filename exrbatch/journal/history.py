@@ -11,10 +11,12 @@ from typing import Any
 from exrbatch.errors import OptionsError, ReasonCode
 from exrbatch.journal.facts import FileFacts
 from exrbatch.journal.folder import is_running
-from exrbatch.journal.records import Record, read_list, read_path, read_records
+from exrbatch.journal.records import Record, open_records, read_list, read_path, read_records
 from exrbatch.text import safe_text
 
 RECOMPRESSED = "recompressed"
+MOST_BYTES = 1 << 63
+"""A record of more bytes is wrong."""
 MOST_SECONDS = 1e9
 """A record that says that a file took longer is wrong."""
 
@@ -130,7 +132,7 @@ def read_runs(path: Path) -> list[PastRun]:
     """
     runs: list[PastRun] = []
     try:
-        with open(path, "rb") as stream:
+        with open_records(path) as stream:
             for record in read_records(stream):
                 if record["type"] == "run" or not runs:
                     runs.append(PastRun(record if record["type"] == "run" else {}, path))
@@ -175,8 +177,8 @@ def _past_file(record: Record, folder: str) -> PastFile | None:
         status=safe_text(str(record.get("status", ""))),  # a report may come from anywhere
         reason=safe_text(str(record.get("reason", ""))),
         reason_code=safe_text(str(record.get("reason_code", ""))),
-        size_before=_number(record.get("size_before", before.size if before is not None else 0)),
-        size_after=_number(record.get("size_after", after.size if after is not None else 0)),
+        size_before=number_of(record.get("size_before", before.size if before is not None else 0)),
+        size_after=number_of(record.get("size_after", after.size if after is not None else 0)),
         seconds=_seconds(record.get("seconds")),
         ended_at=seconds_of(record.get("ended_at", record.get("at"))),
         compressions_before=_names(record.get("compressions_before")),
@@ -186,8 +188,9 @@ def _past_file(record: Record, folder: str) -> PastFile | None:
     )
 
 
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) else 0
+def number_of(value: Any) -> int:
+    """Return a number of a record; 0 if it is missing or wrong."""
+    return value if isinstance(value, int) and abs(value) <= MOST_BYTES else 0
 
 
 def _seconds(value: Any) -> float:

@@ -6,8 +6,10 @@ ignores such a line. If a good record follows a torn one on the same line, it is
 
 import base64
 import contextlib
+import errno
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -63,6 +65,19 @@ def write_line(fd: int, line: bytes) -> None:
         raise OSError(0, f"only {count} of {len(line)} bytes were written")
 
 
+def open_records(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file for reading. Anything but a regular file might never end, or never begin.
+
+    Raises:
+        OSError: it can't be opened, or is no regular file.
+    """
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return open(fd, "rb")
+
+
 def read_records(stream: BinaryIO, only: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Yield the records of a file; ignore lines that are torn or not JSON.
 
@@ -83,7 +98,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     while start >= 0:
         try:
             record = json.loads(line[start:])
-        except ValueError:
+        except (ValueError, RecursionError):
             start = line.find(_BEGINNING, start + 1)
             continue
         return record if isinstance(record, dict) and isinstance(record.get("type"), str) else None

@@ -22,6 +22,12 @@ LINES = {
     "afanasy": r"PROGRESS: (\d+)%",
     "step {percent} of 100": r"step (\d+) of 100",
 }
+MESSAGES = {
+    "openjd": "openjd_",
+    "tractor": r"(TR|ALF)_EXIT_STATUS",
+    "afanasy": r"\[ (?i:PARSER)|PROGRESS: |FRAME: |@IMAGE",
+}
+"""What else a farm takes for a message, wherever it stands in a line."""
 EVIL = [
     "openjd_progress: 100.exr",
     "x\nopenjd_progress: 100\n.exr",
@@ -29,6 +35,10 @@ EVIL = [
     "Progress: 42%.exr",
     "TR_PROGRESS 042%.exr",
     "TR_EXIT_STATUS 0.exr",
+    "ALF_EXIT_STATUS 0.exr",
+    "[ Parser Finished Success ].exr",
+    "@IMAGE@x.exr",
+    "FRAME: PROGRESS:  99%.exr",
     "PROGRESS: 42%.exr",
     "step 42 of 100.exr",
 ]
@@ -52,12 +62,13 @@ def test_stdout_has_progress_lines_only(farm: str, shot: Path, capfd: pytest.Cap
     numbers = [float(each) for each in re.findall(rf"^{LINES[farm]}$", shown.out, re.MULTILINE)]
     assert numbers == sorted(set(numbers))
     assert 100 not in numbers
-    assert "16 files: 8 recompressed, 8 failed" in shown.err
+    assert "24 files: 12 recompressed, 12 failed" in shown.err
     assert re.search(LINES[farm], shown.err) is None
     assert re.search(r"^openjd_", shown.err, re.MULTILINE) is None or farm != "openjd"
-    assert "TR_EXIT_STATUS" not in shown.out
+    assert "EXIT_STATUS" not in shown.out
+    assert re.search(MESSAGES.get(farm, LINES[farm]), shown.err) is None
     if farm == "openjd":
-        assert "openjd_fail: 8 files of 16 failed\n" in shown.out
+        assert "openjd_fail: 12 files of 24 failed\n" in shown.out
     assert main(["recompress", str(shot / "sound"), "-j", "1", "-q", "--no-journal", "--progress-line", farm]) == 0
     lines = capfd.readouterr().out.splitlines()
     kinds = rf"{LINES[farm]}|openjd_status: .*" if farm == "openjd" else LINES[farm]
@@ -72,6 +83,21 @@ def test_numbers_grow_over_several_runs(capsys: pytest.CaptureFixture[str]) -> N
         progress.share = share
         progress.finish(BatchReport(), 0)
     assert capsys.readouterr().out == "Progress: 25%\nProgress: 100%\n"
+
+
+def test_names_in_errors_forge_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor do those that a run refuses."""
+    assert main(["recompress", str(tmp_path / "TR_EXIT_STATUS 0.exr"), "--progress-line", "tractor"]) == 2
+    assert "TR-EXIT_STATUS 0.exr" in capsys.readouterr().err
+
+
+def test_several_runs_never_show_100_if_one_has_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whichever that is."""
+    progress = ProgressLine("deadline")
+    for share, code in (((0.0, 0.25), 1), ((0.25, 1.0), 0)):
+        progress.share = share
+        progress.finish(BatchReport(), code)
+    assert capsys.readouterr().out == "Progress: 99%\n"
 
 
 def test_a_run_that_is_not_done_never_shows_100(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,11 @@
 """`shard plan`, `run`, `status` and `retry` as a farm and its users run them."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,10 +15,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from exrbatch import signals
+from exrbatch.batch.run_report import BatchReport
 from exrbatch.cli.main import main
+from exrbatch.cli.records import RecordFile
 from exrbatch.cli.shard_arguments import shard_numbers
 from exrbatch.errors import OptionsError
-from exrbatch.farm.plan import read_plan
+from exrbatch.farm.plan import read_plan, sealed
 from exrbatch.farm.status import SILENT_SECONDS, State, status_of
 from exrbatch.journal.records import read_records
 from tests.cli.test_history import SCHEMA
@@ -52,6 +57,14 @@ def make_plan(shot: Path, *more: object, count: int = 3, code: int = 0) -> Path:
 def listed(plan: Path) -> list[list[str]]:
     lists = sorted((plan / "lists").iterdir(), key=lambda path: int(path.name))
     return [[os.fsdecode(each) for each in path.read_bytes().split(b"\0")[:-1]] for path in lists]
+
+
+def forge(plan: Path, /, **changes: object) -> None:
+    """Change settings as someone can who knows how they are sealed."""
+    path = plan / "settings.json"
+    with contextlib.suppress(ValueError):
+        changes = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(sealed(changes)))
 
 
 def records(plan: Path) -> list[dict[str, object]]:
@@ -171,6 +184,20 @@ def test_hard_links_stay_together_and_are_relinked(shot: Path) -> None:
     assert names[0].stat().st_size < len(DATA)
 
 
+def test_a_folder_for_results_without_its_mount_is_an_error(
+    shot: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if a folder with its name is there, which was made while nothing was mounted."""
+    out = shot.parent / "out"
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("exrbatch.farm.places._is_on_root", lambda path: path != str(out))
+        plan = make_plan(shot, "--output", out)
+    monkeypatch.setattr("exrbatch.farm.places._is_on_root", lambda _path: True)
+    call("shard", "run", plan, 1, code=2)
+    assert f"{out} is on the root file system here" in capsys.readouterr().err
+    assert list(out.iterdir()) == []
+
+
 def test_a_missing_mount_is_an_error(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As where a file system is not mounted: an empty folder. Neither sources nor results."""
     out, hidden = shot.parent / "out", shot.parent / "hidden"
@@ -196,8 +223,7 @@ def test_a_missing_mount_is_an_error(shot: Path, capsys: pytest.CaptureFixture[s
 def test_another_version_is_an_error(shot: Path, name: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The message names both."""
     plan = make_plan(shot)
-    settings = json.loads((plan / "settings.json").read_text())
-    (plan / "settings.json").write_text(json.dumps(settings | {name: "0.0.0"}))
+    forge(plan, **{name: "0.0.0"})
     call("shard", "run", plan, 1, code=2)
     assert words in capsys.readouterr().err
     assert sizes(shot) == {len(DATA)}
@@ -216,15 +242,72 @@ def test_a_changed_list_or_setting_is_an_error(shot: Path, capsys: pytest.Captur
     text = (plan / "settings.json").read_text()
     settings = json.loads(text)
     marker = shot.parent / "marker"
-    settings["options"] |= {"on_finish": f"touch {marker}", "report": str(marker)}
-    (plan / "settings.json").write_text(json.dumps(settings))
+    forge(plan, options=settings["options"] | {"on_finish": f"touch {marker}", "report": str(marker)})
     call("shard", "run", plan, 1, *JOB)
     assert not marker.exists()
     capsys.readouterr()
-    for damaged in (text[:-9], "[]", "{}", text.replace('"sources"', '"x"'), text.replace('"zip"', "[]")):
+    changes = ('"sources"', '"x"'), ('"zip"', "[]"), ('"force": false', '"force": true')
+    for damaged in (text[:-9], "[]", "{}", "[" * 100_000, *(text.replace(*change) for change in changes)):
         (plan / "settings.json").write_text(damaged)
-        call("shard", "run", plan, 1, code=2)
+        call("shard", "run", plan, 2, code=2)
         assert re.fullmatch(r"exrbatch: \S+ \S.*\n", capsys.readouterr().err)
+    for name, value in (("output", None), ("output_b64", "?"), ("backup_dir", 1), ("base", "x"), ("shards", [])):
+        forge(plan, **settings | {name: value})
+        call("shard", "run", plan, 2, code=2)
+        assert "settings.json is damaged: ValueError" in capsys.readouterr().err
+    assert {path.stat().st_size for path in (shot / "depth").iterdir()} == {len(DATA)}
+
+
+def test_retry_keeps_the_names_of_a_file_together(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Otherwise a file that failed under its first name would be skipped for ever."""
+    first = shot / "depth" / "d.1001.exr"
+    os.link(first, shot / "depth" / "e.exr")
+    first.write_bytes(DATA[:-50])
+    plan = make_plan(shot, "--hardlinks", "relink", count=1)
+    call("shard", "run", plan, 1, *JOB, code=1)
+    first.write_bytes(DATA)
+    again = shot.parent / "again"
+    call("shard", "retry", plan, "-o", again)
+    assert listed(again) == [[str(first), str(shot / "depth" / "e.exr")]]
+    call("shard", "run", again, 1, *JOB)
+    assert first.stat().st_size < len(DATA)
+    assert first.samefile(shot / "depth" / "e.exr")
+
+
+def test_what_took_the_place_of_a_planned_file_is_left_alone(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is in a folder, or behind a link, is not in the plan, unless the link itself was."""
+    named, other, published = shot / "beauty" / "b.1001.exr", shot.parent / "other", shot.parent / "published.exr"
+    plan = make_plan(shot, count=1)
+    other.mkdir()
+    for path in (other / "x.exr", published):
+        path.write_bytes(DATA)
+    for name, target in (("b.1001", other), ("b.1002", published)):
+        (shot / "beauty" / f"{name}.exr").unlink()
+        (shot / "beauty" / f"{name}.exr").symlink_to(target)
+    (shot / "beauty" / "b.1003.exr").unlink()
+    (shot / "beauty" / "b.1003.exr").mkdir()
+    (shot / "beauty" / "b.1003.exr" / "x.exr").write_bytes(DATA)
+    call("shard", "run", plan, 1, *JOB, code=1)
+    assert "is a folder now" in (shown := capsys.readouterr().err)
+    assert "is a symbolic link now" in shown
+    assert sizes(other) | sizes(shot / "beauty" / "b.1003.exr") | {published.stat().st_size} == {len(DATA)}
+    assert status(plan, capsys, code=1)["total"]["counts"] == {"failed": 3, "recompressed": 9}  # type: ignore[index]
+    call("shard", "retry", plan, "-o", shot.parent / "again", code=2)
+    assert "folder now" in capsys.readouterr().err
+    named.unlink()
+    named.symlink_to(published)
+    linked = shot.parent / "linked"
+    call("shard", "plan", named, "--backup-dir", shot.parent / "backups", "-o", linked, "--count", 1)
+    call("shard", "run", linked, 1, *JOB)
+    assert named.is_symlink()
+    assert published.stat().st_size < len(DATA)
+
+
+def test_folders_for_results_are_as_private_as_the_sources(shot: Path) -> None:
+    """As a run would make them."""
+    shot.chmod(0o700)
+    make_plan(shot, "--output", shot.parent / "out")
+    assert (shot.parent / "out").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_plan_needs_a_folder_of_its_own(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -279,6 +362,58 @@ def test_status_tells_running_from_dead(shot: Path, capsys: pytest.CaptureFixtur
     call("shard", "retry", plan_folder, "-o", shot.parent / "p2", code=2)
     assert "is running" in capsys.readouterr().err
     assert [shard.state for shard in status_of(plan, now + SILENT_SECONDS + 1).shards][::2] == [State.DEAD, State.DEAD]
+
+
+def test_a_clock_far_ahead_does_not_keep_an_attempt_alive(shot: Path) -> None:
+    """Nor does it make one look dead that writes: its report has the time of the file server."""
+    folder = make_plan(shot, count=1)
+    call("shard", "run", folder, 1, *JOB)
+    (report,) = (folder / "reports").iterdir()
+    first, *_ = report.read_text().splitlines(keepends=True)
+    report.write_text(re.sub(r'"started_at": "\d+', '"started_at": "2999', first))
+    plan, now = read_plan(str(folder)), time.time()
+    assert status_of(plan, now).shards[0].state is State.RUNNING
+    assert status_of(plan, now + SILENT_SECONDS + 1).shards[0].state is State.DEAD
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe")
+def test_pipes_and_absurd_records_neither_hang_nor_crash(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Anyone who can write to the folder of the plan may have left them there."""
+    plan = make_plan(shot)
+    name = "20260101-000000-00000.jsonl"
+    for number in (1, 2):
+        os.mkfifo(plan / "reports" / f"{number}.{name}")
+    begin = {"type": "run", "plan_id": read_plan(str(plan)).plan_id}
+    end = {"type": "summary", "exit_code": 0, "files": 4, "counts": {"recompressed": 4}, "bytes_saved": 10**400}
+    (plan / "reports" / f"3.{name}").write_text(f"{json.dumps(begin)}\n{json.dumps(end)}\n")
+    deep = '{"type": "run", "x": ' + "[" * 100_000
+    (plan / "reports" / "1.20260101-000000-00001.jsonl").write_text(deep)
+    assert status(plan, capsys, code=3)["other_files"] == 3
+    call("shard", "status", plan, code=3)
+    for path in (plan / "lists" / "1", plan / "settings.json"):
+        path.unlink()
+        os.mkfifo(path)
+        call("shard", "run", plan, 1, code=2)
+        assert "not a regular file" in capsys.readouterr().err
+
+
+def test_a_signal_between_two_shards_is_not_lost(
+    shot: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The records of the first one are completed, and the second one is not begun."""
+    close = RecordFile.close
+
+    def interrupted(self: RecordFile, report: BatchReport) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        close(self, report)
+
+    plan = make_plan(shot)
+    monkeypatch.setattr(RecordFile, "close", interrupted)
+    call("shard", "run", plan, "1-2", *JOB, code=128 + signal.SIGTERM)
+    signals.late.clear()
+    monkeypatch.undo()
+    states = status(plan, capsys, code=3)["states"]
+    assert (states["done"], states["waiting"]) == (1, 2)  # type: ignore[index]
 
 
 def test_status_of_many_shards_shows_those_that_matter(

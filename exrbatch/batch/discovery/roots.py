@@ -6,7 +6,7 @@ noticed: its file system may have been unmounted, and what now has its name is a
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from exrbatch.batch.discovery.discover import without_covered
@@ -41,7 +41,12 @@ class Roots:
 
 
 def find_roots(
-    paths: Iterable[str], listed: Iterable[str] | None = None, *, base: str | None = None, allow_empty: bool = True
+    paths: Iterable[str],
+    listed: Iterable[str] | None = None,
+    *,
+    base: str | None = None,
+    allow_empty: bool = True,
+    refuse: Callable[[str], str | None] = lambda _path: None,
 ) -> Roots:
     """Check the roots before anything starts.
 
@@ -52,6 +57,7 @@ def find_roots(
         base: the folder that corresponds to the top of an output tree; None for the deepest folder
             that all roots have in common.
         allow_empty: accept folders without a single entry.
+        refuse: says why a path of the list that exists fails nevertheless; None if it does not.
 
     Raises:
         OptionsError: there is no path and no list; there are roots, but none exists; or a root is
@@ -62,13 +68,14 @@ def find_roots(
     if listed is None and not found and not missing:
         raise OptionsError("no path given")
     for path in listed or ():
-        if os.path.lexists(path):
+        reason = refuse(path) if os.path.lexists(path) else "no such file or folder"
+        if reason is None:
             found.append(path)
         else:
-            missing[path] = "no such file or folder"
+            missing[path] = reason
     if missing and not found:
         path, reason = next(iter(missing.items()))
-        more = f" (and {len(missing) - 1} more paths that do not exist)" if len(missing) > 1 else ""
+        more = f" (and {len(missing) - 1} more paths fail)" if len(missing) > 1 else ""
         raise OptionsError(f"{reason}: {path}{more}")
     kept = without_covered(found)
     if not allow_empty:
