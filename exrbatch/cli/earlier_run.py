@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from collections.abc import Collection, Mapping
 
 from exrbatch.cli.commands import build_parser
@@ -68,6 +69,9 @@ def arguments_of(past: PastRun, given: argparse.Namespace) -> argparse.Namespace
         OptionsError: its record does not say enough, or the folder does not exist any more.
     """
     options, command = past.about.get("options"), past.about.get("command")
+    if (plan := read_path(past.about, "plan")) is not None:
+        shard = f"{shlex.quote(safe_text(plan))} {past.about.get('shard')}"
+        raise OptionsError(f"{safe_text(past.name)} ran a shard of a plan; run it again: exrbatch shard run {shard}")
     if past.about.get("format") != FORMAT or not isinstance(options, dict) or not past.roots:
         raise OptionsError(f"{safe_text(past.name)} does not record its options; give the command again")
     if command not in REPEATABLE:

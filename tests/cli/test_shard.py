@@ -125,6 +125,19 @@ def test_all_shards_make_what_one_run_makes(shot: Path, capsys: pytest.CaptureFi
     }
 
 
+@pytest.mark.parametrize("command", ["continue", "retry"])
+def test_the_run_of_a_shard_is_repeated_by_its_plan(
+    command: str, shot: Path, own_state: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only `shard run` checks the folders, and that nothing has taken the place of a planned file."""
+    plan = make_plan(shot)
+    call("shard", "run", plan, 2, *JOB)
+    before = identities(shot)
+    call(command, code=2)
+    assert f"run it again: exrbatch shard run {plan} 2" in capsys.readouterr().err
+    assert identities(shot) == before
+
+
 def test_two_attempts_at_once_replace_each_file_once(shot: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Both succeed, the files are whole, and the totals count each file once."""
     copy = shot.parent / "copy"
