@@ -129,7 +129,7 @@ def test_all_shards_make_what_one_run_makes(shot: Path, capsys: pytest.CaptureFi
 def test_the_run_of_a_shard_is_repeated_by_its_plan(
     command: str, shot: Path, own_state: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Only `shard run` checks the folders, and that nothing has taken the place of a planned file."""
+    """Only `shard run` checks that nothing has taken the place of a planned file."""
     plan = make_plan(shot)
     call("shard", "run", plan, 2, *JOB)
     before = identities(shot)
