@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from exrbatch.batch.discovery.output_tree import absolute
 from exrbatch.replacing import disk, temp_name
 
 REFRESH_SECONDS = 3600.0
@@ -122,7 +123,7 @@ class Tokens:
 
 def _existing(folder: str) -> str:
     """Return the nearest folder at or above a path that exists."""
-    folder = os.path.abspath(folder)
+    folder = absolute(folder)
     while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
     return folder

@@ -1,10 +1,10 @@
 """What travels between this process and the workers of a cluster."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from exrbatch.batch.discovery.output_tree import absolute
 from exrbatch.cluster.tokens import Token
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
@@ -65,10 +65,10 @@ def for_elsewhere(job: Job) -> Job:
         share=replace(job.share, threads=1),
         place=replace(
             place,
-            source=os.path.abspath(place.source),
+            source=absolute(place.source),
             destination=_absolute(place.destination),
             backup=_absolute(place.backup),
-            hard_links=tuple(map(os.path.abspath, place.hard_links)),
+            hard_links=tuple(map(absolute, place.hard_links)),
             like=_absolute(place.like),
             root=_absolute(place.root),
         ),
@@ -82,4 +82,4 @@ def as_at_home(report: FileReport, job: Job, host: str) -> FileReport:
 
 
 def _absolute(path: str | None) -> str | None:
-    return None if path is None else os.path.abspath(path)
+    return None if path is None else absolute(path)

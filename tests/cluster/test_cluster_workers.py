@@ -1,5 +1,6 @@
 """What a run does with the workers of a cluster, whatever they do, without Dask."""
 
+import os
 import pickle
 import queue
 import random
@@ -23,12 +24,12 @@ from exrbatch.batch.scheduler import Scheduler
 from exrbatch.batch.workers.interface import Setting
 from exrbatch.cluster.link import Answered, Ended, Joined, Left, Message, Said
 from exrbatch.cluster.tokens import Token, Tokens, unseen
-from exrbatch.cluster.travel import Orders, Task
+from exrbatch.cluster.travel import Orders, Task, for_elsewhere
 from exrbatch.cluster.workers import ClusterWorkers
 from exrbatch.errors import RunStopped
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.jobs.job import Job
-from exrbatch.jobs.recompress_job import RecompressRules
+from exrbatch.jobs.job import Job, Place
+from exrbatch.jobs.recompress_job import RecompressJob, RecompressRules
 from exrbatch.journal.writer import openexr_version
 from exrbatch.version import __version__
 
@@ -306,3 +307,29 @@ def test_what_travels_can_be_pickled() -> None:
     job: Job = DRY.job(Candidate("a.exr", 1))
     task = Task("topic", 1, [0], [job], [Token("/", "x", b"1", 1, 0)], Orders(), 1.0, False, [])
     assert pickle.loads(pickle.dumps(task)) == task
+
+
+def test_parent_folders_after_links_lead_to_the_same_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the system, `..` is the folder above the target of a link, not the one with the link."""
+    (tmp_path / "real" / "sub").mkdir(parents=True)
+    (tmp_path / "real" / "out").mkdir()
+    (tmp_path / "here" / "out").mkdir(parents=True)
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "real" / "sub")
+    for folder in ("real", "here"):
+        (tmp_path / folder / "1.exr").write_bytes(folder.encode())
+    monkeypatch.chdir(tmp_path / "here")
+    place = Place(
+        source="link/../1.exr",
+        destination="link/../out/1.exr",
+        hard_links=("link/../1.exr",),
+        root="link/../out",
+    )
+    job = for_elsewhere(RecompressJob(place=place))
+    assert isinstance(job, RecompressJob)
+    assert Path(job.source).read_bytes() == b"real"
+    assert Path(job.place.hard_links[0]).read_bytes() == b"real"
+    assert os.path.samefile(os.path.dirname(str(job.destination)), tmp_path / "real" / "out")
+    assert os.path.samefile(str(job.place.root), tmp_path / "real" / "out")
+    tokens = Tokens(["link/..", "link/../not/there"], may_write=True)
+    assert [os.path.samefile(token.folder, tmp_path / "real") for token in tokens.all] == [True]
+    tokens.remove()
