@@ -10,6 +10,11 @@ from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
 from exrbatch.jobs.recompress_job import RecompressJob
 
+EVENTS_PER_SECOND = 100.0
+"""Events about progress that all workers together send at most."""
+RATE_TOLERANCE = 0.05
+"""Workers get a new rate if it differs from the present one by more than this fraction."""
+
 
 class Orders(NamedTuple):
     """What a run asks of its workers at present. Later orders have a higher number.
@@ -27,6 +32,10 @@ class Orders(NamedTuple):
     frozen: bool = False
     cancelled: bool = False
     rate: float = 0.0
+
+    def is_about(self, rate: float) -> bool:
+        """Return whether the rate is so near to another one that no new orders are needed."""
+        return abs(rate - self.rate) <= RATE_TOLERANCE * self.rate
 
 
 class Task(NamedTuple):
@@ -53,6 +62,11 @@ class Task(NamedTuple):
     every: float
     has_journal: bool
     sweep: Sequence[tuple[str, str | None]]
+
+
+def event_interval(workers: int) -> float:
+    """Return the seconds between two events of a worker about its progress."""
+    return max(0.5, workers / EVENTS_PER_SECOND)
 
 
 def for_elsewhere(job: Job) -> Job:
