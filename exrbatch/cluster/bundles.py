@@ -13,11 +13,17 @@ from exrbatch.cluster.travel import as_at_home
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.job import Job
 from exrbatch.journal.facts import FileFacts
+from exrbatch.journal.records import Record
+from exrbatch.journal.writer import Journal
 
 WORKED = (Status.RECOMPRESSED, Status.NO_GAIN, Status.PLANNED)
 """If a file ends like this, all of it was processed."""
 FILE_SECONDS = 0.005
 """Seconds that a file takes besides its bytes."""
+BUNDLE_SECONDS = 5.0
+"""A bundle takes about this long, because each costs the scheduler and us 4 to 5 ms of CPU time."""
+MAX_FILES = 1000
+"""Number of files in a bundle at most."""
 START_RATE = 30e6
 """Bytes per second of a worker, as long as none has been measured."""
 
@@ -34,6 +40,7 @@ class Bundle:
         pieces: indexes of the files that the worker did not get yet, in pieces.
         sent: indexes of the piece that it has.
         open: indexes of the files without a report.
+        has_begun: whether the worker has said anything since it got the piece.
         current: index of the file in progress, as far as it is known.
         done: fraction of that file that is done, 0 to 1.
         waited: seconds that the worker has waited because of a limit of bytes per second.
@@ -48,6 +55,7 @@ class Bundle:
     pieces: deque[list[int]]
     sent: list[int] = field(default_factory=list)
     open: set[int] = field(default_factory=set)
+    has_begun: bool = False
     current: int = 0
     done: float = 0.0
     waited: float = 0.0
@@ -72,6 +80,7 @@ class Bundle:
     def take_piece(self) -> list[int]:
         """Take the next piece; return an empty list if there is none."""
         self.sent = self.pieces.popleft() if self.pieces else []
+        self.has_begun = False
         if self.sent:
             self.begin(self.sent[0])
         return self.sent
@@ -126,6 +135,10 @@ class Pace:
         rate = self._size / spent if spent > 1 and self._size else START_RATE
         return files * FILE_SECONDS + size / rate
 
+    def is_enough(self, files: int, size: int) -> bool:
+        """Return whether some files of `size` bytes together take long enough for one bundle."""
+        return files >= MAX_FILES or self.seconds(files, size) >= BUNDLE_SECONDS
+
 
 class Replacements:
     """What workers were about to put in place when they were heard of last.
@@ -135,8 +148,23 @@ class Replacements:
     was saved; this does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal | None) -> None:
+        """Begin with nothing. Records that the journal of the run lacks are added to it."""
+        self._journal = journal
         self._records: dict[str, Mapping[str, Any]] = {}
+
+    def hear(self, event: Mapping[str, object]) -> Record | None:
+        """Return the record in an event, if it has one, and see that it is in the journal.
+
+        A worker that was given up may still replace a file: undo must know that, too.
+        """
+        packed = event.get("replacing")
+        if not isinstance(packed, bytes):
+            return None
+        record: Record = pickle.loads(packed)  # noqa: S301  Dask itself unpickles what workers send
+        if not event.get("is_kept") and self._journal is not None:
+            self._journal.add_replacing(record)
+        return record
 
     def note(self, path: str, record: Mapping[str, Any]) -> None:
         """Keep a record of the file at a path that is going to be replaced."""

@@ -7,7 +7,7 @@ from exrbatch.batch.workers.interface import Death, Outcome
 from exrbatch.cluster.bundles import Bundle
 from exrbatch.cluster.travel import for_elsewhere
 from exrbatch.errors import ReasonCode
-from exrbatch.text import format_duration
+from exrbatch.text import format_count, format_duration
 
 MAX_DEATHS = 3
 """If this many workers die of a file, the file is the cause."""
@@ -70,7 +70,10 @@ class Casualties:
         """
         return [*self._to_sweep.pop(machine, {}).items()]
 
-    @property
-    def unswept(self) -> int:
-        """Number of folders in which dead workers may have left temp files."""
-        return sum(map(len, self._to_sweep.values()))
+    def note_about_temp_files(self) -> str | None:
+        """Return a line for the user if dead workers may have left temp files."""
+        if not (unswept := sum(map(len, self._to_sweep.values()))):
+            return None
+        return (
+            f"dead workers may have left temporary files in {format_count(unswept, 'folder')}; later runs remove them"
+        )

@@ -11,9 +11,9 @@ import queue
 import secrets
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from distributed import Client, Future
 from distributed.security import Security
@@ -21,11 +21,13 @@ from distributed.security import Security
 from exrbatch.cluster import remote
 from exrbatch.cluster.tokens import Token
 from exrbatch.cluster.travel import Orders, Task
-from exrbatch.errors import OptionsError
+from exrbatch.errors import OptionsError, RunStopped
 from exrbatch.text import safe_text
 
 CONNECT_SECONDS = 10.0
-"""Seconds to wait for the scheduler."""
+"""Seconds to wait for each answer of the scheduler."""
+ANSWER_SECONDS = 30.0
+"""Seconds after which it is given up, whatever Dask waits for."""
 CLOSE_SECONDS = 5.0
 """Seconds to wait until it has taken leave of us."""
 ALL = "all"
@@ -61,6 +63,9 @@ class Address:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError), open(self.scheduler, "rb") as file:
                 address = str(json.load(file)["address"])
         return address.startswith("tls://")
+
+
+Result = TypeVar("Result")
 
 
 class Joined(NamedTuple):
@@ -135,23 +140,18 @@ class Link:
             raise OptionsError(f"the Dask scheduler {self._name} uses TLS: give --tls-ca-file and --tls-cert")
         where = {"scheduler_file": address.scheduler} if address.is_file else {"address": address.scheduler}
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about versions of packages that do not matter to us
-                self._client = Client(
-                    **where,
-                    security=_security(address),
-                    timeout=CONNECT_SECONDS,
-                    set_as_default=False,
-                    name="exrbatch",
-                )
+            self._client = _within(ANSWER_SECONDS, lambda: _client(where, address))
         except Exception as error:  # noqa: BLE001  of any kind, depending on what answers at that address
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise OptionsError(f"can't reach the Dask scheduler {self._name}: {safe_text(reason)}") from None
+            raise OptionsError(f"can't reach the Dask scheduler {self._name}: {_words(error)}") from None
+        self._connection = self._client.scheduler_comm
 
     @property
     def is_up(self) -> bool:
-        """Whether the scheduler can be reached."""
-        return bool(self._client.status == "running")
+        """Whether the scheduler can be reached, and was all the time.
+
+        If the connection was lost, Dask makes another one, on which nothing of the run is heard.
+        """
+        return self._client.status == "running" and self._client.scheduler_comm is self._connection
 
     @property
     def name(self) -> str:
@@ -159,10 +159,24 @@ class Link:
         return self._name
 
     def listen(self) -> list[str]:
-        """Begin to listen; return the addresses of the workers that are there already."""
+        """Begin to listen; return the addresses of the workers that are there already.
+
+        Raises:
+            RunStopped: the scheduler does not answer.
+        """
+        try:
+            return _within(ANSWER_SECONDS, self._listen)
+        except Exception as error:  # noqa: BLE001  of any kind
+            raise RunStopped(f"the Dask scheduler {self._name} does not answer: {_words(error)}") from None
+
+    def _listen(self) -> list[str]:
         self._client.subscribe_topic(ALL, self._hear_scheduler)
-        self._client.subscribe_topic(self.topic, lambda event: self.messages.put(Said(event[1])))
+        self._client.subscribe_topic(self.topic, self._hear_worker)
         return [str(address) for address in self._client.scheduler_info(n_workers=-1)["workers"]]
+
+    def _hear_worker(self, event: tuple[float, Any]) -> None:
+        if isinstance(event[1], dict):
+            self.messages.put(Said(event[1]))
 
     def _hear_scheduler(self, event: tuple[float, Any]) -> None:
         message = event[1]
@@ -247,6 +261,46 @@ class Link:
                 function(*arguments, **keywords)
 
         threading.Thread(target=call, daemon=True, name="exrbatch-cluster").start()
+
+
+def _within(seconds: float, function: Callable[[], Result]) -> Result:
+    """Call a function that waits for the scheduler, but not longer than some seconds.
+
+    Dask's own limits do not cover a scheduler that takes the connection, and then says nothing.
+
+    Raises:
+        TimeoutError: that was not enough.
+        Exception: anything that the function raises.
+    """
+    answers: queue.SimpleQueue[tuple[Result | None, Exception | None]] = queue.SimpleQueue()
+
+    def call() -> None:
+        try:
+            answers.put((function(), None))
+        except Exception as error:  # noqa: BLE001  raised below
+            answers.put((None, error))
+
+    threading.Thread(target=call, daemon=True, name="exrbatch-cluster").start()
+    try:
+        result, error = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer for {seconds:g} s") from None
+    if error is not None:
+        raise error
+    return cast(Result, result)
+
+
+def _client(where: Mapping[str, str], address: Address) -> Client:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about versions of packages that do not matter to us
+        return Client(
+            **where, security=_security(address), timeout=CONNECT_SECONDS, set_as_default=False, name="exrbatch"
+        )
+
+
+def _words(error: Exception) -> str:
+    """Return an error of a connection in words."""
+    return safe_text(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
 def _silence_dask() -> None:

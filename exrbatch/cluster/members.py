@@ -4,11 +4,13 @@ A worker joins and leaves whenever it likes. Before it gets files, it is probed:
 same releases of exrbatch and OpenEXR, and see the folders of the run.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from exrbatch.journal.writer import openexr_version
+from exrbatch.replacing import host_hash
 from exrbatch.text import format_count, safe_text
 from exrbatch.version import __version__
 
@@ -79,9 +81,13 @@ class Members:
                 f"a worker on {host} has {answer['threads']} threads, of which one is used; start workers with"
                 " exrbatch worker",
             )
+        self.set_aside.pop(address, None)
         taken = {member.number for member in self.usable.values()}
         number = next(number for number in range(len(taken) + 1) if number not in taken)
-        self.usable[address] = Member(address, number, host, answer["machine"], answer["memory"], answer["has_journal"])
+        # On another machine, the same numbers may belong to another disk, and over NFS, lines that
+        # two machines append at the same time overwrite each other.
+        has_journal = answer["has_journal"] and answer["machine"] == host_hash()
+        self.usable[address] = Member(address, number, host, answer["machine"], answer["memory"], has_journal)
 
     def set_worker_aside(self, address: str, why: str, host: str = "") -> None:
         """Give a worker no more files, and say why, once for each host.
@@ -102,9 +108,11 @@ class Members:
         self.asked.discard(address)
         return self.usable.pop(address, None)
 
-    def free(self) -> Iterator[Member]:
-        """Yield the usable workers that have no bundle."""
-        return (member for member in self.usable.values() if member.bundle is None)
+    def best_free(self) -> Member:
+        """Return a free worker, on the machine that has the least to do."""
+        busy = Counter(member.machine for member in self.usable.values() if member.bundle is not None)
+        free = (member for member in self.usable.values() if member.bundle is None)
+        return min(free, key=lambda member: (busy[member.machine], member.number))
 
     @property
     def share(self) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from distributed import Status as WorkerStatus
 from distributed import Worker, get_worker
 
 from exrbatch.batch.limits import available_memory
@@ -95,9 +96,10 @@ def run_task(task: Task) -> None:
         FolderLost: a folder of the run can't be seen; the file in progress has no report then.
     """
     take_orders(task.topic, task.orders)
-    _sweep(task.sweep)
     sender = _Sender(task)
+    sender.send(begun=True)
     try:
+        _sweep(task.sweep)
         with contextlib.suppress(Cancelled):
             _work_through(task, sender)
     finally:
@@ -109,7 +111,7 @@ def _work_through(task: Task, sender: "_Sender") -> None:
     token = journaling.record_keeper.set(sender.keep_record)
     try:
         for index, job in zip(task.indexes, task.jobs, strict=True):
-            if sender.orders.cancelled or (sender.reports and sender.orders.stop):
+            if sender.orders.cancelled or (sender.reports and (sender.orders.stop or not sender.is_heard)):
                 return
             _check_folders(task.tokens)
             sender.begin(index, throttle)
@@ -157,6 +159,7 @@ class _Sender:
         self.reports = 0
         self._task = task
         self._worker: Worker = get_worker()
+        self._key = self._worker.get_current_task()
         self._index = 0
         self._throttle: Throttle | None = None
         self._waited = 0.0
@@ -166,6 +169,15 @@ class _Sender:
     def orders(self) -> Orders:
         """The latest orders."""
         return _orders.get(self._task.topic, Orders(stop=True, cancelled=True))
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether the run still waits for this task, as far as this worker knows.
+
+        If the process of a run ends, the scheduler drops its tasks.
+        """
+        task = self._worker.state.tasks.get(self._key)
+        return self._worker.status is WorkerStatus.running and task is not None and task.state == "executing"
 
     def begin(self, index: int, throttle: Throttle) -> None:
         """Begin a file."""
@@ -203,9 +215,15 @@ class _Sender:
         self.send(index=self._index, report=pickle.dumps(report))
 
     def keep_record(self, journal: str, record: Record) -> None:
-        """Keep a record for the journal: write it if that is on this machine, and send it."""
+        """Keep a record for the journal: write it if that is on this machine, and send it.
+
+        Raises:
+            Cancelled: nobody would hear of it, because the run or the scheduler is gone.
+        """
         if self._task.has_journal:
             append(journal, record, durable=True)
+        elif not self.is_heard:
+            raise Cancelled
         self.send(index=self._index, replacing=pickle.dumps(dict(record)), is_kept=self._task.has_journal)
 
     def send(self, **message: object) -> None:

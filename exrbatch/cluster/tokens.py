@@ -8,11 +8,13 @@ them gets files. In a folder where nothing can be created, an entry that is alre
 import contextlib
 import os
 import secrets
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from exrbatch.replacing import disk, temp_name
+from exrbatch.batch.discovery.output_tree import absolute
+from exrbatch.replacing import disk, parse_temp_name, temp_name
 
 REFRESH_SECONDS = 3600.0
 """Seconds after which the files are touched, so that no run takes them for left over."""
@@ -122,16 +124,27 @@ class Tokens:
 
 def _existing(folder: str) -> str:
     """Return the nearest folder at or above a path that exists."""
-    folder = os.path.abspath(folder)
+    folder = absolute(folder)
     while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
     return folder
 
 
+def _changed(entry: "os.DirEntry[str]") -> tuple[int, str]:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime_ns, entry.name
+    except OSError:
+        return sys.maxsize, entry.name
+
+
 def _entry_of(folder: str) -> Token | None:
-    """Return a token for an entry that is in a folder already; None if there is none."""
+    """Return a token for an entry that is in a folder already; None if there is none.
+
+    Of those that are not temp files, that one is taken which has not changed for the longest time.
+    """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
+        lasting = (entry for entry in entries if parse_temp_name(entry.name) is None)
+        for entry in sorted(lasting, key=_changed)[:1]:
             found = entry.stat(follow_symlinks=False)
             return Token(folder, entry.name, None, found.st_size, found.st_mtime_ns)
     return None

@@ -1,14 +1,19 @@
 """What travels between this process and the workers of a cluster."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from exrbatch.batch.discovery.output_tree import absolute
 from exrbatch.cluster.tokens import Token
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
 from exrbatch.jobs.recompress_job import RecompressJob
+
+EVENTS_PER_SECOND = 100.0
+"""Events about progress that all workers together send at most."""
+RATE_TOLERANCE = 0.05
+"""Workers get a new rate if it differs from the present one by more than this fraction."""
 
 
 class Orders(NamedTuple):
@@ -27,6 +32,10 @@ class Orders(NamedTuple):
     frozen: bool = False
     cancelled: bool = False
     rate: float = 0.0
+
+    def is_about(self, rate: float) -> bool:
+        """Return whether the rate is so near to another one that no new orders are needed."""
+        return abs(rate - self.rate) <= RATE_TOLERANCE * self.rate
 
 
 class Task(NamedTuple):
@@ -55,6 +64,11 @@ class Task(NamedTuple):
     sweep: Sequence[tuple[str, str | None]]
 
 
+def event_interval(workers: int) -> float:
+    """Return the seconds between two events of a worker about its progress."""
+    return max(0.5, workers / EVENTS_PER_SECOND)
+
+
 def for_elsewhere(job: Job) -> Job:
     """Return a job for a process with another current folder, whose host does nothing else."""
     if not isinstance(job, RecompressJob):
@@ -65,10 +79,10 @@ def for_elsewhere(job: Job) -> Job:
         share=replace(job.share, threads=1),
         place=replace(
             place,
-            source=os.path.abspath(place.source),
+            source=absolute(place.source),
             destination=_absolute(place.destination),
             backup=_absolute(place.backup),
-            hard_links=tuple(map(os.path.abspath, place.hard_links)),
+            hard_links=tuple(map(absolute, place.hard_links)),
             like=_absolute(place.like),
             root=_absolute(place.root),
         ),
@@ -82,4 +96,4 @@ def as_at_home(report: FileReport, job: Job, host: str) -> FileReport:
 
 
 def _absolute(path: str | None) -> str | None:
-    return None if path is None else os.path.abspath(path)
+    return None if path is None else absolute(path)

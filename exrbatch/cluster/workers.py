@@ -6,10 +6,10 @@ Workers of a cluster are often taken away, so a file must kill several before it
 """
 
 import contextlib
-import pickle
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from queue import Empty
 
 from exrbatch.batch.discovery.candidate import Candidate
@@ -19,27 +19,18 @@ from exrbatch.cluster.casualties import Casualties
 from exrbatch.cluster.link import Answered, Ended, Joined, Left, Link, Message, Said
 from exrbatch.cluster.members import Members
 from exrbatch.cluster.tokens import Tokens
-from exrbatch.cluster.travel import Orders, Task, for_elsewhere
+from exrbatch.cluster.travel import Orders, Task, event_interval, for_elsewhere
 from exrbatch.errors import RunStopped
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
 from exrbatch.jobs.recompress_job import RecompressRules
-from exrbatch.text import format_count
 
 MAX_TICK = 0.25
 """Seconds to wait for a message at most, and that are charged to a file between two looks."""
-BUNDLE_SECONDS = 5.0
-"""A bundle takes about this long, because each costs the scheduler and us 4 to 5 ms of CPU time."""
-MAX_FILES = 1000
-"""Number of files in a bundle at most."""
 REPEAT_SECONDS = 15.0
 """Frozen workers get their orders again after this long, or they would think that we had died."""
 END_SECONDS = 10.0
 """Seconds to wait for workers to give their files up."""
-EVENTS_PER_SECOND = 100.0
-"""Events about progress that all workers together send at most."""
-RATE_TOLERANCE = 0.05
-"""Workers get a new rate if it differs from the present one by more than this fraction."""
 
 
 class ClusterWorkers:
@@ -75,12 +66,15 @@ class ClusterWorkers:
         self._orders = Orders()
         self._ordered = 0.0
         self._casualties = Casualties()
-        self._replacements = Replacements()
+        self._taken_back: set[str] = set()  # addresses of workers that did not begin once
+        self._replacements = Replacements(setting.journal)
         self._pace = Pace()
         self._last_usable = self._last_look = time.monotonic()
         self._journal = None if setting.journal is None else setting.journal.identity()
-        for address in link.listen():
-            self._probe(address)
+        with contextlib.ExitStack() as on_error:
+            on_error.callback(self._tokens.remove)
+            list(map(self._probe, link.listen()))
+            on_error.pop_all()
 
     @property
     def jobs(self) -> int:
@@ -96,7 +90,7 @@ class ClusterWorkers:
     @property
     def is_busy(self) -> bool:
         """Whether any worker is processing a file."""
-        return bool(self._bundles) or bool(self._outcomes)
+        return bool(self._bundles or self._outcomes)
 
     @property
     def memory(self) -> int:
@@ -105,7 +99,7 @@ class ClusterWorkers:
 
     def is_enough(self, files: int, size: int) -> bool:
         """Return whether some files of `size` bytes together take long enough for one bundle."""
-        return files >= MAX_FILES or self._pace.seconds(files, size) >= BUNDLE_SECONDS
+        return self._pace.is_enough(files, size)
 
     def running(self) -> Iterator[Running]:
         """List the files in progress, in the order of the workers' numbers."""
@@ -114,8 +108,7 @@ class ClusterWorkers:
 
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> None:
         """Give files to a free worker, on the machine that has the least to do."""
-        busy = Counter(each.member.machine for each in self._bundles.values())
-        member = min(self._members.free(), key=lambda each: (busy[each.machine], each.number))
+        member = self._members.best_free()
         self._count += 1
         made = Bundle.of(self._count, member, bundle, jobs, self._casualties.suspects)
         self.started = self.started or time.monotonic()
@@ -134,7 +127,7 @@ class ClusterWorkers:
             jobs=[for_elsewhere(bundle.jobs[index]) for index in piece],
             tokens=self._tokens.all,
             orders=self._orders,
-            every=max(0.5, len(self._members.usable) / EVENTS_PER_SECOND),
+            every=event_interval(len(self._members.usable)),
             has_journal=member.has_journal,
             sweep=self._casualties.take_folders(member.machine),
         )
@@ -159,7 +152,7 @@ class ClusterWorkers:
             rate: bytes per second; None for no limit.
         """
         each = 0.0 if rate is None else rate / self.jobs
-        if abs(each - self._orders.rate) > RATE_TOLERANCE * self._orders.rate:
+        if not self._orders.is_about(each):
             self._order(rate=each)
 
     def _order(self, **wanted: bool | float) -> None:
@@ -178,10 +171,9 @@ class ClusterWorkers:
         if self._bundles:
             self._link.give(self._orders, [bundle.member.address for bundle in self._bundles.values()])
 
-    def resize(self, jobs: int) -> str | None:
+    def resize(self, jobs: int) -> None:
         """Change how many workers may get files. Busy workers that are too many end their files."""
         self._limit = jobs
-        return None
 
     def next_finished(self, timeout: float) -> Outcome | None:
         """Wait for news that the scheduler can use.
@@ -231,19 +223,20 @@ class ClusterWorkers:
 
     def _hear(self, event: dict[str, object]) -> None:
         """Take what a worker has said about a file."""
-        bundle = self._bundles.get(event["bundle"])  # type: ignore[call-overload]
+        number = event.get("bundle")
+        bundle = self._bundles.get(number) if isinstance(number, int) else None
         index = event.get("index")
-        if bundle is None or not isinstance(index, int):
+        record = self._replacements.hear(event)
+        if bundle is not None:
+            bundle.has_begun = True
+        if bundle is None or not isinstance(index, int) or not 0 <= index < len(bundle.candidates):
             return
-        if isinstance(packed := event.get("report"), bytes):
+        if record is not None:
+            self._replacements.note(bundle.candidates[index].path, record)
+        elif isinstance(packed := event.get("report"), bytes):
             report = bundle.end(index, packed)
             if report is not None:
                 self._count_in(report)
-        elif isinstance(packed := event.get("replacing"), bytes):
-            record = pickle.loads(packed)  # noqa: S301  Dask itself unpickles what workers send
-            self._replacements.note(bundle.candidates[index].path, record)
-            if not event.get("is_kept") and self._setting.journal is not None:
-                self._setting.journal.add_replacing(record)
         else:
             bundle.begin(index, float(event.get("done", 0.0)))  # type: ignore[arg-type]
             bundle.waited = float(event.get("waited", 0.0))  # type: ignore[arg-type]
@@ -288,17 +281,27 @@ class ClusterWorkers:
         for bundle in [*self._bundles.values()]:
             bundle.seconds += min(passed, MAX_TICK)
             bundle.spent += min(passed, MAX_TICK)
-            limit = self._setting.options.time_limit(bundle.candidates[bundle.current].size)
+            limit = replace(self._setting.options, jobs=self.jobs).time_limit(bundle.candidates[bundle.current].size)
             if bundle.spent > limit:
                 self._give_up(bundle, limit)
 
     def _give_up(self, bundle: Bundle, limit: float) -> None:
-        """Give a file up that takes too long, and have its worker restarted."""
-        member = bundle.member
-        self._members.set_worker_aside(member.address, "it is stuck, and is being restarted", member.host)
-        self._link.restart(member.address)
+        """Give a file up that takes too long, and restart its worker, unless that has not begun.
+
+        Another run may keep it busy then. It gets files again if it answers, but only once.
+        """
+        address, host = bundle.member.address, bundle.member.host
         self._part_with(bundle)
-        self._outcomes.append(self._casualties.time_out(bundle, limit))
+        if bundle.has_begun:
+            self._members.set_worker_aside(address, "it is stuck, and is being restarted", host)
+            self._link.restart(address)
+            self._outcomes.append(self._casualties.time_out(bundle, limit))
+            return
+        self._members.set_worker_aside(address, "it is busy with something else", host)
+        self._outcomes.append(Outcome([], bundle.unfinished()))
+        if address not in self._taken_back:
+            self._taken_back.add(address)
+            self._probe(address)
 
     def _check_cluster(self) -> None:
         """Refresh the tokens; stop the run if there is nobody to do its work."""
@@ -333,7 +336,7 @@ class ClusterWorkers:
                 message = self._link.messages.get(timeout=MAX_TICK)
                 self._take(message)
                 if isinstance(message, Said) and message.event.get("ended"):
-                    busy.discard(message.event["bundle"])
+                    busy.discard(message.event.get("bundle", 0))
             busy &= set(self._bundles)
         reports = [report for outcome in self._outcomes for report in outcome.reports]
         self._outcomes.clear()
@@ -343,6 +346,5 @@ class ClusterWorkers:
     def _leave(self) -> None:
         self._tokens.remove()
         self._link.close()
-        if unswept := self._casualties.unswept:
-            folders = format_count(unswept, "folder")
-            self._setting.notice(f"dead workers may have left temporary files in {folders}; later runs remove them")
+        if note := self._casualties.note_about_temp_files():
+            self._setting.notice(note)

@@ -1,5 +1,6 @@
 """What a run does with the workers of a cluster, whatever they do, without Dask."""
 
+import os
 import pickle
 import queue
 import random
@@ -7,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -23,13 +24,14 @@ from exrbatch.batch.scheduler import Scheduler
 from exrbatch.batch.workers.interface import Setting
 from exrbatch.cluster.link import Answered, Ended, Joined, Left, Message, Said
 from exrbatch.cluster.tokens import Token, Tokens, unseen
-from exrbatch.cluster.travel import Orders, Task
+from exrbatch.cluster.travel import Orders, Task, for_elsewhere
 from exrbatch.cluster.workers import ClusterWorkers
 from exrbatch.errors import RunStopped
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.jobs.job import Job
-from exrbatch.jobs.recompress_job import RecompressRules
+from exrbatch.jobs.job import Job, Place
+from exrbatch.jobs.recompress_job import RecompressJob, RecompressRules
 from exrbatch.journal.writer import openexr_version
+from exrbatch.replacing import host_hash
 from exrbatch.version import __version__
 
 FOLDER = "/no/such/folder"
@@ -49,7 +51,7 @@ class FakeLink:
     death may be lost, although the file is done.
     """
 
-    topic, name, is_up = "topic", "tcp://fake", True
+    topic, name, is_up, is_silent = "topic", "tcp://fake", True, False
 
     def __init__(self, seed: int, deaths: int, workers: int = 3) -> None:
         self.messages = self
@@ -78,6 +80,8 @@ class FakeLink:
         assert address not in self.tasks, "one task at a time"
         assert task.indexes, "a task has files"
         self.tasks[address], self.progress[address] = task, 0
+        if not self.is_silent:
+            self.queue.append(Said({"bundle": task.number, "begun": True}))
         self.most_at_once = max(self.most_at_once, len(self.tasks))
 
     def drop(self, number: int) -> None:
@@ -306,3 +310,102 @@ def test_what_travels_can_be_pickled() -> None:
     job: Job = DRY.job(Candidate("a.exr", 1))
     task = Task("topic", 1, [0], [job], [Token("/", "x", b"1", 1, 0)], Orders(), 1.0, False, [])
     assert pickle.loads(pickle.dumps(task)) == task
+
+
+def test_parent_folders_after_links_lead_to_the_same_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the system, `..` is the folder above the target of a link, not the one with the link."""
+    (tmp_path / "real" / "sub").mkdir(parents=True)
+    (tmp_path / "real" / "out").mkdir()
+    (tmp_path / "here" / "out").mkdir(parents=True)
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "real" / "sub")
+    for folder in ("real", "here"):
+        (tmp_path / folder / "1.exr").write_bytes(folder.encode())
+    monkeypatch.chdir(tmp_path / "here")
+    place = Place(
+        source="link/../1.exr",
+        destination="link/../out/1.exr",
+        hard_links=("link/../1.exr",),
+        root="link/../out",
+    )
+    job = for_elsewhere(RecompressJob(place=place))
+    assert isinstance(job, RecompressJob)
+    assert Path(job.source).read_bytes() == b"real"
+    assert Path(job.place.hard_links[0]).read_bytes() == b"real"
+    assert os.path.samefile(os.path.dirname(str(job.destination)), tmp_path / "real" / "out")
+    assert os.path.samefile(str(job.place.root), tmp_path / "real" / "out")
+    tokens = Tokens(["link/..", "link/../not/there"], may_write=True)
+    assert [os.path.samefile(token.folder, tmp_path / "real") for token in tokens.all] == [True]
+    tokens.remove()
+
+
+def test_a_worker_that_is_busy_for_another_run_is_not_restarted_and_no_file_is_blamed() -> None:
+    link = FakeLink(0, 0, workers=1)
+    restarted: list[str] = []
+    link.restart = restarted.append  # type: ignore[assignment, method-assign]
+    link._act = lambda: None  # type: ignore[method-assign]
+    link.is_silent = True
+
+    def drop(number: int) -> None:
+        link.tasks.clear()
+
+    link.drop = drop  # type: ignore[method-assign]
+    options = replace(DRY, file_timeout=0.1)
+    events = Scheduler(backlog_of(["1.exr"]), workers_on(link, options), options, Control()).run()
+    reports = []
+    with pytest.raises(RunStopped, match="it is busy with something else"):
+        reports += [report for report in events if report]
+    assert (restarted, reports) == ([], [])
+
+
+class Records(NamedTuple):
+    """A journal that only keeps what workers replace."""
+
+    kept: list[Any]
+
+    def identity(self) -> tuple[str, int, int]:
+        return "/journal", 1, 2
+
+    def add_replacing(self, record: Any) -> None:
+        self.kept.append(record)
+
+
+def test_what_a_worker_replaces_after_it_was_given_up_is_in_the_journal() -> None:
+    """Otherwise, undo would not know it."""
+    link = FakeLink(0, 0, workers=1)
+    journal = Records([])
+    workers = ClusterWorkers(link, Setting(DRY, [FOLDER], journal, print), 0.2)  # type: ignore[arg-type]
+    link.queue.append(Said({"bundle": 7, "index": 0, "replacing": pickle.dumps({"path": "/1.exr"}), "is_kept": False}))
+    for _ in range(2):
+        workers.next_finished(0.1)
+    assert journal.kept == [{"path": "/1.exr"}]
+
+
+@pytest.mark.parametrize("event", [{}, {"bundle": 1}, {"bundle": 1, "index": 99}, {"bundle": [], "index": 0}])
+def test_events_that_make_no_sense_change_nothing(event: dict[str, Any]) -> None:
+    link = FakeLink(0, 0, workers=1)
+    link.queue.append(Said(event))
+    reports = [r for r in Scheduler(backlog_of(["1.exr"]), workers_on(link), DRY, Control()).run() if r]
+    assert [report.status for report in reports] == [Status.RECOMPRESSED]
+
+
+@pytest.mark.parametrize(("machine", "is_trusted"), [(host_hash(), True), ("elsewhere", False)])
+def test_only_workers_of_this_machine_write_to_the_journal(machine: str, is_trusted: bool) -> None:
+    """Over NFS, lines of two machines would overwrite each other, whatever its numbers are."""
+    link = FakeLink(0, 0, workers=1)
+    workers = workers_on(link)
+    link.queue = [Answered("tcp://worker-1", answer(machine=machine, has_journal=True))]
+    workers.next_finished(0.1)
+    assert [member.has_journal for member in workers._members.usable.values()] == [is_trusted]
+
+
+def test_temp_files_of_another_run_prove_no_folder(tmp_path: Path) -> None:
+    """They vanish when it ends; and the frame that was written last may be replaced."""
+    other = Tokens([str(tmp_path)], may_write=True)
+    assert Tokens([str(tmp_path)], may_write=False).all == []
+    for age, name in [(10, "1.exr"), (1000, "2.exr")]:
+        (tmp_path / name).write_bytes(b"frame")
+        os.utime(tmp_path / name, (age, age) if name == "2.exr" else None)
+    tokens = Tokens([str(tmp_path)], may_write=False).all
+    assert [token.name for token in tokens] == ["2.exr"]
+    other.remove()
+    assert unseen(tokens) == []
