@@ -1,5 +1,6 @@
 """The files that a worker of a cluster has, and what is heard of them."""
 
+import os
 import pickle
 from collections import deque
 from collections.abc import Container, Mapping, Sequence
@@ -9,7 +10,8 @@ from typing import Any
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.workers.interface import Running
 from exrbatch.cluster.members import Member
-from exrbatch.cluster.travel import as_at_home
+from exrbatch.cluster.tokens import Tokens
+from exrbatch.cluster.travel import Orders, Task, as_at_home, for_elsewhere
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.job import Job
 from exrbatch.journal.facts import FileFacts
@@ -77,13 +79,30 @@ class Bundle:
         pieces = deque([[index] for index in every] if is_suspect else [every])
         return cls(number, member, candidates, jobs, pieces, open=set(every))
 
-    def take_piece(self) -> list[int]:
-        """Take the next piece; return an empty list if there is none."""
-        self.sent = self.pieces.popleft() if self.pieces else []
-        self.has_begun = False
-        if self.sent:
-            self.begin(self.sent[0])
-        return self.sent
+    def next_task(
+        self,
+        tokens: Tokens,
+        *,
+        topic: str,
+        orders: Orders,
+        every: float,
+        sweep: Sequence[tuple[str, str | None]] = (),
+    ) -> Task:
+        """Make a task of the next piece; there must be one. The arguments are those of `Task`."""
+        self.sent, self.has_begun = self.pieces.popleft(), False
+        self.begin(self.sent[0])
+        jobs = [for_elsewhere(self.jobs[index]) for index in self.sent]
+        return Task(
+            topic=topic,
+            number=self.number,
+            indexes=self.sent,
+            jobs=jobs,
+            tokens=tokens.of(folder for job in jobs for folder in (os.path.dirname(job.source), *job.folders())),
+            orders=orders,
+            every=every,
+            has_journal=self.member.has_journal,
+            sweep=sweep,
+        )
 
     def begin(self, index: int, done: float = 0.0) -> None:
         """Note which file is in progress."""

@@ -38,6 +38,8 @@ NAP = 0.05
 """Seconds between two looks at the orders while a worker is frozen."""
 FROZEN_SECONDS = 60.0
 """A frozen worker goes on if no orders have come for this long, because the run must have died."""
+CHECK_SECONDS = 1.0
+"""Seconds between two looks at the folders; they are looked at after each failure, too."""
 KEPT_SECONDS = 24 * 3600.0
 """Seconds after which orders are forgotten."""
 _orders: dict[str, Orders] = {}
@@ -109,15 +111,18 @@ def run_task(task: Task) -> None:
 def _work_through(task: Task, sender: "_Sender") -> None:
     throttle = Throttle(lambda: sender.orders.rate, lambda: sender.orders.stop, sleep=sender.wait)
     token = journaling.record_keeper.set(sender.keep_record)
+    next_check = 0.0
     try:
         for index, job in zip(task.indexes, task.jobs, strict=True):
             if sender.orders.cancelled or (sender.reports and (sender.orders.stop or not sender.is_heard)):
                 return
-            _check_folders(task.tokens)
+            if time.monotonic() >= next_check:
+                _check_folders(task.tokens)
+                next_check = time.monotonic() + CHECK_SECONDS
             sender.begin(index, throttle)
             throttle.begin(job.source)
             report = _work(_fitted(job), sender)
-            if report.status is Status.FAILED:
+            if report.status in (Status.FAILED, Status.SKIPPED):
                 _check_folders(task.tokens)
             throttle.end(report)
             sender.end(report)

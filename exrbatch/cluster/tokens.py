@@ -83,6 +83,7 @@ class Tokens:
             token = (self._create(folder) if may_write else None) or _entry_of(folder)
             if token is not None:
                 self.all.append(token)
+        self._by_folder = {token.folder: token for token in self.all}
 
     def _create(self, folder: str) -> Token | None:
         """Create a file; return None if that is impossible."""
@@ -98,6 +99,18 @@ class Tokens:
             finally:
                 os.close(fd)
         return None
+
+    def of(self, folders: Iterable[str]) -> list[Token]:
+        """Return the tokens of all folders that are at or above some absolute paths."""
+        found: dict[str, Token] = {}
+        seen: set[str] = set()
+        for folder in folders:
+            while folder not in seen:
+                seen.add(folder)
+                if folder in self._by_folder:
+                    found[folder] = self._by_folder[folder]
+                folder = os.path.dirname(folder)
+        return [*found.values()]
 
     def refresh(self) -> None:
         """Touch the files now and then."""

@@ -19,7 +19,7 @@ from exrbatch.cluster.casualties import Casualties
 from exrbatch.cluster.link import Answered, Ended, Joined, Left, Link, Message, Said
 from exrbatch.cluster.members import Members
 from exrbatch.cluster.tokens import Tokens
-from exrbatch.cluster.travel import Orders, Task, event_interval, for_elsewhere
+from exrbatch.cluster.travel import Orders, event_interval
 from exrbatch.errors import RunStopped
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
@@ -27,6 +27,8 @@ from exrbatch.jobs.recompress_job import RecompressRules
 
 MAX_TICK = 0.25
 """Seconds to wait for a message at most, and that are charged to a file between two looks."""
+LEAST_TICK = 0.1
+"""Seconds between two looks at the time of all files in progress."""
 REPEAT_SECONDS = 15.0
 """Frozen workers get their orders again after this long, or they would think that we had died."""
 END_SECONDS = 10.0
@@ -119,16 +121,11 @@ class ClusterWorkers:
     def _send_piece(self, bundle: Bundle) -> None:
         """Send the next piece of a bundle to its worker."""
         member = bundle.member
-        piece = bundle.take_piece()
-        task = Task(
+        task = bundle.next_task(
+            self._tokens,
             topic=self._link.topic,
-            number=bundle.number,
-            indexes=piece,
-            jobs=[for_elsewhere(bundle.jobs[index]) for index in piece],
-            tokens=self._tokens.all,
             orders=self._orders,
             every=event_interval(len(self._members.usable)),
-            has_journal=member.has_journal,
             sweep=self._casualties.take_folders(member.machine),
         )
         self._link.send(task, member.address)
@@ -162,7 +159,7 @@ class ClusterWorkers:
         """
         present = self._orders._asdict()
         if any(present[name] != value for name, value in wanted.items()):
-            self._tick()  # the time until now counts as it was
+            self._tick(is_forced=True)  # the time until now counts as it was
             self._orders = Orders(**{**present, **wanted, "number": self._orders.number + 1})
             self._repeat_orders()
 
@@ -267,21 +264,24 @@ class ClusterWorkers:
         bundle.member.bundle = None
         self._link.drop(bundle.number)
 
-    def _tick(self) -> None:
-        """Charge the time that has passed to the files in progress."""
+    def _tick(self, *, is_forced: bool = False) -> None:
+        """Charge the time that has passed to the files in progress, not more often than needed."""
         now = time.monotonic()
-        passed, self._last_look = now - self._last_look, now
-        orders = self._orders
+        passed = now - self._last_look
+        if passed < LEAST_TICK and not is_forced:
+            return
+        self._last_look, orders = now, self._orders
         if orders.frozen or (orders.stop and not self._bundles):
             self.paused += passed
         if orders.frozen:
             if now - self._ordered > REPEAT_SECONDS:
                 self._repeat_orders()
             return
+        options = replace(self._setting.options, jobs=self.jobs)  # all share the bytes per second
         for bundle in [*self._bundles.values()]:
             bundle.seconds += min(passed, MAX_TICK)
             bundle.spent += min(passed, MAX_TICK)
-            limit = replace(self._setting.options, jobs=self.jobs).time_limit(bundle.candidates[bundle.current].size)
+            limit = options.time_limit(bundle.candidates[bundle.current].size)
             if bundle.spent > limit:
                 self._give_up(bundle, limit)
 

@@ -262,6 +262,18 @@ def test_tokens_prove_a_folder_and_leave_nothing(tmp_path: Path) -> None:
     assert not (second / tokens.all[1].name).exists()
 
 
+def test_a_task_has_the_tokens_of_its_folders_only(tmp_path: Path) -> None:
+    """A list of files may have thousands of folders."""
+    for name in ("a", "b/c"):
+        (tmp_path / name).mkdir(parents=True)
+    tokens = Tokens([str(tmp_path / "a"), str(tmp_path / "b"), str(tmp_path / "b" / "c")], may_write=True)
+    a, b, c = tokens.all
+    assert tokens.of([a.folder, a.folder]) == [a]
+    assert tokens.of([f"{c.folder}/deeper", c.folder]) == [c, b]
+    assert tokens.of([str(tmp_path)]) == []
+    tokens.remove()
+
+
 def test_a_folder_that_cannot_be_written_is_proven_by_what_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "1.exr").write_bytes(b"frame")
     tokens = Tokens([str(tmp_path)], may_write=False)
