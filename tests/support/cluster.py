@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds to wait for something that must happen."""
 WITH_FAULTS = {"DASK_DISTRIBUTED__WORKER__PRELOAD": str(Path(__file__).with_name("cluster_faults.py"))}
 
