@@ -9,7 +9,7 @@ from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.control import Control
 from exrbatch.batch.discovery.finished import FinishedFiles
 from exrbatch.batch.discovery.folder_watch import FolderWatch
-from exrbatch.batch.discovery.output_tree import absolute, folder_of
+from exrbatch.batch.discovery.output_tree import folder_of
 from exrbatch.batch.discovery.roots import Roots, RootWatch, find_roots
 from exrbatch.batch.discovery.selection import Selection
 from exrbatch.batch.discovery.undoing import with_restores
@@ -30,6 +30,7 @@ from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.jobs.restoring import Restore
 from exrbatch.journal.records import Record, list_fields, path_fields
 from exrbatch.journal.writer import Journal, about_run
+from exrbatch.paths import absolute
 from exrbatch.text import safe_text
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from exrbatch.batch.digest_list import entry
 from exrbatch.batch.discovery.named_paths import expand
-from exrbatch.batch.discovery.output_tree import absolute, folder_of
+from exrbatch.batch.discovery.output_tree import folder_of
 from exrbatch.batch.options import Options
 from exrbatch.batch.priority import niceness
 from exrbatch.batch.run import Run
@@ -20,6 +20,7 @@ from exrbatch.cli.recompress import show_run
 from exrbatch.cli.summary import counts_line, listed, note_lines, stop_lines
 from exrbatch.jobs.digest_job import DigestRules
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.paths import absolute
 from exrbatch.text import format_duration, format_size, safe_text
 
 SIGNALS = 128

@@ -16,6 +16,7 @@ from exrbatch.bench.machine_facts import PACKAGES
 from exrbatch.cli.console import lasting_console
 from exrbatch.cli.outputs import print_document
 from exrbatch.errors import OptionsError
+from exrbatch.paths import absolute
 from exrbatch.replacing.examine import Storage, backups, examine, in_place, outputs, promise
 from exrbatch.text import format_size, safe_text
 from exrbatch.version import __version__
@@ -80,7 +81,7 @@ def _existing(path: str, *, is_made: bool) -> str:
         return path
     if not is_made:
         check_paths([path])  # raises unless it is a frame sequence
-    path = os.path.dirname(os.path.abspath(path))
+    path = os.path.dirname(absolute(path))
     while is_made and not os.path.lexists(path):
         path = os.path.dirname(path)
     return path
@@ -133,7 +134,7 @@ def _lines(document: dict[str, Any]) -> list[Text]:
         _line("workers", f"{machine['jobs']} by default, at most {machine['most_jobs']} with -j"),
     ]
     for finding in document["paths"]:
-        lines += [Text(), Text(safe_text(os.path.abspath(finding["path"])), style="bold"), *_storage_lines(finding)]
+        lines += [Text(), Text(safe_text(absolute(finding["path"])), style="bold"), *_storage_lines(finding)]
     return lines
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rich.text import Text
 
-from exrbatch.batch.discovery.output_tree import absolute
 from exrbatch.batch.options import Options
 from exrbatch.batch.run_report import EXIT_DONE, EXIT_FAILURES
 from exrbatch.cli.commands import build_parser
@@ -23,13 +22,14 @@ from exrbatch.farm.job_files import FarmJob, job_files
 from exrbatch.farm.places import Place
 from exrbatch.farm.plan import Plan, check_new
 from exrbatch.farm.planning import Found, find_files
+from exrbatch.paths import absolute
 from exrbatch.replacing import make_folder_of
 from exrbatch.text import format_count, format_size, safe_text
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch shard plan`; return the exit code."""
-    folder = os.path.abspath(arguments.plan)
+    folder = absolute(arguments.plan)
     check_new(folder)
     recorded = options_to_record(arguments)
     on_this_host = argparse.Namespace(**{**vars(build_parser().parse_args(["recompress"])), **vars(arguments)})

@@ -1,8 +1,8 @@
 """`exrbatch shard retry`: a new plan from what failed, or was never processed."""
 
 import argparse
-import os
 from collections.abc import Iterator
+from typing import Any
 
 from exrbatch.batch.run_report import EXIT_DONE
 from exrbatch.cli.console import Output
@@ -14,12 +14,13 @@ from exrbatch.farm.plan import Plan, check_new, read_plan
 from exrbatch.farm.planning import identity_of
 from exrbatch.farm.status import outcomes_of
 from exrbatch.jobs.file_report import Status
+from exrbatch.paths import absolute
 from exrbatch.text import safe_text
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `exrbatch shard retry`; return the exit code."""
-    folder = os.path.abspath(arguments.plan)
+    folder = absolute(arguments.plan)
     check_new(folder)
     old = read_plan(arguments.earlier)
     old.check_host()
@@ -31,7 +32,13 @@ def run(arguments: argparse.Namespace) -> int:
     found = find((), paths, planned_options(old, arguments_of(old, as_planned)), old.refusal)
     if not found.units:
         return report_nothing(found)
-    fields = {"folder": folder, "retries": old.folder, "base": old.base, "sources": old.sources, "links": found.links}
+    fields: dict[str, Any] = {
+        "folder": folder,
+        "retries": old.folder,
+        "base": old.base,
+        "sources": old.sources,
+        "links": found.links,
+    }
     new = Plan.new(**{name: getattr(old, name) for name in _KEPT}, **fields)
     mean = max(1, old.size // len(old.shards))
     count = arguments.count or number_of_shards(found.size, arguments.size or mean)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from exrbatch.batch.discovery.output_tree import absolute
+from exrbatch.paths import absolute
 from exrbatch.replacing import disk, parse_temp_name, temp_name
 
 REFRESH_SECONDS = 3600.0

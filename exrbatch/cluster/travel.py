@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from exrbatch.batch.discovery.output_tree import absolute
 from exrbatch.cluster.tokens import Token
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
 from exrbatch.jobs.recompress_job import RecompressJob
+from exrbatch.paths import absolute
 
 EVENTS_PER_SECOND = 100.0
 """Events about progress that all workers together send at most."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.discovery.discover import discover
-from exrbatch.batch.discovery.output_tree import OutputTree, absolute, folder_of, is_output_file
+from exrbatch.batch.discovery.output_tree import OutputTree, folder_of, is_output_file
 from exrbatch.batch.discovery.roots import find_roots
 from exrbatch.batch.discovery.selection import Selection
 from exrbatch.batch.discovery.sequences import group_names
@@ -15,6 +15,7 @@ from exrbatch.errors import OptionsError
 from exrbatch.farm.balance import Unit, into_shards
 from exrbatch.farm.places import Place, places_of
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.paths import absolute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

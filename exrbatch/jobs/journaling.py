@@ -15,6 +15,7 @@ from exrbatch.exr.reader import ExrFile
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.journal.facts import FileFacts, digest_of
 from exrbatch.journal.records import Record, append, path_fields
+from exrbatch.paths import absolute
 from exrbatch.replacing import Identity, Replacement, disk, identity
 from exrbatch.text import timestamp
 
@@ -74,7 +75,7 @@ def note_replacement(
         return before, after, []  # the original stays
     record = {
         "type": "replacing",
-        **path_fields("path", os.path.abspath(job.source)),
+        **path_fields("path", absolute(job.source)),
         "compressions_before": list(report.compressions_before),
         "compressions_after": list(report.compressions_after),
         "lossy_channels": list(report.lossy_channels),

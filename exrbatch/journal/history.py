@@ -12,6 +12,7 @@ from exrbatch.errors import OptionsError, ReasonCode
 from exrbatch.journal.facts import FileFacts
 from exrbatch.journal.folder import is_running
 from exrbatch.journal.records import Record, open_records, read_list, read_path, read_records
+from exrbatch.paths import absolute
 from exrbatch.text import safe_text
 
 RECOMPRESSED = "recompressed"
@@ -172,8 +173,8 @@ def _past_file(record: Record, folder: str) -> PastFile | None:
         return None
     before, after = FileFacts.from_json(record.get("before")), FileFacts.from_json(record.get("after"))
     return PastFile(
-        path=os.path.abspath(os.path.join(folder, path)),
-        destination=None if destination is None else os.path.abspath(os.path.join(folder, destination)),
+        path=absolute(os.path.join(folder, path)),
+        destination=None if destination is None else absolute(os.path.join(folder, destination)),
         status=safe_text(str(record.get("status", ""))),  # a report may come from anywhere
         reason=safe_text(str(record.get("reason", ""))),
         reason_code=safe_text(str(record.get("reason_code", ""))),

@@ -3,6 +3,7 @@
 import os
 
 from exrbatch.errors import ReplaceFailed
+from exrbatch.paths import absolute
 from exrbatch.replacing import disk
 from exrbatch.replacing.metadata import Metadata
 
@@ -24,7 +25,7 @@ def make_folder_of(path: str, source: str, root: str | None) -> None:
     Raises:
         ReplaceFailed: if the folder can't be made, or is outside `root`.
     """
-    folder = os.path.dirname(os.path.abspath(path))
+    folder = os.path.dirname(absolute(path))
     try:
         if root is not None and not (os.path.realpath(folder) + os.sep).startswith(os.path.realpath(root) + os.sep):
             raise ReplaceFailed(f"the folder for {path} is behind a link that leads out of {root}")

@@ -147,3 +147,26 @@ def test_a_forced_copy_never_replaces_the_source(shot: Path) -> None:
     os.link(source, shot / "same")
     exrbatch("recompress", source, "-o", source, "-c", "auto", "--copy-skipped", "--force", code=1)
     assert os.path.samefile(source, shot / "same")
+
+
+def test_dots_after_a_link_lead_where_the_system_goes(
+    tmp_path: Path, own_state: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`link/../out` is beside the target of the link. A folder `out` appeared here, too.
+
+    A journal with the wrong paths would make `undo` look for other files.
+    """
+    real, here = tmp_path / "real", tmp_path / "here"
+    for folder in (real / "deep", real / "shots", here / "shots"):
+        folder.mkdir(parents=True)
+        (folder / "1.exr").write_bytes(DATA)
+    (here / "link").symlink_to(real / "deep")
+    monkeypatch.chdir(here)
+    exrbatch("recompress", "link/../shots", "-o", "link/../out/x")
+    assert not (here / "out").exists()
+    assert explode((real / "out" / "x" / "1.exr").read_bytes())[0].raw == explode(DATA)[0].raw
+    exrbatch("recompress", "link/../shots")
+    assert (here / "shots" / "1.exr").read_bytes() == DATA
+    assert (real / "shots" / "1.exr").read_bytes() != DATA
+    exrbatch("undo")
+    assert (real / "shots" / "1.exr").read_bytes() == DATA

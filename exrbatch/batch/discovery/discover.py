@@ -12,13 +12,13 @@ from exrbatch.batch.discovery.output_tree import (
     SUFFIXES,
     FolderIdentity,
     OutputTree,
-    absolute,
     folder_identity,
     lineage,
 )
 from exrbatch.batch.discovery.selection import Selection
 from exrbatch.errors import OptionsError, ReasonCode
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.paths import absolute
 
 MISSING_FRAME = "this frame of the sequence is missing"
 BENCH_FOLDER = ".exrbatch-bench-"

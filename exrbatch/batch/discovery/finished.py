@@ -20,6 +20,7 @@ from exrbatch.journal.facts import FileFacts
 from exrbatch.journal.folder import journals, run_record
 from exrbatch.journal.history import seconds_of
 from exrbatch.journal.records import Record, read_path, read_records
+from exrbatch.paths import absolute
 from exrbatch.replacing import file_system_at
 
 MOST_JOURNALS = 5
@@ -76,8 +77,8 @@ class FinishedFiles:
     def _answer(self, candidate: Candidate) -> Candidate | FileReport:
         if self._files is None:
             self._files = _load(self._about)
-        place = None if candidate.counterpart is None or self._is_in_place else os.path.abspath(candidate.counterpart)
-        finished = self._files.get((os.path.abspath(candidate.path), place))
+        place = None if candidate.counterpart is None or self._is_in_place else absolute(candidate.counterpart)
+        finished = self._files.get((absolute(candidate.path), place))
         if finished is None or candidate.hard_links:
             return candidate
         now = FileFacts(
@@ -136,8 +137,8 @@ def _load(about: Record) -> dict[tuple[str, str | None], _Finished | None]:
             for record in records:
                 if record["type"] == "file" and (source := read_path(record, "path")) is not None:
                     destination = read_path(record, "destination")
-                    place = None if destination is None else os.path.abspath(os.path.join(folder, destination))
-                    latest[os.path.abspath(os.path.join(folder, source)), place] = _finished(record)
+                    place = None if destination is None else absolute(os.path.join(folder, destination))
+                    latest[absolute(os.path.join(folder, source)), place] = _finished(record)
         files = latest | files
     return files
 

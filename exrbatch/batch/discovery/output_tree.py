@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.errors import OptionsError, ReasonCode
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.paths import absolute
 
 SUFFIXES = (".exr", ".sxr", ".mxr")
 """Suffixes of OpenEXR files."""
@@ -122,17 +123,6 @@ def is_output_file(output: str, paths: Sequence[str]) -> bool:
     if len(paths) == 1 and os.path.isfile(paths[0]):
         return True
     raise OptionsError(f"the output {output} has the name of a file, but not one file is its source; name a folder")
-
-
-def absolute(path: str) -> str:
-    """Make a path absolute.
-
-    `..` after a symbolic link leads to the folder that contains the target of the link.
-    """
-    folder, name = os.path.split(path)
-    if os.pardir not in path.split(os.sep):
-        return os.path.abspath(path)
-    return os.path.realpath(path) if name in ("", os.pardir) else os.path.join(os.path.realpath(folder), name)
 
 
 def folder_of(path: str) -> str:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from exrbatch.batch.discovery.discover import without_covered
 from exrbatch.batch.discovery.named_paths import expand
-from exrbatch.batch.discovery.output_tree import SUFFIXES, FolderIdentity, absolute, folder_identity, folder_of
+from exrbatch.batch.discovery.output_tree import SUFFIXES, FolderIdentity, folder_identity, folder_of
 from exrbatch.errors import OptionsError, ReasonCode
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.paths import absolute
 from exrbatch.text import safe_text
 
 LOOK_SECONDS = 10.0
