@@ -110,29 +110,30 @@ def resident() -> int:
 class Simulation:
     """One simulated run."""
 
-    def __init__(self, model: Model, kind: str, count: int, scan_rate: float) -> None:
+    def __init__(self, model: Model, kind: str, found: int, scan_rate: float, most: int) -> None:
         """Run it.
 
         Args:
             model: what is simulated.
             kind: kind of the files, one of `SIZES`.
-            count: number of files.
+            found: number of files.
             scan_rate: files per second that the scan finds.
+            most: number of files after whose end the simulation ends.
         """
-        self.model, self.count = model, count
+        self.model, self.most = model, most
         gc.collect()
-        files = Files(sizes_of(kind, count, model.seed))
-        self.size = sum(files.sizes)
+        files = Files(sizes_of(kind, found, model.seed))
         self.clock = Clock()
         scan = Scan(files, scan_rate, self.clock)
         self.link = SimulatedLink(model, files, self.clock, scan.proceed)
-        self.totals, self.repeated, self.most_in_flight = BatchReport(), 0, 0
+        self.totals, self.most_in_flight = BatchReport(), 0
         scan.proceed(self.clock.now)
         self.start, self.waiting = self.clock.now, resident()
         self.memory = 0
         with tempfile.TemporaryDirectory() as folder, simulated(self.clock):
             self._run(folder, scan.backlog)
-        assert self.totals.files == count, (self.totals.files, self.totals.counts)
+        self.count = self.totals.files
+        assert self.count == min(found, most), self.totals.counts
         self.seconds = self.clock.now - self.start
 
     def _run(self, folder: str, backlog: Backlog) -> None:
@@ -150,11 +151,15 @@ class Simulation:
             if report is not None:
                 self.totals.add(report)
                 journal.add(report.to_json())
+                if self.totals.files == self.most:
+                    break
             if number % 1000 == 0:
                 self.most_in_flight = max(self.most_in_flight, len(scheduler._in_flight))
                 self.memory = max(self.memory, resident())
-        cluster.close()
+        else:
+            cluster.close()
         self.clock.leave()
+        backlog.stop()
         journal.close()
 
     def shares(self) -> dict[str, float]:
@@ -179,14 +184,14 @@ class Simulation:
             *(f"{100 * share:.0f} %" for share in shares.values()),
             f"{1000 * self.clock.own / self.count:.2f}",
             f"{self.most_in_flight}",
-            f"{counts['deaths']}, {counts['files'] - self.count}",
+            f"{counts['deaths']}",
         ]
         return "| " + " | ".join(cells) + " |"
 
 
 HEAD = (
     *("workers", "takes", "files/s", "files a task", "client", "scheduler", "operations", "bandwidth", "workers busy"),
-    *("our CPU, ms a file", "files in flight", "deaths, files done twice"),
+    *("our CPU, ms a file", "files in flight", "deaths"),
 )
 
 
@@ -204,8 +209,7 @@ def measure(arguments: argparse.Namespace, changes: Sequence[str]) -> None:
     print("|---" * len(HEAD) + "|")
     for number in arguments.workers:
         model = replace(Model(), **{"workers": number, **values})
-        files = arguments.files if arguments.per_worker is None else arguments.per_worker * number
-        run = Simulation(model, arguments.sizes, files, arguments.scan)
+        run = Simulation(model, arguments.sizes, arguments.files, arguments.scan, arguments.end_after)
         print(run.row(), flush=True)
     grown = (run.memory - run.waiting) / max(1, run.most_in_flight)
     each = run.link.task_bytes[0] / max(1, run.link.task_bytes[1])

@@ -32,6 +32,8 @@ from exrbatch.version import __version__
 
 PER_SHOT = 200
 """Number of frames of a shot."""
+OPENEXR = openexr_version()
+"""The release that all workers have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,10 +261,11 @@ class SimulatedLink:
 
     def probe(self, address: str, tokens: Sequence[Token], journal: tuple[str, int, int] | None) -> None:
         """Let a worker describe itself."""
+        del tokens, journal  # all workers see everything
         self._clock.leave()
         answer = {
             "exrbatch": __version__,
-            "openexr": openexr_version(),
+            "openexr": OPENEXR,
             "host": self._workers[address].machine,
             "machine": self._workers[address].machine,
             "memory": 64 << 30,
@@ -322,7 +325,12 @@ class SimulatedLink:
         index, number = worker.files.pop()
         candidate = self._files.candidate(number)
         before, after = (_facts(candidate, part) for part in (1.0, 0.6))
-        record = {"type": "replacing", "path": candidate.path, "compressions_before": ["none"], "at": "2026-11-26"}
+        record: dict[str, object] = {
+            "type": "replacing",
+            "path": candidate.path,
+            "compressions_before": ["none"],
+            "at": "2026-11-26",
+        }
         record |= {"compressions_after": ["zip"], "lossy_channels": []}
         record |= {"before": before.to_json(), "after": after.to_json()}
         self._say(worker, index=index, replacing=pickle.dumps(record), is_kept=False)

@@ -1,4 +1,4 @@
-"""Measure what tasks and events of a cluster cost: CPU time of the client and of the Dask scheduler.
+"""Measure the CPU time of tasks and events in a client and in its Dask scheduler.
 
     python -m benchmarks.task_costs FOLDER [--files 3000] [--events 5000] [--streams 40]
 
@@ -45,9 +45,14 @@ def cluster_of_one() -> Iterator[LocalCluster]:
     """Start a scheduler and one worker, and wait until the worker is there."""
     with tempfile.TemporaryDirectory() as place, local_cluster(Path(place)) as cluster:
         cluster.add_workers(1)
-        with Client(scheduler_file=str(cluster.file), set_as_default=False) as client:
-            client.wait_for_workers(1)
+        wait_for_workers(cluster, 1)
         yield cluster
+
+
+def wait_for_workers(cluster: LocalCluster, count: int) -> None:
+    """Wait until a cluster has some workers."""
+    with Client(scheduler_file=str(cluster.file), set_as_default=False) as client:  # type: ignore[no-untyped-call]
+        client.wait_for_workers(count)
 
 
 def cpu_of(pid: int) -> float:
@@ -57,7 +62,7 @@ def cpu_of(pid: int) -> float:
 
 
 def run_client(folder: Path, scheduler: str, most: int) -> None:
-    """Recompress a folder, with at most some files in a task; print the costs of this process as JSON."""
+    """Recompress a folder, with at most some files in a task; print our costs as JSON."""
     workers.MAX_FILES = most
     cpu, wall = time.process_time(), time.perf_counter()
     engine = Cluster(Address(scheduler=scheduler))
@@ -101,8 +106,7 @@ def crowd(streams: int) -> Iterator[LocalCluster]:
     """Start a scheduler, and many workers in one other process, which do next to nothing."""
     with tempfile.TemporaryDirectory() as place, local_cluster(Path(place)) as cluster:
         cluster._start("-m", "benchmarks.task_costs", ".", "--serve", str(cluster.file), "--streams", str(streams))
-        with Client(scheduler_file=str(cluster.file), set_as_default=False) as client:
-            client.wait_for_workers(streams)
+        wait_for_workers(cluster, streams)
         yield cluster
 
 
@@ -111,7 +115,7 @@ async def serve(scheduler: str, streams: int) -> None:
     config.set({"distributed.worker.memory.spill": False, "distributed.worker.memory.target": False})
     every = [Worker(scheduler_file=scheduler, nthreads=1, dashboard=False) for _ in range(streams)]
     await asyncio.gather(*every)
-    await asyncio.gather(*(worker.finished() for worker in every))
+    await asyncio.gather(*(worker.finished() for worker in every))  # type: ignore[no-untyped-call]
 
 
 def measure_crowd(streams: int, count: int) -> None:
@@ -176,7 +180,7 @@ def _tasks(link: Link, addresses: Sequence[str], count: int, pid: int, idle: flo
 
 
 def measure_idle() -> float:
-    """Return the CPU seconds of a scheduler for each second in which one worker only says that it lives."""
+    """Return the CPU seconds a second of a scheduler with one idle worker."""
     with cluster_of_one() as cluster:
         return _idle(cluster.scheduler.pid)
 
