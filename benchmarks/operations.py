@@ -86,7 +86,7 @@ class Modes:
 
     def __init__(self, python: str) -> None:
         """Trace the exrbatch that an interpreter has."""
-        self._exrbatch = [python, "-m", "exrbatch"]
+        self._exrbatch = [python, "-P", "-m", "exrbatch"]  # not the one of this folder
         self._python = python
 
     def _run(self, place: Path, *arguments: str) -> Counter[str]:

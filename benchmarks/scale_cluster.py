@@ -14,7 +14,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import cast
 
-from benchmarks.simulated_cluster import Clock, Files, Model, SimulatedLink
+from benchmarks.cluster_model import Clock, Files, Model
+from benchmarks.simulated_cluster import SimulatedLink
 from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.control import Control
 from exrbatch.batch.discovery.candidate import Candidate
@@ -78,7 +79,7 @@ class Scan:
     def proceed(self, now: float) -> None:
         """Let the scan find what it finds until now, and wait until the backlog has it."""
         count = len(self._files.sizes)
-        wanted = min(count, int(self._rate * (now - self._start)) + 1)
+        wanted = min(count, int(self._rate * (now - self._start + 0.001)) + 1)
         if wanted < count and wanted - self._allowed < max(1, self._rate / 100):  # a hundredth of a second
             return
         if self._allowed < wanted:
@@ -164,12 +165,12 @@ class Simulation:
 
     def shares(self) -> dict[str, float]:
         """Return what fraction of the time each thing was busy."""
-        link, time_all = self.link, self.seconds
+        link, time_all, now = self.link, self.seconds, self.clock.now
         return {
             "client": (self.clock.own + self.clock.dask) / time_all,
-            "scheduler": link.scheduler.busy / time_all,
-            "operations": link.operations.busy / time_all,
-            "bandwidth": link.bandwidth.busy / time_all,
+            "scheduler": link.scheduler.was_busy(now) / time_all,
+            "operations": link.operations.was_busy(now) / time_all,
+            "bandwidth": link.bandwidth.was_busy(now) / time_all,
             "workers": link.worked / (time_all * self.model.workers),
         }
 
