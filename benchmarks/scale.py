@@ -1,14 +1,26 @@
 """Simulate the number of files of a show and the number of workers of a farm.
 
     python -m benchmarks.scale FOLDER [--files 1000000]
+    python -m benchmarks.scale --cluster [--workers 10,100] [--files 1000000] [--end-after 6000]
+    python -m benchmarks.scale --waiting 10000000
 
-First, 64 and 128 simulated workers take as long as the files of a real show would take (lognormal
-sizes, a few giants). Their clock is simulated, too. Prints the share of the workers' time that is
-used, and how long the run continues after the last file was handed out.
+With a folder: first, 64 and 128 simulated workers take as long as the files of a real show would
+take (lognormal sizes, a few giants). Their clock is simulated, too. Prints the share of the
+workers' time that is used, and how long the run continues after the last file was handed out.
 
 Then, many paths go through discovery, plans and scheduler, with workers that answer immediately.
 The paths are hard links to one file; FOLDER should be on a tmpfs. Prints CPU time and memory of the
 parent process per file, and the time until work began.
+
+With --cluster: runs on a simulated Dask cluster (`benchmarks.simulated_cluster`). Backlog,
+scheduler, `ClusterWorkers` and journal are the real ones, and the CPU time that they take here
+counts as time of the client. Prints a row for each number of workers: which fraction of the time
+client, Dask scheduler, file server (operations, bandwidth) and workers were busy. What is near
+100 % is what breaks first. --set changes a value of the model: --set deaths=1 server_rate=2e9.
+`benchmarks.task_costs` measures what tasks and events cost, and `benchmarks.operations` the
+operations for each file. For the memory of files in flight, let the scan end first: --scan 1e9.
+
+With --waiting: memory of the files that wait for a worker.
 """
 
 import argparse
@@ -20,6 +32,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.scale_cluster import SIZES, measure, measure_waiting
 from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.control import Control
 from exrbatch.batch.discovery.candidate import Candidate
@@ -163,12 +176,29 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
+
+
 def main() -> None:
-    """Parse arguments, and run both benchmarks."""
+    """Parse arguments, and run the benchmarks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--files", type=int, default=1_000_000)
+    parser.add_argument("--waiting", type=int, help="measure the memory of this many files that wait")
+    parser.add_argument("--cluster", action="store_true", help="simulate a cluster")
+    parser.add_argument("--workers", type=_numbers, default=[10, 30, 100, 300, 1000], help="numbers of workers")
+    parser.add_argument("--sizes", choices=SIZES, default="show", help="kind of files")
+    parser.add_argument("--scan", type=float, default=50_000.0, help="files per second that the scan finds")
+    parser.add_argument("--end-after", type=int, default=1 << 60, help="end when this many files have ended")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="change values of the model")
     arguments = parser.parse_args()
+    if arguments.waiting is not None:
+        measure_waiting(arguments.waiting)
+    if arguments.cluster:
+        measure(arguments, arguments.set)
+    if arguments.folder is None:
+        return
     for jobs in (64, 128):
         measure_farm(jobs, 20_000)
     try:
