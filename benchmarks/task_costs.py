@@ -27,7 +27,7 @@ from distributed import Client, Worker, get_worker
 from benchmarks.operations import fill
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
-from exrbatch.cluster import workers
+from exrbatch.cluster import bundles
 from exrbatch.cluster.engine import Cluster
 from exrbatch.cluster.link import Address, Ended, Link, Said
 from exrbatch.cluster.travel import Orders, Task
@@ -63,7 +63,7 @@ def cpu_of(pid: int) -> float:
 
 def run_client(folder: Path, scheduler: str, most: int) -> None:
     """Recompress a folder, with at most some files in a task; print our costs as JSON."""
-    workers.MAX_FILES = most
+    bundles.MAX_FILES = most
     cpu, wall = time.process_time(), time.perf_counter()
     engine = Cluster(Address(scheduler=scheduler))
     run = Run([str(folder)], Options(), engine=engine)
@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=40, help="number of workers that only send events")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--client", help=argparse.SUPPRESS)
-    parser.add_argument("--most", type=int, default=workers.MAX_FILES, help=argparse.SUPPRESS)
+    parser.add_argument("--most", type=int, default=bundles.MAX_FILES, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve is not None:
         asyncio.run(serve(arguments.serve, arguments.streams))
@@ -206,13 +206,13 @@ def main() -> None:
     try:
         idle = measure_idle()
         print(f"idle scheduler, one worker: {1000 * idle:.1f} ms of CPU a second")
-        costs = {most: measure_run(folder, arguments.files, most, idle) for most in (1, workers.MAX_FILES)}
+        costs = {most: measure_run(folder, arguments.files, most, idle) for most in (1, bundles.MAX_FILES)}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for client, scheduler, tasks in costs.values():
         each = f"client {1000 * client / arguments.files:.2f} ms, scheduler {1000 * scheduler / arguments.files:.2f} ms"
         print(f"{arguments.files} files in {tasks} tasks: {each} for each file")
-    single, bundled = costs[1], costs[workers.MAX_FILES]
+    single, bundled = costs[1], costs[bundles.MAX_FILES]
     tasks = single[2] - bundled[2]
     client, scheduler = (1000 * (single[index] - bundled[index]) / tasks for index in (0, 1))
     print(f"each task: client {client:.2f} ms, scheduler {scheduler:.2f} ms")

@@ -63,6 +63,7 @@ class Scheduler:
         self._options = options
         self._control, self._stop = control, control.stop
         self._in_flight: dict[str, Candidate] = {}  # by path
+        self._reserved = 0  # bytes of disk space that these may need
         self._lent: dict[str, int] = {}  # bytes of memory, by the path of the first file of each bundle in progress
         self._holds_back = False  # whether workers were asked to start no other file
         # These wait until another file has ended: there is no space on the disk, or another name of
@@ -187,8 +188,10 @@ class Scheduler:
 
     def _submit(self, bundle: Sequence[Candidate]) -> None:
         """Make the jobs of a bundle and give them to a worker."""
-        reserved = sum(candidate.needs for candidate in self._in_flight.values())
-        self._in_flight.update((candidate.path, candidate) for candidate in bundle)
+        reserved = self._reserved
+        for candidate in bundle:
+            self._in_flight[candidate.path] = candidate
+            self._reserved += candidate.needs
         # If there are more workers than before, files in progress may still have a larger share.
         memory = self._workers.memory
         left = max(0, memory - sum(self._lent.values()))
@@ -216,9 +219,9 @@ class Scheduler:
 
     def _take(self, outcome: Outcome) -> Iterator[FileReport]:
         """Process the outcome of a task; yield the reports that are final."""
-        ended = [self._in_flight.pop(report.path, None) for report in outcome.reports]
+        ended = [self._land(report.path) for report in outcome.reports]
         for returned in outcome.returned:
-            self._in_flight.pop(returned.path, None)
+            self._land(returned.path)
         self._take_back_memory(outcome)
         self._waits_for_space = False
         if not self._stop.is_set:
@@ -227,7 +230,7 @@ class Scheduler:
         if outcome.reports:
             self._deaths = 0
         if outcome.death is not None:
-            self._in_flight.pop(outcome.death.candidate.path, None)
+            self._land(outcome.death.candidate.path)
             self._note(outcome.death)
         for report, candidate in zip(outcome.reports, ended, strict=True):
             if report.retry_alone and candidate is not None and self._comes_again(report, candidate):
@@ -236,6 +239,12 @@ class Scheduler:
             if report.disk_is_full and self._stop.reason is None and self._is_full(report):
                 self._stop.reason = f"{_full(report)}: {report.reason}"
             yield report
+
+    def _land(self, path: str) -> Candidate | None:
+        """Note that a file is in progress no more; return it if it was."""
+        candidate = self._in_flight.pop(path, None)
+        self._reserved -= 0 if candidate is None else candidate.needs
+        return candidate
 
     def _take_back_memory(self, outcome: Outcome) -> None:
         """Note that the bundle of an outcome no longer uses its memory."""

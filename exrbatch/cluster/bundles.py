@@ -115,6 +115,8 @@ class Bundle:
         if index not in self.open:
             return None
         self.open.discard(index)
+        if index + 1 in self.open and index < self.sent[-1]:
+            self.begin(index + 1)
         report: FileReport = pickle.loads(packed)  # noqa: S301  Dask itself unpickles what workers send
         return as_at_home(report, self.jobs[index], self.member.host)
 

@@ -185,9 +185,10 @@ class _Sender:
         return self._worker.status is WorkerStatus.running and task is not None and task.state == "executing"
 
     def begin(self, index: int, throttle: Throttle) -> None:
-        """Begin a file."""
+        """Begin a file. The run knows by the last report, unless that is long ago."""
         self._index, self._throttle = index, throttle
-        self._tell(0.0)
+        if time.monotonic() >= self._next:
+            self._tell(0.0)
 
     def proceed(self, done: float) -> None:
         """Say how far the file is, now and then, and obey the orders.
