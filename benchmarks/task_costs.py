@@ -27,7 +27,7 @@ from distributed import Client, Worker, get_worker
 from benchmarks.operations import fill
 from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
-from exrbatch.cluster import bundles
+from exrbatch.cluster import bundles, workers
 from exrbatch.cluster.engine import Cluster
 from exrbatch.cluster.link import Address, Ended, Link, Said
 from exrbatch.cluster.travel import Orders, Task
