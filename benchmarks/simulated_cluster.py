@@ -43,6 +43,7 @@ class SimulatedWorker:
         task: number of its task.
         files: place in the bundle and number of each file that is left, the last one first.
         every: seconds between two events about progress.
+        told: simulated time of the last of them.
     """
 
     def __init__(self, address: str, machine: str, slowness: float) -> None:
@@ -51,6 +52,7 @@ class SimulatedWorker:
         self.task = 0
         self.files: list[tuple[int, int]] = []
         self.every = 1.0
+        self.told = -math.inf
 
 
 class SimulatedLink:
@@ -171,11 +173,16 @@ class SimulatedLink:
         worker = self._workers.get(address)
         arrives = self.scheduler.serve(self._clock.now, self._model.task_scheduler)
         if worker is not None:  # it may have died just now
-            worker.task, worker.every = task.number, task.every
+            worker.task, worker.every, worker.told = task.number, task.every, -math.inf
             numbers = [self._files.index(job.source) for job in task.jobs]
             worker.files = [*zip(task.indexes, numbers, strict=True)][::-1]
-            self._later(arrives, lambda: self._begin(worker))
+            self._later(arrives, lambda: self._begin_task(worker))
         self._clock.enter()
+
+    def _begin_task(self, worker: SimulatedWorker) -> None:
+        if worker.is_alive:
+            self._say(worker, begun=True)
+            self._begin(worker)
 
     def _begin(self, worker: SimulatedWorker) -> None:
         """Let a worker begin its next file, or end its task."""
@@ -187,7 +194,8 @@ class SimulatedLink:
             return
         model, now, (index, number) = self._model, self._at, worker.files[-1]
         size = self._files.sizes[number]
-        self._say(worker, index=index, done=0.0, waited=0.0)
+        if now - worker.told >= worker.every:
+            self._tell_progress(worker, index, 0.0)
         own = worker.slowness * (model.file_seconds + size / model.rate) + model.operations * model.latency
         served = self.operations.serve(now, model.operations / model.server_operations)
         moved = self.bandwidth.serve(now, model.traffic * size / model.server_rate)
@@ -198,7 +206,11 @@ class SimulatedLink:
 
     def _proceed(self, worker: SimulatedWorker, index: int) -> None:
         if worker.is_alive:
-            self._say(worker, index=index, done=0.5, waited=0.0)
+            self._tell_progress(worker, index, 0.5)
+
+    def _tell_progress(self, worker: SimulatedWorker, index: int, done: float) -> None:
+        worker.told = self._at
+        self._say(worker, index=index, done=done, waited=0.0)
 
     def _end(self, worker: SimulatedWorker, began: float) -> None:
         if not worker.is_alive:
