@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,10 +74,11 @@ class Bundle:
         jobs: Sequence[Job],
         suspects: Container[str],
     ) -> "Bundle":
-        """Make a bundle. If any of its files is a suspect, they are sent one by one."""
-        every = list(range(len(candidates)))
-        is_suspect = any(candidate.path in suspects for candidate in candidates)
-        pieces = deque([[index] for index in every] if is_suspect else [every])
+        """Make a bundle. The files that are suspects are sent one by one, after the others."""
+        every = range(len(candidates))
+        others = [index for index in every if candidates[index].path not in suspects]
+        alone = [[index] for index in every if candidates[index].path in suspects]
+        pieces = deque([others, *alone] if others else alone)
         return cls(number, member, candidates, jobs, pieces, open=set(every))
 
     def next_task(
@@ -115,8 +117,9 @@ class Bundle:
         if index not in self.open:
             return None
         self.open.discard(index)
-        if index + 1 in self.open and index < self.sent[-1]:
-            self.begin(index + 1)
+        place = bisect_right(self.sent, index)
+        if place < len(self.sent):
+            self.begin(self.sent[place])
         report: FileReport = pickle.loads(packed)  # noqa: S301  Dask itself unpickles what workers send
         return as_at_home(report, self.jobs[index], self.member.host)
 

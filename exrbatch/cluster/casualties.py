@@ -11,6 +11,8 @@ from exrbatch.text import format_count, format_duration
 
 MAX_DEATHS = 3
 """If this many workers die of a file, the file is the cause."""
+POSSIBLE = 2
+"""A worker died of one of the first so many files without a report: the last report may be lost."""
 
 
 class Casualties:
@@ -28,9 +30,9 @@ class Casualties:
     def bury(self, bundle: Bundle) -> Outcome:
         """Handle the death of a worker that had a bundle."""
         in_hand = [index for index in bundle.sent if index in bundle.open]
-        self._note_folders(bundle, in_hand)
-        self.suspects.update(bundle.candidates[index].path for index in in_hand)
-        if len(in_hand) != 1:  # any of them may be the cause
+        self._note_folders(bundle, in_hand[:POSSIBLE])
+        self.suspects.update(bundle.candidates[index].path for index in in_hand[:POSSIBLE])
+        if len(in_hand) != 1:
             return Outcome([], bundle.unfinished())
         path = bundle.candidates[in_hand[0]].path
         self._deaths[path] += 1

@@ -117,9 +117,7 @@ class Members:
     @property
     def share(self) -> int:
         """Bytes of memory that each worker can have, on the machine that has the least for each."""
-        counts: dict[str, int] = {}
-        for member in self.usable.values():
-            counts[member.machine] = counts.get(member.machine, 0) + 1
+        counts = Counter(member.machine for member in self.usable.values())
         return min((member.memory // counts[member.machine] for member in self.usable.values()), default=0)
 
     def why_none(self) -> str:

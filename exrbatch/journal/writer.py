@@ -1,6 +1,7 @@
 """The journal that a run writes as it goes."""
 
 import contextlib
+import functools
 import os
 import socket
 import sys
@@ -41,6 +42,7 @@ def about_run(command: str, arguments: list[str] | None = None) -> dict[str, obj
     }
 
 
+@functools.cache
 def openexr_version() -> str:
     """Return the version of the OpenEXR package, without importing it."""
     from importlib import metadata

@@ -421,3 +421,20 @@ def test_temp_files_of_another_run_prove_no_folder(tmp_path: Path) -> None:
     assert [token.name for token in tokens] == ["2.exr"]
     other.remove()
     assert unseen(tokens) == []
+
+
+def test_only_files_that_a_worker_may_have_died_of_travel_alone() -> None:
+    """Those are the first two without a report; all others stay together."""
+    link = FakeLink(0, 0, workers=1)
+    workers = workers_on(link)
+    workers.next_finished(0.1)
+    candidates = [Candidate(f"{FOLDER}/{index}.exr", 1) for index in range(6)]
+    workers.submit(candidates, [DRY.job(each) for each in candidates])
+    assert list(link.tasks["tcp://worker-1"].indexes) == [0, 1, 2, 3, 4, 5]
+    for _ in range(2):
+        link._act()
+    link._die("tcp://worker-1")
+    returned = [each for _ in range(5) if (outcome := workers.next_finished(0.1)) for each in outcome.returned]
+    assert [each.path for each in returned] == [f"{FOLDER}/{index}.exr" for index in range(2, 6)]
+    workers.submit(returned, [DRY.job(each) for each in returned])
+    assert list(link.tasks["tcp://worker-2"].indexes) == [2, 3], "4.exr and 5.exr; the suspects come after them"
