@@ -129,6 +129,8 @@ def memory(tmp_path: Path, system: FileSystem) -> Iterator[Path]:
 class ForgetfulDisk(FaultyDisk):
     """Plant a bug: omit some calls and report success."""
 
+    flushes = True
+
     def __init__(self, lacks: tuple[str, ...] = (), forgets: tuple[str, ...] = ()) -> None:
         super().__init__(lacks=lacks)
         self.forgets = forgets
