@@ -63,8 +63,8 @@ FAULTS = [
 class FaultyDisk(Disk):
     """Count calls; the one with the number `at` meets the `fault`.
 
-    `before` is called with the number and name of each call, before it. Without `flushes`, the calls
-    in `FLUSHES` do nothing else.
+    `before` is called with the number and name of each call, before it. Without `flushes`, the
+    calls in `FLUSHES` do nothing else.
     """
 
     flushes = False
