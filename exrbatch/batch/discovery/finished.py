@@ -10,6 +10,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from exrbatch.batch.discovery.candidate import Candidate
@@ -56,7 +57,11 @@ class _Finished:
 
 
 class FinishedFiles:
-    """Knows which files earlier runs have finished. The journals are read at the first question."""
+    """Knows which files earlier runs have finished.
+
+    A journal is read when no later one has the file in question. So a run over files that the last
+    run has finished reads one journal.
+    """
 
     def __init__(self, about: Record) -> None:
         """Prepare to answer questions for a run.
@@ -66,7 +71,9 @@ class FinishedFiles:
                 runs.
         """
         self._about = about
-        self._files: dict[tuple[str, str | None], _Finished | None] | None = None
+        self._files: dict[_Key, _Finished | None] = {}
+        matching = (path for path in journals() if _is_like(run_record(path), about))
+        self._unread = itertools.islice(matching, MOST_JOURNALS)
         self._is_reliable: dict[str, bool] = {}
 
     def answered(self, found: Iterable[Candidate | FileReport]) -> Iterator[Candidate | FileReport]:
@@ -75,10 +82,8 @@ class FinishedFiles:
             yield each if isinstance(each, FileReport) else self._answer(each)
 
     def _answer(self, candidate: Candidate) -> Candidate | FileReport:
-        if self._files is None:
-            self._files = _load(self._about)
         place = None if candidate.counterpart is None or self._is_in_place else absolute(candidate.counterpart)
-        finished = self._files.get((absolute(candidate.path), place))
+        finished = self._find((absolute(candidate.path), place))
         if finished is None or candidate.hard_links:
             return candidate
         now = FileFacts(
@@ -103,6 +108,15 @@ class FinishedFiles:
             after=finished.output,
         )
 
+    def _find(self, key: "_Key") -> _Finished | None:
+        """Return what the latest record of a file says."""
+        while key not in self._files:
+            path = next(self._unread, None)
+            if path is None:
+                return None
+            self._files = _read(path) | self._files
+        return self._files[key]
+
     @property
     def _is_in_place(self) -> bool:
         return bool(self._about["replaces_files"])
@@ -124,22 +138,22 @@ class FinishedFiles:
         return False
 
 
-def _load(about: Record) -> dict[tuple[str, str | None], _Finished | None]:
-    """Read the latest matching journals. The latest record of a file counts."""
-    files: dict[tuple[str, str | None], _Finished | None] = {}
-    matching = (path for path in journals() if _is_like(run_record(path), about))
-    for path in itertools.islice(matching, MOST_JOURNALS):
-        latest: dict[tuple[str, str | None], _Finished | None] = {}
-        with contextlib.suppress(OSError), open(path, "rb") as stream:
-            records = read_records(stream, only=("run", "file"))
-            run = next(records, {})
-            folder = read_path(run, "folder") or os.sep
-            for record in records:
-                if record["type"] == "file" and (source := read_path(record, "path")) is not None:
-                    destination = read_path(record, "destination")
-                    place = None if destination is None else absolute(os.path.join(folder, destination))
-                    latest[absolute(os.path.join(folder, source)), place] = _finished(record)
-        files = latest | files
+_Key = tuple[str, str | None]
+"""Absolute paths of a file and its output; None if it was to be replaced in place."""
+
+
+def _read(path: Path) -> dict[_Key, _Finished | None]:
+    """Read a journal. The latest record of a file counts."""
+    files: dict[_Key, _Finished | None] = {}
+    with contextlib.suppress(OSError), open(path, "rb") as stream:
+        records = read_records(stream, only=("run", "file"))
+        run = next(records, {})
+        folder = read_path(run, "folder") or os.sep
+        for record in records:
+            if record["type"] == "file" and (source := read_path(record, "path")) is not None:
+                destination = read_path(record, "destination")
+                place = None if destination is None else absolute(os.path.join(folder, destination))
+                files[absolute(os.path.join(folder, source)), place] = _finished(record)
     return files
 
 
