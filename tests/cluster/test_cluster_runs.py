@@ -211,6 +211,7 @@ def test_without_a_nanny_the_run_ends_when_its_last_worker_is_dead(own_cluster: 
     """Dask alone would wait for ever."""
     fill(show, *numbered(4), "poison")
     own_cluster.add_worker_without_nanny()
+    own_cluster.wait_for_worker()
     code, document, err = result(start(show, own_cluster, "--worker-timeout", "8"))
     assert code == 3, err
     assert "no worker for 8 s" in document["summary"]["stop_reason"]
@@ -229,6 +230,7 @@ def test_a_worker_that_joins_late_gets_files(own_cluster: LocalCluster, show: Pa
 def test_a_worker_of_another_version_is_set_aside_and_named(own_cluster: LocalCluster, show: Path) -> None:
     fill(show, *numbered(6))
     own_cluster.add_workers(1, environment={"EXRBATCH_TEST_VERSION": "9.9.9"})
+    own_cluster.wait_for_worker()
     code, document, err = result(start(show, own_cluster, "--worker-timeout", "8"))
     assert code == 3, err
     assert "exrbatch 9.9.9" in document["summary"]["stop_reason"]

@@ -29,7 +29,8 @@ class LocalCluster:
     def __init__(self, folder: Path, tls: Sequence[str] = ()) -> None:
         self._tls = tls
         self.file = folder / "scheduler.json"
-        self._log = open(folder / "cluster.log", "ab")  # noqa: SIM115
+        self._log_path = folder / "cluster.log"
+        self._log = open(self._log_path, "ab")  # noqa: SIM115
         self.processes: list[subprocess.Popen[bytes]] = []
         options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(self.file), *tls]
         self.scheduler = self._start("-m", "distributed.cli.dask_scheduler", *options)
@@ -65,6 +66,10 @@ class LocalCluster:
         options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--scheduler-file", str(self.file)]
         command = ("-m", "distributed.cli.dask_worker", *options)
         return self._start(*command, environment=WITH_FAULTS)
+
+    def wait_for_worker(self) -> None:
+        """Wait until a worker has joined, as it says in the log."""
+        wait_until(lambda: b"Registered to" in self._log_path.read_bytes(), "a worker that joins")
 
     def stop(self) -> None:
         for process in self.processes:
