@@ -143,7 +143,7 @@ def test_a_file_that_kills_its_workers_fails_alone(cluster: LocalCluster, show: 
 
 def test_workers_that_are_killed_all_the_time_lose_nothing(own_cluster: LocalCluster, show: Path) -> None:
     """As when a cloud takes machines away."""
-    fill(show, *numbered(40, "slow"))
+    fill(show, *numbered(24, "slow"))
     nanny = own_cluster.add_workers(2)
     run = start(show, own_cluster)
     for seconds in (0.2, 0.9, 0.5):
@@ -156,8 +156,8 @@ def test_workers_that_are_killed_all_the_time_lose_nothing(own_cluster: LocalClu
         for worker in workers_of(nanny)[:1]:
             worker.kill()
     code, document, err = result(run)
-    assert (code, statuses(document)) == (0, {"recompressed": 40}), err
-    check_whole(show, done=40)
+    assert (code, statuses(document)) == (0, {"recompressed": 24}), err
+    check_whole(show, done=24)
 
 
 def test_the_death_of_a_nanny_costs_only_its_workers(own_cluster: LocalCluster, show: Path) -> None:
