@@ -14,6 +14,7 @@ from exrbatch.batch.options import MAX_JOBS
 from exrbatch.batch.priority import lower_priority, niceness
 from exrbatch.cli.cluster_arguments import address_of
 from exrbatch.errors import OptionsError
+from exrbatch.text import safe_text
 
 if TYPE_CHECKING:
     from exrbatch.cluster.link import Address
@@ -27,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionsError(f"{jobs} workers: must be from 1 to {MAX_JOBS}")
     lower_priority(niceness(arguments.nice))
     command = [sys.executable, "-m", "distributed.cli.dask_worker", *dask_options(address, jobs)]
-    print(f"exrbatch: {jobs} workers for {address.scheduler}", file=sys.stderr, flush=True)
+    print(f"exrbatch: {jobs} workers for {safe_text(address.scheduler)}", file=sys.stderr, flush=True)
     os.execv(sys.executable, command)  # noqa: S606  no shell is needed
 
 

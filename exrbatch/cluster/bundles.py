@@ -43,6 +43,7 @@ class Bundle:
         pieces: indexes of the files that the worker did not get yet, in pieces.
         sent: indexes of the piece that it has.
         open: indexes of the files without a report.
+        ended_size: bytes of the files with one.
         has_begun: whether the worker has said anything since it got the piece.
         current: index of the file in progress, as far as it is known.
         done: fraction of that file that is done, 0 to 1.
@@ -58,6 +59,7 @@ class Bundle:
     pieces: deque[list[int]]
     sent: list[int] = field(default_factory=list)
     open: set[int] = field(default_factory=set)
+    ended_size: int = 0
     has_begun: bool = False
     current: int = 0
     done: float = 0.0
@@ -106,6 +108,11 @@ class Bundle:
             sweep=sweep,
         )
 
+    def note_beginning(self) -> None:
+        """Note that the worker has begun the piece. Before, it may have been busy for others."""
+        if not self.has_begun:
+            self.has_begun, self.spent = True, 0.0
+
     def begin(self, index: int, done: float = 0.0) -> None:
         """Note which file is in progress."""
         if index != self.current:
@@ -117,6 +124,7 @@ class Bundle:
         if index not in self.open:
             return None
         self.open.discard(index)
+        self.ended_size += self.candidates[index].size
         place = bisect_right(self.sent, index)
         if place < len(self.sent):
             self.begin(self.sent[place])
@@ -129,13 +137,12 @@ class Bundle:
 
     def running(self) -> Running:
         """Describe the file in progress."""
-        ended = (each.size for index, each in enumerate(self.candidates) if index not in self.open)
         return Running(
             self.member.number,
             self.candidates[self.current],
             self.done if self.current in self.open else 0.0,
             self.seconds,
-            sum(ended),
+            self.ended_size,
             self.waited,
             self.member.host,
         )

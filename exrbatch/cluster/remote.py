@@ -74,7 +74,6 @@ def probe(tokens: Sequence[tuple[Any, ...]], journal: tuple[str, int, int] | Non
         "openexr": openexr_version(),
         "host": socket.gethostname(),
         "machine": host_hash(),
-        "pid": os.getpid(),
         "memory": available_memory(),
         "threads": get_worker().state.nthreads,
         "has_journal": has_journal,
@@ -111,7 +110,7 @@ def run_task(task: Task) -> None:
 def _work_through(task: Task, sender: "_Sender") -> None:
     throttle = Throttle(lambda: sender.orders.rate, lambda: sender.orders.stop, sleep=sender.wait)
     token = journaling.record_keeper.set(sender.keep_record)
-    next_check = 0.0
+    next_check, memory = 0.0, available_memory()
     try:
         for index, job in zip(task.indexes, task.jobs, strict=True):
             if sender.orders.cancelled or (sender.reports and (sender.orders.stop or not sender.is_heard)):
@@ -121,7 +120,7 @@ def _work_through(task: Task, sender: "_Sender") -> None:
                 next_check = time.monotonic() + CHECK_SECONDS
             sender.begin(index, throttle)
             throttle.begin(job.source)
-            report = _work(_fitted(job), sender)
+            report = _work(_fitted(job, memory), sender)
             if report.status in (Status.FAILED, Status.SKIPPED):
                 _check_folders(task.tokens)
             throttle.end(report)
@@ -141,11 +140,11 @@ def _work(job: Job, sender: "_Sender") -> FileReport:
         return failed(job, f"internal error: {type(error).__name__}: {error}", ReasonCode.INTERNAL)
 
 
-def _fitted(job: Job) -> Job:
-    """Return a job that uses no more memory than this machine has left."""
-    if not isinstance(job, RecompressJob):
+def _fitted(job: Job, memory: int) -> Job:
+    """Return a job that uses no more bytes of memory than this machine had left."""
+    if not isinstance(job, RecompressJob) or job.share.memory <= memory:
         return job
-    return replace(job, share=replace(job.share, memory=min(job.share.memory, available_memory())))
+    return replace(job, share=replace(job.share, memory=memory))
 
 
 def _check_folders(tokens: Sequence[Token]) -> None:

@@ -1,8 +1,8 @@
 """The workers of a run on a cluster.
 
 Each worker has one task in flight, which is bound to it. So if it dies, it is known which files it
-had. If that was a single file, the file is blamed; otherwise its files come again, one by one.
-Workers of a cluster are often taken away, so a file must kill several before it is the cause.
+had. If that was a single file, the file is blamed; otherwise those that may be the cause come again
+one by one. Workers are often taken away, so a file must kill several before it is the cause.
 """
 
 import contextlib
@@ -225,7 +225,7 @@ class ClusterWorkers:
         index = event.get("index")
         record = self._replacements.hear(event)
         if bundle is not None:
-            bundle.has_begun = True
+            bundle.note_beginning()
         if bundle is None or not isinstance(index, int) or not 0 <= index < len(bundle.candidates):
             return
         if record is not None:

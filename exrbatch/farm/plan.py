@@ -23,6 +23,7 @@ from exrbatch.farm.places import Place
 from exrbatch.journal.folder import new_run_id
 from exrbatch.journal.records import list_fields, open_records, path_fields, read_list, read_path
 from exrbatch.journal.writer import openexr_version
+from exrbatch.paths import absolute
 from exrbatch.replacing import disk
 from exrbatch.text import path_bytes, safe_text
 from exrbatch.version import __version__
@@ -317,6 +318,6 @@ def read_plan(folder: str) -> Plan:
     if record != sealed(record):
         raise OptionsError(f"{path} is damaged, or was changed: make a new plan instead (exrbatch shard plan)")
     try:
-        return Plan.from_json(record, os.path.abspath(folder))
+        return Plan.from_json(record, absolute(folder))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise OptionsError(f"{path} is damaged: {type(error).__name__}: {error}") from None

@@ -16,6 +16,7 @@ from exrbatch.farm.balance import Unit, into_shards
 from exrbatch.farm.places import Place, places_of
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.paths import absolute
+from exrbatch.replacing import Identity, identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +121,7 @@ def _units(folders: dict[str, list[tuple[str, Candidate]]]) -> list[Unit]:
     Each folder is removed from `folders` when it is done, because there may be millions of files.
     """
     units: list[Unit] = []
-    groups: dict[tuple[int, int], int] = {}
+    groups: dict[Identity, int] = {}
     sequence = 0
     for folder in list(folders):
         sizes = {name: (found.size, found.path if found.links > 1 else None) for name, found in folders.pop(folder)}
@@ -128,8 +129,8 @@ def _units(folders: dict[str, list[tuple[str, Candidate]]]) -> list[Unit]:
             for name in group.names:
                 size, linked = sizes[name]
                 path = os.path.join(folder, name)
-                identity = None if linked is None else identity_of(linked)
-                place = len(units) if identity is None else groups.setdefault(identity, len(units))
+                shared = None if linked is None else identity_of(linked)
+                place = len(units) if shared is None else groups.setdefault(shared, len(units))
                 if place < len(units):
                     first = units[place]
                     units[place] = Unit(first.size + size, first.sequence, (*first.paths, path))
@@ -139,10 +140,9 @@ def _units(folders: dict[str, list[tuple[str, Candidate]]]) -> list[Unit]:
     return units
 
 
-def identity_of(path: str) -> tuple[int, int] | None:
+def identity_of(path: str) -> Identity | None:
     """Return what all hard links to a file have in common; None if there is no file."""
     try:
-        status = os.lstat(path)
+        return identity(os.lstat(path))
     except OSError:
         return None
-    return status.st_dev, status.st_ino

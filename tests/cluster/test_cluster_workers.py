@@ -41,7 +41,7 @@ DRY = Options(rules=RecompressRules(dry_run=True))
 
 def answer(**values: Any) -> dict[str, Any]:
     healthy = {"exrbatch": __version__, "openexr": openexr_version(), "host": "ab01", "machine": "m", "memory": 10**9}
-    return {**healthy, "pid": 1, "threads": 1, "has_journal": False, "unseen": [], **values}
+    return {**healthy, "threads": 1, "has_journal": False, "unseen": [], **values}
 
 
 class FakeLink:
@@ -229,6 +229,22 @@ def test_a_file_that_takes_too_long_fails_and_its_worker_is_restarted(monkeypatc
     with pytest.raises(RunStopped, match="is stuck"):  # the only worker, and it does not come back
         reports += [report for report in events if report]
     assert restarted == ["tcp://worker-1"]
+
+
+def test_a_file_is_not_charged_for_the_time_in_which_its_worker_was_busy_for_others() -> None:
+    link = FakeLink(0, 0, workers=1)
+    link._act = lambda: None  # type: ignore[method-assign]
+    options = replace(DRY, file_timeout=0.4)
+    workers = workers_on(link, options)
+    workers.next_finished(0.1)
+    candidate = Candidate(f"{FOLDER}/1.exr", 1)
+    workers.submit([candidate], [DRY.job(candidate)])
+    (bundle,) = workers._bundles.values()
+    bundle.spent = 0.3
+    link.queue.append(Said({"bundle": bundle.number, "begun": True}))
+    workers.next_finished(0.0001)
+    assert bundle.has_begun
+    assert bundle.spent < 0.3
 
 
 def test_shares_of_memory_follow_the_machines() -> None:
