@@ -65,7 +65,7 @@ def run_client(folder: Path, scheduler: str, most: int) -> None:
     """Recompress a folder, with at most some files in a task; print our costs as JSON."""
     bundles.MAX_FILES = most
     cpu, wall = time.process_time(), time.perf_counter()
-    engine = Cluster(Address(scheduler=scheduler))
+    engine = Cluster(Address(scheduler=scheduler), 60.0)
     run = Run([str(folder)], Options(), engine=engine)
     done = sum(report.status is Status.RECOMPRESSED for report in run.reports())
     engine.close()

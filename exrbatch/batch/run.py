@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from exrbatch.batch.backlog import Backlog
 from exrbatch.batch.control import Control
+from exrbatch.batch.discovery.files_of_run import files_of_run
 from exrbatch.batch.discovery.finished import FinishedFiles
 from exrbatch.batch.discovery.folder_watch import FolderWatch
 from exrbatch.batch.discovery.output_tree import folder_of
@@ -16,7 +17,6 @@ from exrbatch.batch.discovery.undoing import with_restores
 from exrbatch.batch.options import Options
 from exrbatch.batch.run_limits.limit_watch import LimitWatch
 from exrbatch.batch.run_report import BatchReport
-from exrbatch.batch.scan import files_of
 from exrbatch.batch.scheduler import Scheduler
 from exrbatch.batch.storage import check_storage, is_remote
 from exrbatch.batch.workers.interface import Engine, Running, RunWorkers, Setting
@@ -31,7 +31,7 @@ from exrbatch.jobs.restoring import Restore
 from exrbatch.journal.records import Record, list_fields, path_fields
 from exrbatch.journal.writer import Journal, about_run
 from exrbatch.paths import absolute
-from exrbatch.text import safe_text
+from exrbatch.text import format_count, safe_text
 
 
 class Run:
@@ -104,7 +104,7 @@ class Run:
         self._root_watch = RootWatch(self._folders)
         self.journal: Journal | None = None
         self.about = _about(self.options, self.roots, about)
-        found = files_of(self.roots, options, self.selection, self._watch)
+        found = files_of_run(self.roots, options, self.selection, self._watch)
         if restore is not None:
             found = with_restores(found, restore)
         elif isinstance(options.rules, RecompressRules) and options.journal and options.rules.believes_records:
@@ -118,6 +118,11 @@ class Run:
     def jobs(self) -> int:
         """Number of workers. It may change while the run goes on."""
         return self.control.jobs or (1 if self._workers is None else self._workers.jobs)
+
+    @property
+    def workers_in_words(self) -> str:
+        """How many workers the run begins with, or where they are."""
+        return "workers of a cluster" if self.is_elsewhere else format_count(self.jobs, "worker")
 
     @property
     def paused(self) -> float:
@@ -186,7 +191,7 @@ class Run:
         if not self.roots.paths:  # the list of files was empty
             return
         check_guard()
-        logger.info("%s, %d workers", safe_text(self.options.rules.title), self.jobs)
+        logger.info("%s, %s", safe_text(self.options.rules.title), self.workers_in_words)
         self._begin_journal()
         limits = self.limits
         limits.begin()

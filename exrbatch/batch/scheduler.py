@@ -40,7 +40,7 @@ MAX_DEATHS = 3
 
 The cause is then probably not a single file.
 """
-MAX_WITHOUT_ROOM = 3
+MAX_WITHOUT_SPACE = 3
 """If this many files do not fit on the disk, even alone, the run stops."""
 STARVED_TICK = 0.01
 """Used instead of `TICK` while a worker is free and the scan has not found the next file yet."""
@@ -75,8 +75,8 @@ class Scheduler:
         self._refused: list[Candidate] = []  # they would not be finished before a limit
         self._refusal = ""
         self._suspects: dict[str, Death] = {}  # by path: files that a worker died of
-        self._without_room = 0  # files that did not fit on the disk, even alone
-        self._last_without_room = ""
+        self._without_space = 0  # files that did not fit on the disk, even alone
+        self._last_without_space = ""
         self._deaths = 0  # of workers, since the last success
         self._ended: Iterator[FileReport] = iter(())  # what is left of the outcome that arrived last
 
@@ -101,8 +101,8 @@ class Scheduler:
                 self._ended = self._take(outcome)
                 while (report := next(self._ended, None)) is not None:  # `yield from` would close it with this one
                     yield report
-        if self._without_room and self._stop.reason is None:
-            self._stop.reason = f"the disk is full: {self._last_without_room}"
+        if self._without_space and self._stop.reason is None:
+            self._stop.reason = f"the disk is full: {self._last_without_space}"
         if self._refused and not self._stop.is_set:
             self._stop.reason = self._refusal
         for death in self._suspects.values():
@@ -259,9 +259,9 @@ class Scheduler:
         A file that was refused before anything was written does not stop the run, because the next
         file may be smaller or on another disk. Several such files do.
         """
-        self._without_room += report.retry_alone
-        self._last_without_room = report.reason or ""
-        return not report.retry_alone or self._without_room == MAX_WITHOUT_ROOM
+        self._without_space += report.retry_alone
+        self._last_without_space = report.reason or ""
+        return not report.retry_alone or self._without_space == MAX_WITHOUT_SPACE
 
     def _comes_again(self, report: FileReport, candidate: Candidate) -> bool:
         """Put off a file that may succeed later. Return False if this was its last try."""

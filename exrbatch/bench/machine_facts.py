@@ -5,7 +5,7 @@ import platform
 import sys
 from importlib import metadata
 
-from exrbatch.batch.limits import (
+from exrbatch.batch.resources import (
     automatic_jobs,
     cgroup_cores,
     cgroup_memory,

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from exrbatch.batch.discovery.discover import check_paths
 from exrbatch.batch.discovery.selection import Selection
-from exrbatch.batch.limits import automatic_jobs
+from exrbatch.batch.resources import automatic_jobs
 from exrbatch.batch.run_report import EXIT_DONE, EXIT_FAILURES, EXIT_STOPPED
 from exrbatch.bench import plots
 from exrbatch.bench.baseline import check_files

@@ -20,7 +20,7 @@ from exrbatch.dashboard import STOPPING, Dashboard, Snapshot, plain_line
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.signals import STATUS_SIGNALS, handled
 from exrbatch.steering.commands import HINTS, KEYS, command_of, perform
-from exrbatch.text import format_count, safe_text, shortened_end
+from exrbatch.text import safe_text, shortened_end
 from exrbatch.version import __version__
 
 MAX_COMMAND = 500
@@ -157,5 +157,4 @@ def beginning(run: Run) -> str:
     """Return the first line of a log: version, process, workers, and the command."""
     command = shortened_end(safe_text(shlex.join(sys.argv[1:])), MAX_COMMAND)
     plan = f", {run.limits.describe()}" if run.limits.describe() else ""
-    workers = "workers of a cluster" if run.is_elsewhere else format_count(run.jobs, "worker")
-    return f"exrbatch {__version__}, PID {os.getpid()}, {workers}{plan}: {command}"
+    return f"exrbatch {__version__}, PID {os.getpid()}, {run.workers_in_words}{plan}: {command}"

@@ -10,7 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from exrbatch.batch.discovery.discover import check_paths
-from exrbatch.batch.limits import automatic_jobs, available_memory, physical_cores, total_memory
+from exrbatch.batch.resources import automatic_jobs, available_memory, physical_cores, total_memory
 from exrbatch.batch.workers.slot import most_slots
 from exrbatch.bench.machine_facts import PACKAGES
 from exrbatch.cli.console import lasting_console

@@ -2,6 +2,7 @@
 
 import argparse
 
+from exrbatch.cli.cluster_arguments import add_cluster
 from exrbatch.cli.limit_arguments import add_limits
 from exrbatch.cli.shared_arguments import add_jobs, add_reporting, add_timeout, add_volume
 
@@ -60,6 +61,7 @@ def _add_replacements(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("instead of the options of that run")
     add_jobs(group)
     add_limits(group)
+    add_cluster(group)
     add_volume(group, "file")
     for action in group._group_actions:
         action.default = None  # not given

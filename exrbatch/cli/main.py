@@ -17,7 +17,7 @@ def main(arguments: Sequence[str]) -> int:
     options = None
     try:
         options = parse(arguments)
-        if options.uses_workers:
+        if options.uses_workers and getattr(options, "cluster", None) is None:
             from exrbatch.batch.workers.forkserver import warm_up
 
             warm_up()

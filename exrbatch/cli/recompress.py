@@ -7,9 +7,9 @@ from types import FrameType
 
 from rich.text import Text
 
-from exrbatch.batch.limits import physical_cores
 from exrbatch.batch.options import Options
 from exrbatch.batch.priority import lowered_session, niceness
+from exrbatch.batch.resources import physical_cores
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.batch.run_report import EXIT_FAILURES, BatchReport

@@ -183,7 +183,7 @@ def add_volume(command: Group, item: str) -> None:
 
 def number_of_jobs(value: str) -> int:
     """Parse a number of workers: 8, -2 (all but two) or 50%."""
-    from exrbatch.batch.limits import automatic_jobs  # imported late: it takes time, and only this option needs it
+    from exrbatch.batch.resources import automatic_jobs  # imported late: it takes time, and only this option needs it
 
     match = re.fullmatch(r"(-?\d+)|(\d+(?:\.\d+)?)%", value)
     if match is None:

@@ -29,7 +29,7 @@ def stacked(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int, 
         text_columns: number of columns at the left that are aligned as text.
     """
     widths = [max(map(_width, column)) for column in zip(headings, *rows, strict=True)]
-    # A name is wrapped if it would leave no room for the widest of the other columns.
+    # A name is wrapped if it would leave too little width for the widest of the other columns.
     most = max(LEAST_NAME, width - MARGIN - GAP - max(widths[1:], default=0) - GAP)
     name_width = min(widths[0], most)
     tables: list[Table] = []

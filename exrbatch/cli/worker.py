@@ -9,9 +9,9 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from exrbatch.batch.limits import automatic_jobs
 from exrbatch.batch.options import MAX_JOBS
 from exrbatch.batch.priority import lower_priority, niceness
+from exrbatch.batch.resources import automatic_jobs
 from exrbatch.cli.cluster_arguments import address_of
 from exrbatch.errors import OptionsError
 from exrbatch.text import safe_text

@@ -6,16 +6,13 @@ from exrbatch.cluster.link import Address, Link
 from exrbatch.cluster.workers import ClusterWorkers
 from exrbatch.errors import OptionsError
 
-PATIENCE = 60.0
-"""Seconds without a worker after which a run stops, unless the user says otherwise."""
-
 
 class Cluster:
     """A connected Dask scheduler, and the workers that it has now or later."""
 
     is_elsewhere = True
 
-    def __init__(self, address: Address, patience: float = PATIENCE) -> None:
+    def __init__(self, address: Address, patience: float) -> None:
         """Connect to the scheduler.
 
         Args:

@@ -17,7 +17,7 @@ from typing import Any
 from distributed import Status as WorkerStatus
 from distributed import Worker, get_worker
 
-from exrbatch.batch.limits import available_memory
+from exrbatch.batch.resources import available_memory
 from exrbatch.batch.workers import worker_setup
 from exrbatch.batch.workers.throttle import Throttle
 from exrbatch.cluster.tokens import Token, unseen

@@ -36,7 +36,7 @@ MAX_NAME = 255
 MAX_ATTRIBUTES = 100_000
 """Most attributes of a file. Real files have far fewer; a hostile file might try to fill memory."""
 MAX_HEADER = 64 << 20
-"""Most bytes that all headers of a file may have together. Memory needs room for several copies.
+"""Most bytes that all headers of a file may have together. Memory must hold several copies.
 
 Real headers have a few MB of manifests and previews.
 """

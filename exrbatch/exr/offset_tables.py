@@ -59,14 +59,14 @@ class PartChunks:
 
     def misfits(self) -> NDArray[np.bool_]:
         """Return for each chunk whether its extent can't be right, shape (count,)."""
-        room = self.extents - self.leader.size
+        available = self.extents - self.leader.size
         raw = self.grid.raw_sizes
         max_ratio = self.grid.part.compression.facts.max_ratio
-        bad = room < 0
+        bad = available < 0
         if max_ratio:
-            bad |= raw > room * max_ratio
+            bad |= raw > available * max_ratio
         if not self.grid.part.storage.is_deep:
-            bad |= room > raw
+            bad |= available > raw
         return bad
 
     def check_flat_leaders(self, chunks: Sequence[int], leaders: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -110,9 +110,9 @@ class PartChunks:
             CorruptChunk: the leader is wrong; the message names the chunk and the error.
         """
         where = self.where(chunk)
-        room = int(self.extents[chunk]) - self.leader.size
-        if room < 0:
-            raise CorruptChunk(f"{where}: no room for its leader before the next chunk or the end of the file")
+        available = int(self.extents[chunk]) - self.leader.size
+        if available < 0:
+            raise CorruptChunk(f"{where}: its leader does not fit before the next chunk or the end of the file")
         place, sizes = self.leader.unpack(data, start)
         expected = (*self.leader.part_number, *self.grid.coordinates[chunk].tolist())
         if place != expected:
@@ -120,12 +120,12 @@ class PartChunks:
         claimed = sum(sizes[:2])  # deep: sample count table and samples; flat: the only size
         if min(sizes) < 0:
             raise CorruptChunk(f"{where}: its leader claims {min(sizes)} bytes")
-        if claimed < room:
-            raise CorruptChunk(f"{where}: {room - claimed} bytes after it belong to no chunk")
-        if claimed > room and self.offsets[chunk] + self.extents[chunk] == self.file_size:
-            raise CorruptChunk(f"{where}: truncated, {claimed - room} bytes are missing at the end of the file")
-        if claimed > room:
-            raise CorruptChunk(f"{where}: it overlaps the next chunk by {claimed - room} bytes")
+        if claimed < available:
+            raise CorruptChunk(f"{where}: {available - claimed} bytes after it belong to no chunk")
+        if claimed > available and self.offsets[chunk] + self.extents[chunk] == self.file_size:
+            raise CorruptChunk(f"{where}: truncated, {claimed - available} bytes are missing at the end of the file")
+        if claimed > available:
+            raise CorruptChunk(f"{where}: it overlaps the next chunk by {claimed - available} bytes")
         return sizes
 
     def check_deep_sizes(self, chunk: int, table_size: int, data_size: int, raw_size: int) -> None:

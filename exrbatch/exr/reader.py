@@ -163,10 +163,10 @@ class ExrFile:
                 # or wrong coordinates.
                 self.check_leader_now(table, misfit)
                 raw = int(table.grid.raw_sizes[misfit])
-                room = int(table.extents[misfit]) - table.leader.size
+                available = int(table.extents[misfit]) - table.leader.size
                 compression = table.grid.part.compression.name
                 raise CorruptChunk(
-                    f"{table.where(misfit)}: {room} bytes can't decompress to {raw} bytes with {compression}"
+                    f"{table.where(misfit)}: {available} bytes can't decompress to {raw} bytes with {compression}"
                 )
             # The last chunk of the file shows whether the file was truncated or extended.
             last = int(table.offsets.argmax())

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from exrbatch.batch.limits import automatic_jobs, core_limit
 from exrbatch.batch.options import Options
+from exrbatch.batch.resources import automatic_jobs, core_limit
 from exrbatch.batch.run import Run
 from exrbatch.bench.estimate import HASH_SECONDS
 from exrbatch.bench.packing import Packing

@@ -9,7 +9,7 @@ from exrbatch.errors import ReasonCode, SourceChanged, UnsupportedFile
 from exrbatch.exr.reader import open_exr
 from exrbatch.jobs.file_report import COPYABLE, FileReport, Status
 from exrbatch.jobs.made_from import check_is_no_link
-from exrbatch.jobs.preconditions import check_chunks, check_complete, check_room
+from exrbatch.jobs.preconditions import check_chunks, check_complete, check_space
 from exrbatch.replacing import OUTPUT_EXISTS, Original, copy_whole, make_folder_of, same_bytes
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _copy(job: "RecompressJob", fd: int, status: os.stat_result, destination: st
     if not job.rules.force and _is_copied(fd, destination):
         return []
     make_folder_of(destination, job.place.like or job.source, job.place.root)
-    check_room(job, status.st_size)
+    check_space(job, status.st_size)
     try:
         return copy_whole(Original(job.source, fd, status), destination, overwrite=job.rules.force)[1]
     except UnsupportedFile as error:

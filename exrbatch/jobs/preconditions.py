@@ -247,8 +247,8 @@ def _existing(folder: str) -> str:
     return folder
 
 
-def check_room(job: "RecompressJob", size: int) -> None:
-    """Check that the new file has room on its disk.
+def check_space(job: "RecompressJob", size: int) -> None:
+    """Check that the new file fits on its disk.
 
     The new file may become as large as the old one. Other files in progress may be on the same
     disk, and each of them may need as much as its own size.

@@ -19,7 +19,7 @@ from exrbatch.jobs.done_meanwhile import compressions_if_done
 from exrbatch.jobs.file_report import FileReport, Status
 from exrbatch.jobs.journaling import StepTimes, facts_in_place, note_replacement
 from exrbatch.jobs.made_from import Found, Made, check_is_no_link, find_output, wish
-from exrbatch.jobs.preconditions import check_chunks, check_replaceable, check_room, check_selected, check_writable
+from exrbatch.jobs.preconditions import check_chunks, check_replaceable, check_selected, check_space, check_writable
 from exrbatch.jobs.restoring import outcome_note, restore_targets
 from exrbatch.journal.facts import FileFacts
 from exrbatch.recompression.auto_choice import choose_by_sample
@@ -102,7 +102,7 @@ def recompress_file(job: "RecompressJob", progress: Progress) -> FileReport:
         check_targets(source.header, targets, job.rules.permissions)
         check_replaceable(source, job, made)
         if job.destination is None or job.rules.dry_run:
-            check_room(job, _needed(job, size))
+            check_space(job, _needed(job, size))
         report = replace(report, notes=(*report.notes, *_corrections(source)))
         if job.rules.dry_run:
             check_writable(job)
@@ -142,7 +142,7 @@ def _replace(
 ) -> FileReport:
     if job.destination is not None:
         make_folder_of(job.destination, job.place.like or job.source, job.place.root)
-        check_room(job, _needed(job, source.stat.st_size))
+        check_space(job, _needed(job, source.stat.st_size))
     threads = _threads(source, job)
     times = StepTimes()
     with Replacement(original, job.destination, may_lose=job.rules.force) as temp:

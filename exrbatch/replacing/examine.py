@@ -97,9 +97,9 @@ def examine(path: str) -> Storage:
     mount = mounts.mount_of(os.stat(folder).st_dev, os.path.realpath(folder))
     total = free = 0
     if hasattr(os, "statvfs"):
-        room = os.statvfs(folder)
-        total, free = room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize
-        if room.f_flag & os.ST_RDONLY:
+        system = os.statvfs(folder)
+        total, free = system.f_blocks * system.f_frsize, system.f_bavail * system.f_frsize
+        if system.f_flag & os.ST_RDONLY:
             return Storage(folder, mount, READ_ONLY, total, free)
     try:
         return _probed(folder, mount, owner, total, free)

@@ -8,7 +8,7 @@ import OpenEXR
 import pytest
 
 from exrbatch import Compression, OptionsError, recompress
-from exrbatch.batch import limits
+from exrbatch.batch import resources
 from exrbatch.batch.options import Options, parse_compression
 from exrbatch.batch.run import Run
 from exrbatch.codecs.engine_names import MODULES, Engine
@@ -58,19 +58,19 @@ def test_wrong_arguments_raise_value_error(tmp_path: Path) -> None:
 
 def test_default_jobs_respect_affinity_farm_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """The default is the least that any of them allows, and at least 1."""
-    monkeypatch.setattr(limits, "_affinity", lambda: 64)
-    monkeypatch.setattr(limits, "cgroup_cores", lambda: iter([]))
-    monkeypatch.setattr(limits, "cgroup_memory", lambda: iter([]))
+    monkeypatch.setattr(resources, "_affinity", lambda: 64)
+    monkeypatch.setattr(resources, "cgroup_cores", lambda: iter([]))
+    monkeypatch.setattr(resources, "cgroup_memory", lambda: iter([]))
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("M", (), {"available": 1 << 40}))
-    for name in limits.FARM_VARIABLES:
+    for name in resources.FARM_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    assert limits.automatic_jobs() == 64
+    assert resources.automatic_jobs() == 64
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "12")
-    assert limits.automatic_jobs() == 12
-    monkeypatch.setattr(limits, "cgroup_cores", lambda: iter([2.5]))
-    assert limits.automatic_jobs() == 2
-    monkeypatch.setattr(limits, "cgroup_memory", lambda: iter([(30, 20)]))
-    assert limits.automatic_jobs() == 1
+    assert resources.automatic_jobs() == 12
+    monkeypatch.setattr(resources, "cgroup_cores", lambda: iter([2.5]))
+    assert resources.automatic_jobs() == 2
+    monkeypatch.setattr(resources, "cgroup_memory", lambda: iter([(30, 20)]))
+    assert resources.automatic_jobs() == 1
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ def test_reads_core_limits_of_both_control_group_versions(
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content + "\n")
-    monkeypatch.setattr(limits, "CGROUP_ROOT", tmp_path)
-    monkeypatch.setattr(limits, "OUR_CGROUPS", tmp_path / "proc")
-    assert list(limits.cgroup_cores()) == cores
+    monkeypatch.setattr(resources, "CGROUP_ROOT", tmp_path)
+    monkeypatch.setattr(resources, "OUR_CGROUPS", tmp_path / "proc")
+    assert list(resources.cgroup_cores()) == cores
 
 
 @pytest.mark.parametrize(

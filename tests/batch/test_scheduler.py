@@ -14,7 +14,7 @@ from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
 from exrbatch.batch.scheduler import (
     MAX_DEATHS,
-    MAX_WITHOUT_ROOM,
+    MAX_WITHOUT_SPACE,
     SHARES,
     Scheduler,
 )
@@ -336,7 +336,7 @@ def test_recognizes_a_full_disk_after_a_few_retries() -> None:
     refusals = {f"{index}.exr": [no_space(f"{index}.exr")] * 99 for index in range(50)}
     workers, stop = Picky(4, refusals), StopRequest()
     reports = [r for r in run(scanned(candidates([BUNDLE_BYTES] * 50)), workers, Options(), stop) if r]
-    assert [r.status for r in reports] == [Status.SKIPPED] * MAX_WITHOUT_ROOM
+    assert [r.status for r in reports] == [Status.SKIPPED] * MAX_WITHOUT_SPACE
     assert stop.reason is not None
 
 

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from exrbatch.batch.limits import automatic_jobs
+from exrbatch.batch.resources import automatic_jobs
 from exrbatch.cli.commands import build_parser
 from exrbatch.cli.parser import parse
 from exrbatch.cli.shared_arguments import duration, duration_text, number_of_jobs, percentage
@@ -32,7 +32,7 @@ def test_refuses_what_is_no_duration(text: str) -> None:
 
 def test_numbers_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Relative numbers are about what the machine allows, and at least one worker is left."""
-    monkeypatch.setattr("exrbatch.batch.limits.automatic_jobs", lambda: 16)
+    monkeypatch.setattr("exrbatch.batch.resources.automatic_jobs", lambda: 16)
     assert [number_of_jobs(text) for text in ("8", "-2", "50%", "-99", "1%", "12.5%")] == [8, 14, 8, 1, 1, 2]
     assert parse(["recompress", "x", "-j", "-2"]).jobs == 14
     for text in ("x", "%", "1.5", "--"):

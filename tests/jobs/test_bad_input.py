@@ -63,7 +63,7 @@ CASES = {
     "truncated after the table": (SCAN[: TABLE + 32], "points outside the chunks .* truncated"),
     "truncated to the half": (SCAN[: OFFSETS[2] + 20], "part 0, chunk 3: its offset .* points outside"),
     "one byte missing": (SCAN[:-1], "part 0, chunk 3 at byte .*: truncated, 1 bytes are missing"),
-    "leader cut": (SCAN[: OFFSETS[3] + 4], "part 0, chunk 3 at byte .*: no room for its leader"),
+    "leader cut": (SCAN[: OFFSETS[3] + 4], "part 0, chunk 3 at byte .*: its leader does not fit"),
     "trailing bytes": (SCAN + b"payload", "part 0, chunk 3 at byte .*: 7 bytes after it belong to no chunk"),
     "gap between chunks": (inserted(OFFSETS[2], bytes(5)), "part 0, chunk 1 at byte .*: 5 bytes after it belong to no"),
     "gap before the first chunk": (inserted(OFFSETS[0], bytes(5)), "5 bytes before the first chunk"),

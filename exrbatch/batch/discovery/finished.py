@@ -39,6 +39,10 @@ UNRELIABLE = frozenset(("exfat", "msdos", "vfat"))
 FINISHED = (Status.RECOMPRESSED, Status.ALREADY, Status.NO_GAIN)
 
 
+_Key = tuple[str, str | None]
+"""Absolute paths of a file and its output; None if it was to be replaced in place."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Finished:
     """A finished file as a journal has it.
@@ -108,7 +112,7 @@ class FinishedFiles:
             after=finished.output,
         )
 
-    def _find(self, key: "_Key") -> _Finished | None:
+    def _find(self, key: _Key) -> _Finished | None:
         """Return what the latest record of a file says."""
         while key not in self._files:
             path = next(self._unread, None)
@@ -136,10 +140,6 @@ class FinishedFiles:
         with contextlib.suppress(OSError):
             return facts.is_same_state(FileFacts.of(os.lstat(path)))
         return False
-
-
-_Key = tuple[str, str | None]
-"""Absolute paths of a file and its output; None if it was to be replaced in place."""
 
 
 def _read(path: Path) -> dict[_Key, _Finished | None]:

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from exrbatch.batch.clocks import asleep
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.limits import automatic_jobs, available_memory
+from exrbatch.batch.resources import automatic_jobs, available_memory
 from exrbatch.batch.workers.forkserver import start_context, warm_up
 from exrbatch.batch.workers.interface import Death, Outcome, Running, Setting
 from exrbatch.batch.workers.slot import Slot, most_slots

@@ -15,7 +15,7 @@ from exrbatch.batch.options import Options
 from exrbatch.jobs.file_report import FileReport, Status
 
 
-def files_of(
+def files_of_run(
     roots: Roots, options: Options, selection: Selection, watch: FolderWatch
 ) -> Iterator[Candidate | FileReport]:
     """Set up the scan.
