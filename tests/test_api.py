@@ -218,7 +218,7 @@ def test_logger_tells_what_happened(shot: Path, caplog: pytest.LogCaptureFixture
         list(exrbatch.recompress_many(shot, jobs=1))
         exrbatch.check(bad)
     levels = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "exrbatch"]
-    assert levels[0] == ("INFO", "recompressing to ZIP, effort balanced, 1 workers")
+    assert levels[0] == ("INFO", "recompressing to ZIP, effort balanced, 1 worker")
     assert [message.rpartition(": ")[2] for level, message in levels if level == "DEBUG"] == ["recompressed"] * 6
     warnings = [message for level, message in levels if level == "WARNING"]
     assert [message.partition(": ")[0] for message in warnings] == [rf"{shot}/\x1b\xff.exr"] * 2
