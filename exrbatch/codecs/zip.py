@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from exrbatch.codecs.codec import ChunkGroup, Hash, Packed, Raw, Stream, StreamCodec, hash_sizes
+from exrbatch.codecs.deflater import Deflater
 from exrbatch.codecs.effort import Effort
-from exrbatch.codecs.engines import Deflater, inflate
+from exrbatch.codecs.engines import inflate
 from exrbatch.codecs.predictor import ROWS_BYTES, Predictor
 from exrbatch.errors import CorruptChunk
 
@@ -23,7 +24,7 @@ class ZipCodec(StreamCodec):
 
     def pack(self, group: ChunkGroup, raw: Raw, seen: Hash | None = None) -> list[Packed]:
         """Compress each stream; short streams of equal length are predicted many at a time."""
-        self._deflater.begin_group()
+        self._deflater.begin_group(group.raw_size)
         if not _are_rows(group):
             return super().pack(group, raw, seen)
         packed: list[Packed] = []

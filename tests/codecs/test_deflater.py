@@ -2,15 +2,18 @@
 
 import zlib
 
+import deflate
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exrbatch.codecs import engines
+from exrbatch.codecs.deflater import Deflater, choose, find_content
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.engine_names import MODULES, Engine, missing_engines
-from exrbatch.codecs.engines import Content, Deflater, inflate
+from exrbatch.codecs.engines import inflate
+from exrbatch.codecs.recipes import LONG, NANOSECONDS, STORED, Content
 from exrbatch.errors import CorruptChunk
 
 RANDOM = np.random.default_rng(1)
@@ -40,7 +43,7 @@ CONTENTS = {
 def test_recognises_content(content: Content) -> None:
     """The look at a few samples tells grain, runs and periodic patterns apart."""
     data = CONTENTS[content]
-    assert engines._content(data[:HALF], data[HALF:]) is content
+    assert find_content(data[:HALF], data[HALF:]) is content
 
 
 @pytest.mark.parametrize("effort", Effort)
@@ -74,15 +77,37 @@ def test_output_does_not_depend_on_earlier_work() -> None:
         deflater = Deflater(effort)
         first = {content: Deflater(effort).compress(memoryview(data)) for content, data in CONTENTS.items()}
         for content in reversed(CONTENTS):
-            deflater.begin_group()
+            deflater.begin_group(2 * HALF)
             assert deflater.compress(memoryview(CONTENTS[content])) == first[content]
 
 
-def test_libdeflate_never_makes_the_first_half_alone() -> None:
-    """It has no way to end a stream without its last block."""
-    for recipes in engines.LONG.values():
-        for low, high in recipes.values():
-            assert low.engine is not Engine.LIBDEFLATE or low == high
+@given(st.floats(1, 80), st.floats(0.5, 40), st.integers(1 << 12, 1 << 16), st.integers(0, 2**32))
+def test_noise_is_hardly_larger_than_openexr_would_write_it(low: float, high: float, half: int, seed: int) -> None:
+    """Whichever engines win the trial: the fastest may win only if its output is small enough."""
+    random = np.random.default_rng(seed)
+    halves = [(128 + random.normal(0, spread, half)).astype(np.int64).astype(np.uint8) for spread in (low, high)]
+    predicted = memoryview(np.concatenate(halves).tobytes())
+    deflater = Deflater(Effort.BALANCED)
+    deflater.begin_group(len(predicted))
+    packed = deflater.compress(predicted)
+    assert zlib.decompress(packed) == predicted
+    assert len(packed) <= 1.015 * len(deflate.zlib_compress(predicted, 4)) + 64
+
+
+def test_random_bytes_are_stored() -> None:
+    """No engine spends time on low bytes that can't be compressed."""
+    random = memoryview(RANDOM.integers(0, 256, HALF, np.uint8).tobytes())
+    low, _ = choose(LONG[Effort.BALANCED][Content.NOISE], random, memoryview(noise(HALF)), HALF)
+    assert low == STORED
+
+
+def test_the_tables_can_be_used() -> None:
+    """No first half for libdeflate alone, and the CPU time of whatever takes part in a trial."""
+    for recipes in LONG.values():
+        for lows, highs in recipes.values():
+            assert lows == highs or all(low.engine is not Engine.LIBDEFLATE for low in lows)
+            if len(lows) * len(highs) > 1:
+                assert NANOSECONDS.keys() >= {*lows, *highs}
 
 
 @pytest.mark.parametrize(
