@@ -4,6 +4,7 @@ Every spawned worker imports this module again, so keep its imports at module le
 """
 
 import _signal  # type: ignore[import-not-found]  # the core of `signal`, which takes longer to import
+import gc
 import os
 import sys
 from types import FrameType
@@ -24,12 +25,14 @@ def main() -> int:
     finally:
         _is_ending = True
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)  # the interpreter would print a traceback while it ends
+        gc.freeze()  # the interpreter would look at all objects several times while it ends
 
 
 def _run() -> int:
     _open_closed_streams()
-    from exrbatch import signals
+    from exrbatch import garbage, signals
 
+    garbage.look_rarely()
     signals.interruptions = _interruptions
 
     # A run prints its progress on the first two signals. Until then, they must not end the process.

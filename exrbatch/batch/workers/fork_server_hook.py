@@ -1,4 +1,4 @@
-"""Keep workers quiet that lose their parent while they start.
+"""Prepare the fork server: quiet workers, and few looks for garbage.
 
 The fork server loads this module, and no other process does. If a run is interrupted while it
 starts its workers, a new worker finds that the semaphores of its parent, or the parent itself, are
@@ -7,6 +7,8 @@ gone. That is no error that a user should see.
 
 import sys
 from types import TracebackType
+
+from exrbatch import garbage
 
 _SIGNS = (FileNotFoundError, EOFError, ConnectionError)
 """What a worker gets if its parent is gone. The parent reports other errors, too."""
@@ -18,3 +20,4 @@ def _show(kind: type[BaseException], error: BaseException, trace: TracebackType 
 
 
 sys.excepthook = _show
+garbage.look_rarely()  # workers inherit that
