@@ -16,6 +16,7 @@ the sizes. `total` adds up the classes of a pass.
 
 import argparse
 import functools
+import os
 import shutil
 import subprocess
 import sys
@@ -50,9 +51,14 @@ def exrbatch(*options: str) -> Contestant:
             "-j",
             str(jobs),
         ]
-        subprocess.run([*command, *map(str, paths)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, *map(str, paths)], check=True, stdout=subprocess.DEVNULL, env=_as_installed())
 
     return run
+
+
+def _as_installed() -> dict[str, str]:
+    """Return an environment in which Python keeps compiled modules, as pip does when it installs."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def file_pool(paths: list[Path], jobs: int, target: str) -> None:
