@@ -57,7 +57,7 @@ def exrbatch(*options: str) -> Contestant:
 
 
 def _as_installed() -> dict[str, str]:
-    """Return an environment in which Python keeps compiled modules, as pip does when it installs."""
+    """Return an environment in which Python keeps compiled modules, as after an installation."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 

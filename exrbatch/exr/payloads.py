@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from exrbatch.exr.offset_tables import PartChunks
 from exrbatch.exr.reader import ExrFile
@@ -18,6 +19,11 @@ For larger reads, the leaders are checked first. Only they say how large a deep 
 extent in the file is no limit, because a sparse file may be huge.
 """
 
+SHORT_CHUNK = 1 << 14
+"""Bytes of an uncompressed chunk, with its leader, up to which a copy costs less than scattering.
+
+`preadv` takes 2 microseconds for each buffer that it fills.
+"""
 _IOV_MAX = 1024
 """Most buffers that one call of `preadv` may fill, on Linux and on macOS."""
 
@@ -107,6 +113,26 @@ class PayloadReader:
         offsets, extents = table.offsets[indices], table.extents[indices]
         if not hasattr(os, "preadv") or (offsets[1:] != offsets[:-1] + extents[:-1]).any():
             return False
+        if extents.sum() - len(indices) * table.leader.size != len(raw):
+            return False
+        if extents[0] <= SHORT_CHUNK and (extents == extents[0]).all():
+            return self._read_short(table, indices, int(extents[0]), raw)
+        return self._scatter(table, indices, extents, raw)
+
+    def _read_short(self, table: PartChunks, indices: list[int], extent: int, raw: memoryview) -> bool:
+        """Read short chunks of equal length in one piece, then copy their payloads."""
+        size = extent * len(indices)
+        if len(self._buffer) < size:
+            self._buffer = bytearray(size)
+        with memoryview(self._buffer) as view:
+            self._file.read_into(view[:size], int(table.offsets[indices[0]]))
+        rows = np.frombuffer(self._buffer, np.uint8, size).reshape(len(indices), extent)
+        table.check_flat_leaders(indices, rows[:, : table.leader.size])
+        np.frombuffer(raw, np.uint8).reshape(len(indices), -1)[:] = rows[:, table.leader.size :]
+        return True
+
+    def _scatter(self, table: PartChunks, indices: list[int], extents: NDArray[np.int64], raw: memoryview) -> bool:
+        """Let the system distribute what it reads: leaders here, payloads to `raw`."""
         leader_size = table.leader.size
         leaders = np.empty((len(indices), leader_size), np.uint8)
         views: list[memoryview] = []
@@ -114,7 +140,7 @@ class PayloadReader:
         for leader, size in zip(leaders, (extents - leader_size).tolist(), strict=True):
             views += [leader.data, raw[end : end + size]]
             end += size
-        position = int(offsets[0])
+        position = int(table.offsets[indices[0]])
         for first in range(0, len(views), _IOV_MAX):
             some = views[first : first + _IOV_MAX]
             size = sum(map(len, some))
@@ -122,7 +148,7 @@ class PayloadReader:
                 return False
             position += size
         table.check_flat_leaders(indices, leaders)
-        return end == len(raw)
+        return True
 
     def _deep_payload(self, table: PartChunks, chunk: int, start: int) -> Payload:
         table_size, data_size, raw_size = table.check_leader(chunk, self._buffer, start)
