@@ -10,8 +10,8 @@ out. It does the same if it runs out of memory. Therefore every result is checke
 part, with the expected channels, shapes and types. The printed warning is captured and becomes the
 reason of the error.
 
-Where the C interface of the library can be used (`openexr_core`), it decompresses groups faster. If
-it fails, for whatever reason, the same group goes the way described above, which decides.
+Where the C interface of the library can be used (`openexr_core`), it is faster. If it fails, for
+whatever reason, the same group goes the way described above, which decides.
 """
 
 import contextlib
@@ -26,21 +26,14 @@ import numpy as np
 from exrbatch.codecs import openexr_core
 from exrbatch.codecs.capture import Captured
 from exrbatch.codecs.codec import ChunkGroup, Hash, Packed, Raw
-from exrbatch.codecs.openexr_core import Decompressor, Image, NotDecompressed
+from exrbatch.codecs.openexr_coders import NotDone
+from exrbatch.codecs.openexr_groups import GroupCoder
 from exrbatch.codecs.planes import DTYPES, Plane, Strip, from_planes, same_planes, to_planes
-from exrbatch.codecs.tiny_file import WORDS, as_words, cut, runs, spread, wrap
+from exrbatch.codecs.tiny_file import WORDS, as_words, cut, is_plain_bytes, runs, spread, wrap
 from exrbatch.errors import CorruptChunk, UnsupportedFile
 from exrbatch.exr.compression import Compression, release_number
 from exrbatch.exr.part import Part
 
-_BLIND = frozenset((Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP))
-"""Compressions that treat chunks as plain bytes, whatever their channels.
-
-For these, the tiny file has a single channel. Distributing the bytes to 24 channels, and comparing
-each of them, would take a sixth of the verification time (benchmarks/RESULTS.md).
-"""
-_JPEG_2000 = frozenset((Compression.HTJ2K256, Compression.HTJ2K32, Compression.LJ2K))
-"""Compressions whose decompressor prints messages of its own."""
 H = TypeVar("H", bound=Hash)
 
 
@@ -65,8 +58,7 @@ class LibraryCodec:
         check_release(compression)
         self._compression = compression
         self._lossy_channels = lossy_channels
-        self._core = openexr_core.find_core(getattr(_library(), "__file__", ""), _library().OPENEXR_VERSION)
-        self._buffer = np.empty(0, np.uint8)
+        self._fast = None if lossy_channels else find_group_coder(compression)
 
     def pack(self, group: ChunkGroup, raw: Raw) -> list[Packed]:
         """Compress a group.
@@ -76,6 +68,9 @@ class LibraryCodec:
         Raises:
             UnsupportedFile: the library can't compress these chunks.
         """
+        if self._fast is not None:
+            with contextlib.suppress(NotDone):
+                return self._fast.compress(group, raw)
         packed: list[Packed] = [b""] * len(group.chunks)
         streams = group.split(raw)
         for run in runs(group):
@@ -94,11 +89,8 @@ class LibraryCodec:
 
     def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
         """Decompress a group into `raw`."""
-        with contextlib.suppress(NotDecompressed), closing(self._decompressed(group, packed, raw)) as pieces:
-            for _ in pieces:
-                pass
-            return
-        self._unpack(group, packed, raw)
+        if self._fast is None or not self._fast.fill(group, packed, raw):
+            self._unpack(group, packed, raw)
 
     def hash_raw(self, group: ChunkGroup, packed: Sequence[memoryview], new_hash: Callable[[], H]) -> H:
         """Decompress a group and return a hash of its raw bytes.
@@ -112,7 +104,11 @@ class LibraryCodec:
             CorruptChunk: a chunk can't be decompressed; the error holds its index.
         """
         seen = new_hash()
-        with contextlib.suppress(NotDecompressed), closing(self._decompressed(group, packed)) as pieces:
+        if self._compression is Compression.NONE and tuple(map(len, packed)) == group.sizes:
+            for data in packed:  # the library would only copy them
+                seen.update(data)
+            return seen
+        with contextlib.suppress(NotDone), closing(self._decompressed(group, packed)) as pieces:
             for raw in pieces:
                 seen.update(raw)
             return seen
@@ -157,7 +153,7 @@ class LibraryCodec:
         `OpenEXR.File` decompresses, the first one of its tiny file, which is less exact.
         """
         streams = group.split(raw)
-        with contextlib.suppress(NotDecompressed), closing(self._decompressed(group, packed)) as pieces:
+        with contextlib.suppress(NotDone), closing(self._decompressed(group, packed)) as pieces:
             for stream, unpacked in zip(streams, pieces, strict=True):
                 if not np.array_equal(unpacked, stream.raw):
                     return group.chunks[stream.index]
@@ -172,50 +168,13 @@ class LibraryCodec:
     def _decompressed(
         self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw | None = None
     ) -> Generator[Raw, None, None]:
-        """Decompress a group through the C interface.
-
-        Close the generator if it is not used up: it may hold the standard streams (`Captured`).
-
-        Args:
-            group: the chunks.
-            packed: their compressed bytes.
-            raw: filled with the raw bytes of the group; if None, a buffer for one chunk is used.
-
-        Yields:
-            the raw bytes of each chunk, valid until the next one.
-
-        Raises:
-            NotDecompressed: nothing is known about the group.
-        """
-        if self._core is None or self._lossy_channels:
-            raise NotDecompressed("no C interface")
-        if raw is None and len(self._buffer) < max(group.sizes):
-            self._buffer = np.empty(max(group.sizes), np.uint8)
-        start = 0
-        with contextlib.ExitStack() as stack:
-            if self._compression in _JPEG_2000:
-                stack.enter_context(Captured())
-            decompressors: dict[tuple[int, int], Decompressor] = {}
-            for (width, height, line), data, size in zip(_places(group), packed, group.sizes, strict=True):
-                decompressor = decompressors.get((width, height))
-                if decompressor is None:
-                    image = self._image(group.part, width, height)
-                    decompressor = stack.enter_context(Decompressor(self._core, image))
-                    decompressors[width, height] = decompressor
-                target = self._buffer[:size] if raw is None else raw[start : start + size]
-                decompressor.decompress(line, data, target)
-                yield target
-                start += size
-
-    def _image(self, part: Part, width: int, height: int) -> Image:
-        """Describe an image of the C interface: a part with scan lines, or a single tile."""
-        channels = part.channels
-        if self._treats_as_words(part):
-            channels, width = (WORDS,), width * part.bytes_per_pixel // WORDS.pixel_type.size
-        return Image(channels, self._compression, width, height, is_tiled=part.tiles is not None)
+        """Do `GroupCoder.decompress`, or raise `NotDone` if there is no C interface."""
+        if self._fast is None:
+            raise NotDone("no C interface")
+        return self._fast.decompress(group, packed, raw)
 
     def _treats_as_words(self, part: Part) -> bool:
-        return self._compression in _BLIND and not self._lossy_channels and not part.is_subsampled
+        return not self._lossy_channels and is_plain_bytes(self._compression, part)
 
     def _strip(self, group: ChunkGroup, run: Sequence[int]) -> Strip:
         """Return the image of the tiny file: the lines of a run, or a column of tiles.
@@ -267,6 +226,12 @@ class LibraryCodec:
         return group.chunks[run[0]]
 
 
+def find_group_coder(compression: Compression) -> GroupCoder | None:
+    """Return a coder that uses the C interface of the library, or None if there is none."""
+    core = openexr_core.find_core(getattr(_library(), "__file__", ""), _library().OPENEXR_VERSION)
+    return None if core is None else GroupCoder(core, compression)
+
+
 def check_release(compression: Compression) -> None:
     """Check that the installed OpenEXR is new enough for a compression.
 
@@ -289,18 +254,6 @@ def _library() -> Any:
     import OpenEXR
 
     return OpenEXR
-
-
-def _places(group: ChunkGroup) -> Iterator[tuple[int, int, int]]:
-    """Yield width and height of the image that each chunk belongs to, and the chunk's first line.
-
-    A tile is an image of its own, because its content does not depend on its position.
-    """
-    grid, window, chunks = group.grid, group.part.data_window, list(group.chunks)
-    if group.part.tiles is not None:
-        return zip(grid.widths[chunks].tolist(), grid.heights[chunks].tolist(), [0] * len(chunks), strict=True)
-    lines = grid.coordinates[chunks, 0] - np.int64(window.y_min)
-    return ((window.width, window.height, line) for line in lines.tolist())
 
 
 def _write(

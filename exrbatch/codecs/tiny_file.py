@@ -18,6 +18,12 @@ from exrbatch.exr.part import Attribute, Part
 
 WORDS = Channel("words", PixelType.HALF, 1, 1)
 """A channel for raw bytes as 16-bit samples, whatever the channels of the part."""
+_BLIND = frozenset((Compression.NONE, Compression.RLE, Compression.ZIPS, Compression.ZIP))
+"""Compressions that treat chunks as plain bytes, whatever their channels.
+
+For these, the tiny file has a single channel. Distributing the bytes to 24 channels, and comparing
+each of them, would take a sixth of the verification time (benchmarks/RESULTS.md).
+"""
 
 
 def runs(group: ChunkGroup) -> Iterator[list[int]]:
@@ -38,6 +44,11 @@ def runs(group: ChunkGroup) -> Iterator[list[int]]:
     }
     for size in dict.fromkeys(sizes.values()):
         yield [index for index in indices if sizes[index] == size]
+
+
+def is_plain_bytes(compression: Compression, part: Part) -> bool:
+    """Return whether the chunks of a part may be processed as `WORDS`."""
+    return compression in _BLIND and not part.is_subsampled
 
 
 def as_words(part: Part) -> Part:

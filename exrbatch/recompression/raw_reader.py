@@ -7,11 +7,14 @@ import numpy as np
 
 from exrbatch.codecs.codec import ChunkGroup, Codec, Raw
 from exrbatch.codecs.effort import Effort
+from exrbatch.codecs.library import find_group_coder
+from exrbatch.codecs.openexr_groups import GroupCoder
 from exrbatch.codecs.registry import codecs_for
 from exrbatch.errors import CorruptChunk, NeedsMemory
 from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.offset_tables import MAX_RAW_CHUNK, PartChunks
+from exrbatch.exr.part import Part
 from exrbatch.exr.payloads import Payload, PayloadReader
 from exrbatch.exr.reader import SMALL, ExrFile
 from exrbatch.text import format_size
@@ -27,6 +30,10 @@ ROW_BYTES = 12
 
 It accounts for compressors that keep a list of all rows.
 """
+
+
+_OWN_CODECS = frozenset((Compression.ZIP, Compression.ZIPS, Compression.ZSTD))
+"""Compressions that our own codecs decompress. The others call the library, or only copy bytes."""
 
 
 def raw_limit(memory: int) -> int:
@@ -50,6 +57,7 @@ class RawReader:
         self._file = file
         self._payloads = PayloadReader(file)
         self._codecs = codecs_for([part.compression for part in file.header.parts], Effort.BALANCED)
+        self._fast = _fast_coders(file.header.parts)
         self._buffer = np.empty(0, np.uint8)
 
     def read(self, part: int, chunks: Sequence[int]) -> Raw:
@@ -78,10 +86,13 @@ class RawReader:
             if self._payloads.read_uncompressed(part, chunks, raw.data):
                 return raw
         group, streams = self._load(part, chunks)
+        fast = self._fast[part]
+        if fast is not None and fast.fill(group, streams, raw := self._reserve(group.raw_size)):
+            return raw
         return self._unpack(table, group, streams)
 
     def check(self, part: int, chunks: Sequence[int], second: Codec | None = None) -> Raw:
-        """Read and decompress chunks of a part, by a second decoder, too.
+        """Read and decompress chunks of a part by our own codec, and by a second decoder.
 
         Args:
             part: index of the part.
@@ -96,16 +107,15 @@ class RawReader:
                 disagree; the message names the chunk.
             NeedsMemory: the chunks have more raw bytes than the file's `raw_limit`.
         """
-        if second is None:
-            return self.read(part, chunks)
         table = self._file.parts[part]
         self._check_size(part, ChunkGroup.of(table.grid, chunks))
         group, streams = self._load(part, chunks)
         raw = self._unpack(table, group, streams)
-        with _placed(table, group):
-            different = second.first_difference(group, streams, raw)
-            if different is not None:
-                raise CorruptChunk("OpenEXR decompresses it to other bytes than exrbatch does", different)
+        if second is not None:
+            with _placed(table, group):
+                different = second.first_difference(group, streams, raw)
+                if different is not None:
+                    raise CorruptChunk("OpenEXR decompresses it to other bytes than exrbatch does", different)
         return raw
 
     def _load(self, part: int, chunks: Sequence[int]) -> tuple[ChunkGroup, list[memoryview]]:
@@ -141,6 +151,19 @@ class RawReader:
         if len(self._buffer) < size:
             self._buffer = np.empty(size, np.uint8)
         return self._buffer[:size]
+
+
+def _fast_coders(parts: Sequence[Part]) -> list[GroupCoder | None]:
+    """Return for each part a decoder that is faster than its own codec, or None.
+
+    It is OpenEXR's own. Whatever it can't decompress, the codec of the part tries once more, and
+    that decides.
+    """
+    made: dict[Compression, GroupCoder | None] = {}
+    for part in parts:
+        if part.compression in _OWN_CODECS and not part.storage.is_deep and part.compression not in made:
+            made[part.compression] = find_group_coder(part.compression)
+    return [None if part.storage.is_deep else made.get(part.compression) for part in parts]
 
 
 @contextlib.contextmanager

@@ -23,10 +23,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exrbatch import Compression, CorruptChunk, Status, recompress
-from exrbatch.codecs import library, openexr_core
-from exrbatch.codecs.codec import ChunkGroup, Raw
+from exrbatch.codecs import library, openexr_core, openexr_groups, openexr_structures
+from exrbatch.codecs.codec import ChunkGroup, Packed, Raw
 from exrbatch.codecs.library import LibraryCodec
-from exrbatch.codecs.openexr_core import Core, Decompressor, Image, NotDecompressed
+from exrbatch.codecs.openexr_coders import Compressor, Core, Decompressor, Image, NotDone
+from exrbatch.codecs.zip import ZipCodec
 from exrbatch.errors import UnsupportedFile
 from exrbatch.exr.channel import Channel, PixelType
 from exrbatch.exr.chunks import chunk_grid
@@ -57,7 +58,7 @@ SPECS = {
 def by_file(compression: Compression) -> LibraryCodec:
     """Make a codec that does not use the C interface."""
     codec = LibraryCodec(compression)
-    codec._core = None
+    codec._fast = None
     return codec
 
 
@@ -159,6 +160,74 @@ def test_reference_images(reference_images: Path, number: int) -> None:
             assert through_core(group, packed, part.compression).tobytes() == expected.tobytes()
 
 
+COMPRESSED_BY_CORE = sorted(openexr_groups._WITHOUT_LEVEL)
+
+
+def compressed_by_core(group: ChunkGroup, raw: Raw, compression: Compression) -> list[bytes]:
+    """Compress through the C interface alone."""
+    codec = LibraryCodec(compression)._fast
+    assert codec is not None
+    return [bytes(each) for each in codec.compress(group, raw)]
+
+
+@needs_core
+@pytest.mark.parametrize("kind", SPECS)
+@pytest.mark.parametrize("compression", COMPRESSED_BY_CORE)
+def test_compresses_to_what_openexr_file_writes(compression: Compression, kind: str) -> None:
+    """All at once, and chunk by chunk in reverse order; the raw bytes stay as they are."""
+    group, raw = make_group(SPECS[kind], compression)
+    before = raw.tobytes()
+    try:
+        expected = [bytes(each) for each in by_file(compression).pack(group, raw)]
+    except UnsupportedFile as error:
+        pytest.skip(str(error))
+    assert compressed_by_core(group, raw, compression) == expected
+    assert raw.tobytes() == before
+    streams = group.split(raw)
+    for index in range(len(expected) - 1, -1, -max(1, len(expected) // 20)):
+        alone = ChunkGroup.of(group.grid, [index])
+        assert compressed_by_core(alone, streams[index].raw, compression) == [expected[index]]
+
+
+@needs_core
+@examples(50)
+@given(
+    compression=st.sampled_from(COMPRESSED_BY_CORE),
+    data=st.data(),
+    is_noise=st.booleans(),
+    seed=st.integers(0, 1 << 30),
+)
+def test_compresses_small_images_of_any_kind(
+    compression: Compression, data: st.DataObject, is_noise: bool, seed: int
+) -> None:
+    """Noise is mostly stored raw."""
+    tiles = data.draw(st.none() | st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(0, 2), st.just(1)))
+    spec = PartSpec(
+        storage="scanlineimage" if tiles is None else "tiledimage",
+        channels=data.draw(channel_lists(subsampled=tiles is None)),
+        window=data.draw(windows(x=6, y=6)),
+        tiles=tiles,
+        seed=seed,
+    )
+    group, raw = make_group(spec, compression)
+    if is_noise:
+        raw = np.random.default_rng(seed).integers(0, 256, len(raw), np.uint8)
+    try:
+        expected = [bytes(each) for each in by_file(compression).pack(group, raw)]
+    except UnsupportedFile:
+        return  # not a matter of this path
+    if 0 not in group.sizes:
+        assert compressed_by_core(group, raw, compression) == expected
+
+
+@needs_core
+@pytest.mark.parametrize("compression", sorted(set(Compression) - set(COMPRESSED_BY_CORE)))
+def test_does_not_compress_where_a_level_matters(compression: Compression) -> None:
+    group, raw = make_group(SPECS["scan lines"], compression)
+    with pytest.raises(NotDone):
+        compressed_by_core(group, raw, compression)
+
+
 def damage(packed: bytearray, rng: random.Random) -> bytearray:
     """Flip bits, overwrite bytes, spoil the checksum at the end, cut off, or append."""
     kind = rng.randrange(6)
@@ -208,7 +277,7 @@ def test_refuses_every_damage_that_openexr_file_refuses(
             accepted += 1
             assert through_core(group, broken, compression, fill=2).tobytes() == expected.tobytes()
             continue
-        with pytest.raises(NotDecompressed):
+        with pytest.raises(NotDone):
             through_core(group, broken, compression)
         assert outcome(LibraryCodec(compression), group, broken, raw.copy()) == refusal
     assert accepted < 60
@@ -222,7 +291,7 @@ def test_finds_wrong_checksums_short_streams_and_impossible_sizes() -> None:
     shorter = openexr_core._deflated(raw[:-2])
     wrong_sum = bytes(sound[:-1]) + bytes([sound[-1] ^ 1])
     for bad in (wrong_sum, sound[:-1], shorter, b"", raw.tobytes() + b"\0"):
-        with pytest.raises(NotDecompressed):
+        with pytest.raises(NotDone):
             through_core(group, [memoryview(bad)], Compression.ZIP)
 
 
@@ -244,14 +313,16 @@ def test_damaged_file_fails_with_the_same_words(tmp_path: Path, monkeypatch: pyt
 
 
 @needs_core
-def test_is_used_for_sources_and_verification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_is_used_for_sources_targets_and_verification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
-        raise AssertionError("OpenEXR.File decompresses")
+        raise AssertionError("not through the C interface")
 
     path = tmp_path / "frame.exr"
     write(path, Compression.PIZ, smooth())
     monkeypatch.setattr(LibraryCodec, "_read", fail)
-    for target in ("zip", "htj2k32", "none"):
+    monkeypatch.setattr(library, "_write", fail)
+    monkeypatch.setattr(ZipCodec, "unpack", fail)
+    for target in ("zip", "htj2k32", "none", "rle", "piz"):
         assert recompress(path, target, force=True).status is Status.RECOMPRESSED
 
 
@@ -259,7 +330,7 @@ def test_every_compression_works_without_it(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(openexr_core, "find_core", lambda *_: None)
     path = tmp_path / "frame.exr"
     write(path, Compression.PIZ, smooth())
-    for target in ("zip", "htj2k32", "none"):
+    for target in ("zip", "htj2k32", "zips", "rle", "none"):
         assert recompress(path, target, force=True).status is Status.RECOMPRESSED
 
 
@@ -274,7 +345,7 @@ def fresh() -> Any:
 def test_missing_function_or_library(fresh: Callable[..., Core | None], monkeypatch: pytest.MonkeyPatch) -> None:
     assert fresh("/does/not/exist.so", OpenEXR.OPENEXR_VERSION) is None
     assert fresh(__file__, OpenEXR.OPENEXR_VERSION) is None
-    monkeypatch.setitem(openexr_core._ARGUMENTS, "exr_no_such_function", ())
+    monkeypatch.setitem(openexr_structures.ARGUMENTS, "exr_no_such_function", ())
     assert fresh(OpenEXR.__file__, OpenEXR.OPENEXR_VERSION) is None
 
 
@@ -294,13 +365,16 @@ def test_library_of_another_release_than_the_binding(fresh: Callable[..., Core |
 
 
 @needs_core
-@pytest.mark.parametrize("flaw", ["wrong bytes", "accepts damage", "larger structure", "errors"])
+@pytest.mark.parametrize(
+    "flaw",
+    ["wrong bytes", "accepts damage", "larger structure", "errors", "short result", "compress"],
+)
 def test_failing_self_test(fresh: Callable[..., Core | None], monkeypatch: pytest.MonkeyPatch, flaw: str) -> None:
     real = Core.run
 
     def run(self: Core, name: str, *arguments: Any) -> None:
         if flaw == "errors":
-            raise NotDecompressed(name)
+            raise NotDone(name)
         real(self, name, *arguments)
 
     def decompress(self: Decompressor, line: int, packed: Any, raw: Raw) -> None:
@@ -311,8 +385,17 @@ def test_failing_self_test(fresh: Callable[..., Core | None], monkeypatch: pytes
         if flaw == "larger structure":
             self._pipeline.guard[0] ^= 1
 
+    def compress(self: Compressor, line: int, raw: Raw) -> Packed:
+        packed = real_compress(self, line, raw)
+        if flaw == "larger structure to compress":
+            self._pipeline.guard[0] ^= 1
+        return packed if flaw != "short result" else bytes(packed)[:-1]
+
+    real_compress = Compressor.compress
     monkeypatch.setattr(Core, "run", run)
-    if flaw != "errors":
+    if flaw in ("larger structure to compress", "short result"):
+        monkeypatch.setattr(Compressor, "compress", compress)
+    elif flaw != "errors":
         monkeypatch.setattr(Decompressor, "decompress", decompress)
     assert fresh(OpenEXR.__file__, OpenEXR.OPENEXR_VERSION) is None
 
@@ -325,7 +408,7 @@ def test_nothing_is_written_if_sizes_disagree(change: dict[str, Any]) -> None:
     image = Image((Channel("A", PixelType.HALF, 1, 1),), Compression.ZIP, 8, 16, is_tiled=False)
     wrong = Image(**{name: getattr(image, name) for name in image.__slots__} | change)
     raw = np.full(256, 7, np.uint8)
-    with pytest.raises(NotDecompressed), Decompressor(CORE, wrong) as decompressor:
+    with pytest.raises(NotDone), Decompressor(CORE, wrong) as decompressor:
         decompressor.decompress(0, openexr_core._deflated(raw), raw)
     assert (raw == 7).all()
 
@@ -339,6 +422,9 @@ def test_memory_does_not_grow() -> None:
         packed = pack(group, raw, compression)
         cases.append((LibraryCodec(compression), group, [packed, [*packed[:-1], packed[-1][: len(packed[-1]) // 2]]]))
 
+    kinds = (Compression.PIZ, Compression.RLE, Compression.HTJ2K32)
+    to_compress = [(LibraryCodec(each), *make_group(SPECS["tiles"], each, limit=4)) for each in kinds]
+
     def work(times: int) -> int:
         for _ in range(times):
             for codec, group, variants in cases:
@@ -346,8 +432,10 @@ def test_memory_does_not_grow() -> None:
                     try:
                         for _ in codec._decompressed(group, packed):
                             pass
-                    except NotDecompressed:
+                    except NotDone:
                         pass
+            for compressor, group, raw in to_compress:
+                compressor.pack(group, raw)
         gc.collect()
         return int(psutil.Process().memory_info().rss)
 
@@ -367,6 +455,8 @@ def test_threads_work_side_by_side() -> None:
         for _ in range(30):
             if codec.first_difference(group, packed[compression], raw) is not None:
                 wrong.append(compression)
+            if compression is Compression.PIZ and codec.pack(group, raw) != packed[compression]:
+                wrong.append("compressed")
 
     threads = [threading.Thread(target=work, args=(each,)) for each in [*groups] * 3]
     for thread in threads:
@@ -408,7 +498,7 @@ def test_signal_handlers_that_raise_are_not_swallowed(monkeypatch: pytest.Monkey
                         try:
                             for _ in codec._decompressed(group, packed):
                                 pass
-                        except NotDecompressed:
+                        except NotDone:
                             pass
             except Interrupted:
                 caught += 1
@@ -441,4 +531,4 @@ def test_does_not_ask_an_openexr_without_path(monkeypatch: pytest.MonkeyPatch) -
     """A frozen program may have no file for the module."""
     bare = SimpleNamespace(OPENEXR_VERSION=OpenEXR.OPENEXR_VERSION, File=OpenEXR.File)
     monkeypatch.setattr(library, "_library", lambda: bare)
-    assert LibraryCodec(Compression.PIZ)._core is None
+    assert LibraryCodec(Compression.PIZ)._fast is None

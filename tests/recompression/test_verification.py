@@ -15,7 +15,7 @@ from exrbatch.codecs.zip import ZipCodec
 from exrbatch.exr.compression import Compression
 from exrbatch.jobs import job
 from exrbatch.jobs.compare_job import CompareJob
-from exrbatch.recompression import spans
+from exrbatch.recompression import raw_reader, spans
 from exrbatch.recompression.choices import Verify
 from exrbatch.recompression.raw_reader import RawReader
 from tests.support.build import PartSpec, build
@@ -185,8 +185,10 @@ def test_finds_a_mistake_in_unpacking_the_source(
 ) -> None:
     """The unpacked bytes must pack to what was in the source.
 
-    No decoder of the new file could find such a mistake.
+    No decoder of the new file could find such a mistake. It can happen only where OpenEXR itself
+    does not decompress the source, because its C interface is not used.
     """
+    monkeypatch.setattr(raw_reader, "find_group_coder", lambda _: None)
     accumulate = _RunningSums.accumulate
 
     def err(sums: _RunningSums, data: Raw) -> None:
