@@ -6,6 +6,7 @@ for that, a trial on larger pieces decides. The result is one ordinary zlib stre
 If an engine is not installed, another one takes over, and the run says so.
 """
 
+import functools
 import itertools
 
 import numpy as np
@@ -75,21 +76,28 @@ class Deflater:
     """
 
     def __init__(self, effort: Effort) -> None:
-        self._substitute = next(each for each in SUBSTITUTES[effort] if is_installed(each))
-        self._candidates = {content: self._installed(each) for content, each in LONG[effort].items()}
-        self._short = {
-            content: setting if is_installed(setting) else self._substitute
-            for content, setting in SHORT[effort].items()
-        }
-        self._needs_look = len(set(self._short.values())) > 1
+        self._effort = effort
         self._content, self._bytes_since_look, self._trial_bytes = Content.MIXED, LOOK_BYTES, LARGEST_TRIAL
         self._recipes: dict[Content, Recipe] = {}
 
-    def _installed(self, candidates: Candidates) -> Candidates:
-        """Return the candidates, or only the substitute if an engine of theirs is not installed."""
-        if all(map(is_installed, (*candidates.low, *candidates.high))):
-            return candidates
-        return Candidates((self._substitute,), (self._substitute,))
+    @functools.cached_property
+    def _candidates(self) -> dict[Content, Candidates]:
+        """For long streams: the candidates, or the substitute if one of them is not installed."""
+        substitute = Candidates((self._substitute,), (self._substitute,))
+        return {
+            content: each if all(map(is_installed, (*each.low, *each.high))) else substitute
+            for content, each in LONG[self._effort].items()
+        }
+
+    @functools.cached_property
+    def _short(self) -> dict[Content, Setting]:
+        """For short streams: the setting, or the substitute if it is not installed."""
+        table = SHORT[self._effort]
+        return {content: each if is_installed(each) else self._substitute for content, each in table.items()}
+
+    @property
+    def _substitute(self) -> Setting:
+        return next(each for each in SUBSTITUTES[self._effort] if is_installed(each))
 
     def begin_group(self, size: int) -> None:
         """Forget earlier groups, so that the output does not depend on them.
@@ -116,7 +124,7 @@ class Deflater:
         """Compress short streams, shape (streams, bytes), after one look at all of them."""
         middle = predicted.shape[1] // 2
         content = Content.MIXED
-        if self._needs_look:
+        if len(set(self._short.values())) > 1:  # otherwise it hardly matters
             step = max(1, len(predicted) // SAMPLES)
             content = find_content(predicted[::step, :middle].tobytes(), predicted[::step, middle:].tobytes())
         recipe = None

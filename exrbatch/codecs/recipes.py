@@ -79,13 +79,13 @@ LONG: dict[Effort, dict[Content, Candidates]] = {
     },
     Effort.BALANCED: {
         Content.NOISE: Candidates((STORED, _isal(1)), (_isal(1), _libdeflate(1), _libdeflate(2))),
-        Content.SMOOTH_NOISE: _one(_isal(1), _ng(4)),
+        Content.SMOOTH_NOISE: _one(_isal(1), _ng(3)),
         Content.STRUCTURED: _one(_ng(3), _ng(4)),
         Content.MIXED: _one(REFERENCE, REFERENCE),
     },
     Effort.HIGH: {
-        Content.NOISE: _one(_isal(3), _libdeflate(7)),
-        Content.SMOOTH_NOISE: _one(_isal(3), _libdeflate(7)),
+        Content.NOISE: _one(_isal(1), _libdeflate(6)),
+        Content.SMOOTH_NOISE: _one(_isal(1), _ng(6)),
         Content.STRUCTURED: _one(_ng(7), _ng(6)),
         Content.MIXED: _one(_libdeflate(7), _libdeflate(7)),
     },

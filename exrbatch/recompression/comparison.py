@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from exrbatch.codecs.codec import ChunkGroup, Codec, StreamCodec
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.library import LibraryCodec
-from exrbatch.codecs.registry import codecs_for
+from exrbatch.codecs.registry import codec_for
 from exrbatch.errors import ExrbatchError, InvalidFile, UnsupportedFile, VerificationFailed
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.part import CHANGED_ATTRIBUTES, Attribute, Part
@@ -132,7 +132,7 @@ def _is_same_picture(source: ExrFile, copy: ExrFile) -> bool:
 def choose_decoders(
     parts: Sequence[Part], compressions: Sequence[Compression], mode: Verify, lossy_channels: Sequence[tuple[str, ...]]
 ) -> list[Codec]:
-    """Choose the decoder that verifies each part.
+    """Choose the decoder that verifies each part. Parts of the same kind share one.
 
     If `mode` is LIBRARY, the OpenEXR library decodes every flat part that it can process. Whatever
     the mode, it also decodes parts with lossy channels, because only `LibraryCodec` can ignore
@@ -148,14 +148,22 @@ def choose_decoders(
     Returns:
         the decoder of each part.
     """
-    decoders = codecs_for(compressions, Effort.BALANCED)
-    for index, (part, compression, lossy) in enumerate(zip(parts, compressions, lossy_channels, strict=True)):
+    made: dict[tuple[Compression, tuple[str, ...], bool], Codec] = {}
+    keys = []
+    for part, compression, lossy in zip(parts, compressions, lossy_channels, strict=True):
         is_wanted = mode is Verify.LIBRARY or compression is Compression.RLE
         by_library = is_wanted and not part.storage.is_deep and not beyond_library(part, compression)
-        if lossy or by_library:
-            with contextlib.suppress(UnsupportedFile):  # if the installed OpenEXR is too old, our own codec decodes
-                decoders[index] = LibraryCodec(compression, lossy)
-    return decoders
+        keys.append((compression, lossy, bool(lossy) or by_library))
+        if keys[-1] not in made:
+            made[keys[-1]] = _decoder(*keys[-1])
+    return [made[key] for key in keys]
+
+
+def _decoder(compression: Compression, lossy: tuple[str, ...], by_library: bool) -> Codec:
+    if by_library:
+        with contextlib.suppress(UnsupportedFile):  # if the installed OpenEXR is too old, our own codec decodes
+            return LibraryCodec(compression, lossy)
+    return codec_for(compression, Effort.BALANCED)
 
 
 def pixel_difference(
