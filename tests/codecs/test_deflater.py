@@ -91,7 +91,7 @@ def test_noise_is_hardly_larger_than_openexr_would_write_it(low: float, high: fl
     deflater.begin_group(len(predicted))
     packed = deflater.compress(predicted)
     assert zlib.decompress(packed) == predicted
-    assert len(packed) <= 1.015 * len(deflate.zlib_compress(predicted, 4)) + 64
+    assert len(packed) <= 1.03 * len(deflate.zlib_compress(predicted, 4)) + 64
 
 
 def test_random_bytes_are_stored() -> None:
