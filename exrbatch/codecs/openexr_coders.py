@@ -72,6 +72,10 @@ class Core:
         if self._functions[name](*arguments):
             raise NotDone(name)
 
+    def function(self, name: str) -> Any:
+        """Return a function that is called often. It returns an error number, or 0."""
+        return self._functions[name]
+
     def release(self) -> tuple[int, ...]:
         """Return the release of the library."""
         numbers = [ctypes.c_int() for _ in range(3)]
@@ -88,7 +92,7 @@ class _Coder(ABC):
     _initialize: str
     _update: str
     _destroy: str
-    _pipeline: Any
+    _process: str
 
     def __init__(self, core: Core, image: Image) -> None:
         self._core, self._image = core, image
@@ -98,6 +102,7 @@ class _Coder(ABC):
         self._info = ChunkInfo()
         self._pipeline = self._new_pipeline()
         self._pipeline_address = ctypes.addressof(self._pipeline)
+        self._call = core.function(self._process)
         self._chunk = self._pipeline.chunk
         self._is_first = True
         self._described_size = 0
@@ -121,17 +126,20 @@ class _Coder(ABC):
         """Whether the library has changed nothing behind the pipeline."""
         return bytes(self._pipeline.guard) == GUARD
 
-    def _describe(self, line: int, size: int) -> None:
-        """Tell the library which chunk follows, and check that it expects the same raw size.
+    def _prepare(self, line: int, size: int) -> None:
+        """Tell the library which chunk follows.
 
-        Without subsampling, chunks of equal size differ only in their first line, so for those
-        that follow this is not repeated.
+        Without subsampling, chunks of equal size differ only in their first line.
         """
+        if self._described_size == size:
+            self._chunk.start_y = 0 if self._image.is_tiled else line
+        else:
+            self._describe(line, size)
+
+    def _describe(self, line: int, size: int) -> None:
+        """Describe a chunk to the library, and check that it expects the same raw size."""
         info, image, context = self._info, self._image, self._context
         first_line = 0 if image.is_tiled else line
-        if self._described_size == size:
-            self._chunk.start_y = first_line
-            return
         at = ctypes.addressof(info)
         self._described_size = 0
         self._core.run("exr_chunk_default_initialize", context, 0, Box(0, line, 0, line), 0, 0, at)
@@ -179,6 +187,7 @@ class Decompressor(_Coder):
     """Decompresses chunks."""
 
     _initialize, _update, _destroy = "exr_decoding_initialize", "exr_decoding_update", "exr_decoding_destroy"
+    _process = "exr_uncompress_chunk"
 
     def _new_pipeline(self) -> DecodePipeline:
         return DecodePipeline(DecodePipeline.guard.offset, guard=Guard.from_buffer_copy(GUARD))
@@ -197,10 +206,11 @@ class Decompressor(_Coder):
         size, pipeline = len(raw), self._pipeline
         if not 0 < len(packed) <= size:  # OpenEXR reads no longer ones from a file, and ignores empty ones
             raise NotDone("impossible size")
-        self._describe(line, size)
+        self._prepare(line, size)
         self._chunk.packed_size = len(packed)
         pipeline.packed, pipeline.unpacked = _address(packed), _address(raw)
-        self._core.run("exr_uncompress_chunk", self._pipeline_address)
+        if self._call(self._pipeline_address):
+            raise NotDone("damaged")
         if pipeline.bytes_decompressed != size or self._errors:
             raise NotDone("short chunk")
 
@@ -209,6 +219,7 @@ class Compressor(_Coder):
     """Compresses chunks. It is not for compressions that have a level, because it sets none."""
 
     _initialize, _update, _destroy = "exr_encoding_initialize", "exr_encoding_update", "exr_encoding_destroy"
+    _process = "exr_compress_chunk"
 
     def _new_pipeline(self) -> EncodePipeline:
         return EncodePipeline(EncodePipeline.guard.offset, guard=Guard.from_buffer_copy(GUARD))
@@ -229,12 +240,10 @@ class Compressor(_Coder):
         size, pipeline = len(raw), self._pipeline
         if not size:
             raise NotDone("empty")
-        self._describe(line, size)
-        pipeline.raw, pipeline.raw_size = _address(raw), size
-        try:
-            self._core.run("exr_compress_chunk", self._pipeline_address)
-        finally:
-            pipeline.raw, pipeline.raw_size = None, 0  # so that the library never frees it
+        self._prepare(line, size)
+        pipeline.raw, pipeline.raw_size = _address(raw), size  # the library frees only what it has allocated
+        if self._call(self._pipeline_address):
+            raise NotDone("can't be compressed")
         packed_size = pipeline.compressed_size
         if self._errors or not pipeline.compressed or not 0 < packed_size <= pipeline.compressed_allocated:
             raise NotDone("unexpected result")

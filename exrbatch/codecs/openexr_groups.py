@@ -90,14 +90,21 @@ class GroupCoder:
     def _coders(self, kind: type[C], group: ChunkGroup, stack: contextlib.ExitStack) -> Iterator[tuple[C, int]]:
         """Yield a coder for each chunk of a group, and the first line of the chunk in its image.
 
-        Tiles of equal size share a coder. The stack closes the coders.
+        A tile is an image of its own, because its content does not depend on its position. Tiles of
+        equal size share a coder. The stack closes the coders.
         """
+        grid, part, chunks = group.grid, group.part, list(group.chunks)
+        if part.tiles is None:
+            window = part.data_window
+            coder = stack.enter_context(kind(self._core, self._image(part, window.width, window.height)))
+            lines = grid.coordinates[chunks, 0] - np.int64(window.y_min)
+            yield from ((coder, line) for line in lines.tolist())
+            return
         coders: dict[tuple[int, int], C] = {}
-        for width, height, line in _places(group):
-            if (coder := coders.get((width, height))) is None:
-                image = self._image(group.part, width, height)
-                coder = coders[width, height] = stack.enter_context(kind(self._core, image))
-            yield coder, line
+        for size in zip(grid.widths[chunks].tolist(), grid.heights[chunks].tolist(), strict=True):
+            if size not in coders:
+                coders[size] = stack.enter_context(kind(self._core, self._image(part, *size)))
+            yield coders[size], 0
 
     def _image(self, part: Part, width: int, height: int) -> Image:
         """Describe an image of the C interface: a part with scan lines, or a single tile."""
@@ -105,15 +112,3 @@ class GroupCoder:
         if is_plain_bytes(self._compression, part):
             channels, width = (WORDS,), width * part.bytes_per_pixel // WORDS.pixel_type.size
         return Image(channels, self._compression, width, height, is_tiled=part.tiles is not None)
-
-
-def _places(group: ChunkGroup) -> Iterator[tuple[int, int, int]]:
-    """Yield width and height of the image that each chunk belongs to, and the chunk's first line.
-
-    A tile is an image of its own, because its content does not depend on its position.
-    """
-    grid, window, chunks = group.grid, group.part.data_window, list(group.chunks)
-    if group.part.tiles is not None:
-        return zip(grid.widths[chunks].tolist(), grid.heights[chunks].tolist(), [0] * len(chunks), strict=True)
-    lines = grid.coordinates[chunks, 0] - np.int64(window.y_min)
-    return ((window.width, window.height, line) for line in lines.tolist())

@@ -13,6 +13,9 @@ Reader and writer share this module.
 import struct
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from exrbatch.exr.part import Part
 
 
@@ -51,6 +54,19 @@ class LeaderLayout:
             sizes: its sizes in bytes (see the module's description).
         """
         return self.structure.pack(*self.part_number, *coordinates, *sizes)
+
+    def pack_flat(self, coordinates: NDArray[np.int32], sizes: NDArray[np.int64]) -> bytes:
+        """Return the bytes of the leaders of flat chunks, one after another.
+
+        Args:
+            coordinates: coordinates of the chunks, shape (chunks, 1 or 4).
+            sizes: their payload sizes in bytes, shape (chunks,).
+        """
+        fields = np.empty((len(sizes), self.size // 4), "<i4")
+        fields[:, : len(self.part_number)] = self.part_number
+        fields[:, len(self.part_number) : -1] = coordinates
+        fields[:, -1] = sizes
+        return fields.tobytes()
 
     def unpack(self, data: bytearray | bytes, offset: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Parse the leader at an offset of `data`.

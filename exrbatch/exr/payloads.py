@@ -4,7 +4,7 @@ import itertools
 import operator
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,7 @@ _IOV_MAX = 1024
 """Most buffers that one call of `preadv` may fill, on Linux and on macOS."""
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(NamedTuple):
     """The payload of one chunk.
 
     Attributes:

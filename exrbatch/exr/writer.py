@@ -44,16 +44,23 @@ class ExrWriter:
         self._put(header_bytes)
         self._put(bytes(8 * sum(grid.count for grid in grids)))
 
-    def write_flat(self, part: int, chunk: int, payload: Buffer) -> None:
-        """Append a flat chunk. The payload is not copied, so keep it unchanged until `flush`.
+    def write_flat(self, part: int, chunks: Sequence[int], payloads: Sequence[Buffer]) -> None:
+        """Append flat chunks. The payloads are not copied, so keep them unchanged until `flush`.
 
         Args:
             part: index of the part.
-            chunk: index of the chunk in offset table order.
-            payload: its compressed bytes.
+            chunks: indices of the chunks in offset table order.
+            payloads: their compressed bytes.
         """
-        self._begin(part, chunk, (len(payload),))
-        self._put(payload)
+        leader, indices = self._leaders[part], np.asarray(chunks, np.int64)
+        sizes = np.fromiter(map(len, payloads), np.int64, len(payloads))
+        ends = self.position + np.cumsum(sizes + leader.size)
+        self._offsets[part][indices] = ends - sizes - leader.size
+        leaders = memoryview(leader.pack_flat(self._grids[part].coordinates[indices], sizes))
+        starts = range(0, len(leaders), leader.size)
+        for start, payload in zip(starts, payloads, strict=True):
+            self._pending += leaders[start : start + leader.size], payload
+        self.position = int(ends[-1])
 
     def write_deep(self, part: int, chunk: int, table: Buffer, data: Buffer, raw_size: int) -> None:
         """Append a deep chunk. The payload is not copied, so keep it unchanged until `flush`.
@@ -65,7 +72,9 @@ class ExrWriter:
             data: compressed samples.
             raw_size: raw size of the samples in bytes.
         """
-        self._begin(part, chunk, (len(table), len(data), raw_size))
+        self._offsets[part][chunk] = self.position
+        coordinates = self._grids[part].coordinates[chunk].tolist()
+        self._put(self._leaders[part].pack(coordinates, (len(table), len(data), raw_size)))
         self._put(table)
         self._put(data)
 
@@ -94,10 +103,6 @@ class ExrWriter:
             self._first = None
         if data:
             self._write(memoryview(data), start)
-
-    def _begin(self, part: int, chunk: int, sizes: tuple[int, ...]) -> None:
-        self._offsets[part][chunk] = self.position
-        self._put(self._leaders[part].pack(self._grids[part].coordinates[chunk].tolist(), sizes))
 
     def _put(self, data: Buffer) -> None:
         self._pending.append(data)

@@ -108,9 +108,8 @@ def _write_span(writer: ExrWriter, span: Span, group: ChunkGroup, packed: Sequen
         table, samples = packed
         writer.write_deep(span.part, span.target[0], table, samples, group.sizes[1])
     else:
-        order = range(len(packed))
-        for index in reversed(order) if span.backwards else order:
-            writer.write_flat(span.part, span.target[index], packed[index])
+        step = -1 if span.backwards else 1
+        writer.write_flat(span.part, span.target[::step], packed[::step])
     writer.flush()
 
 

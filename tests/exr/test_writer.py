@@ -70,7 +70,7 @@ def writer_for(data: bytes, target: Target) -> ExrWriter:
 def put(writer: ExrWriter, chunk: Chunk) -> None:
     match chunk.streams:
         case (payload,):
-            writer.write_flat(chunk.part, chunk.index, payload)
+            writer.write_flat(chunk.part, [chunk.index], [payload])
         case (table, samples):
             writer.write_deep(chunk.part, chunk.index, table, samples, chunk.raw_size)
 
