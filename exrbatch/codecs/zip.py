@@ -10,7 +10,7 @@ import numpy as np
 from exrbatch.codecs.codec import ChunkGroup, Hash, Packed, Raw, Stream, StreamCodec, hash_sizes
 from exrbatch.codecs.deflater import Deflater
 from exrbatch.codecs.effort import Effort
-from exrbatch.codecs.engines import inflate
+from exrbatch.codecs.engines import adler32, inflate
 from exrbatch.codecs.predictor import ROWS_BYTES, Predictor
 from exrbatch.errors import CorruptChunk
 
@@ -63,6 +63,27 @@ class ZipCodec(StreamCodec):
                 some = ChunkGroup(group.grid, group.chunks[start : start + len(rows)], group.sizes[: len(rows)])
                 super().unpack(some, streams, rows.reshape(-1))
             start += len(rows)
+
+    def confirms(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> bool:
+        """Return whether raw bytes have the checksums of the streams that they came from.
+
+        A zlib stream ends with a checksum of the predicted bytes. So this proves, independently of
+        whoever decompressed the streams, that they were decompressed and rearranged correctly.
+        Streams that are stored raw are ignored.
+        """
+        return all(
+            len(data) == size or adler32(predicted.data).to_bytes(4, "big") == data[-4:]
+            for data, size, predicted in zip(packed, group.sizes, self._predicted(group, raw), strict=True)
+        )
+
+    def _predicted(self, group: ChunkGroup, raw: Raw) -> Iterator[Raw]:
+        """Yield the predicted bytes of each stream, valid until the next one."""
+        if _are_rows(group):
+            for rows in _blocks(raw, group.sizes[0]):
+                yield from self._predictor.forward_rows(rows)
+        else:
+            for stream in group.split(raw):
+                yield self._predictor.forward(stream.raw)
 
     def pack_stream(self, stream: Stream) -> tuple[Packed, Sequence[Packed]]:
         """Predict, then deflate."""

@@ -72,5 +72,8 @@ class Lanes(Generic[Tools]):
     def _take_back(self, lent: deque[tuple[Future[_Result], Tools]]) -> Iterator[_Result]:
         """Yield the oldest result. Its tools are free again when the caller has used it."""
         future, tools = lent.popleft()
-        yield future.result()
+        try:
+            yield future.result()
+        finally:
+            del future  # its error would hold this frame, this frame the future, and both the tools
         self._free.append(tools)

@@ -1,6 +1,7 @@
 """Read chunks of an open file as raw bytes, into a buffer that is reused."""
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.library import find_group_coder
 from exrbatch.codecs.openexr_groups import GroupCoder
 from exrbatch.codecs.registry import codecs_for
+from exrbatch.codecs.zip import ZipCodec
 from exrbatch.errors import CorruptChunk, NeedsMemory
 from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.compression import Compression
@@ -30,10 +32,6 @@ ROW_BYTES = 12
 
 It accounts for compressors that keep a list of all rows.
 """
-
-
-_OWN_CODECS = frozenset((Compression.ZIP, Compression.ZIPS, Compression.ZSTD))
-"""Compressions that our own codecs decompress. The others call the library, or only copy bytes."""
 
 
 def raw_limit(memory: int) -> int:
@@ -86,9 +84,11 @@ class RawReader:
             if self._payloads.read_uncompressed(part, chunks, raw.data):
                 return raw
         group, streams = self._load(part, chunks)
-        fast = self._fast[part]
-        if fast is not None and fast.fill(group, streams, raw := self._reserve(group.raw_size)):
-            return raw
+        fast, codec = self._fast[part], self._codecs[part]
+        if fast is not None and isinstance(codec, ZipCodec):
+            raw = self._reserve(group.raw_size)
+            if fast.fill(group, streams, raw) and codec.confirms(group, streams, raw):
+                return raw
         return self._unpack(table, group, streams)
 
     def check(self, part: int, chunks: Sequence[int], second: Codec | None = None) -> Raw:
@@ -156,14 +156,19 @@ class RawReader:
 def _fast_coders(parts: Sequence[Part]) -> list[GroupCoder | None]:
     """Return for each part a decoder that is faster than its own codec, or None.
 
-    It is OpenEXR's own. Whatever it can't decompress, the codec of the part tries once more, and
-    that decides.
+    It is OpenEXR's own, for flat ZIP and ZIPS. What it returns must have the checksums of the
+    source; otherwise the codec of the part decompresses once more, and that decides.
+
+    Parts with subsampled channels have none: the library would have to know all channels, which
+    takes it time that grows with the square of their number.
     """
-    made: dict[Compression, GroupCoder | None] = {}
-    for part in parts:
-        if part.compression in _OWN_CODECS and not part.storage.is_deep and part.compression not in made:
-            made[part.compression] = find_group_coder(part.compression)
-    return [None if part.storage.is_deep else made.get(part.compression) for part in parts]
+    find = functools.cache(find_group_coder)
+    return [
+        find(part.compression)
+        if part.compression in (Compression.ZIP, Compression.ZIPS) and not (part.storage.is_deep or part.is_subsampled)
+        else None
+        for part in parts
+    ]
 
 
 @contextlib.contextmanager

@@ -1,7 +1,10 @@
 """Lanes let several threads work on one file, and give results in the order of the items."""
 
+import contextlib
+import gc
 import itertools
 import os
+import weakref
 from pathlib import Path
 
 import pytest
@@ -75,3 +78,31 @@ def test_an_error_in_the_work_ends_the_walk(threads: int) -> None:
     assert list(itertools.islice(results, 5)) == [0, 1, 2, 3, 4]
     with pytest.raises(KeyError):
         next(results)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_tools_are_freed_after_an_error_without_a_look_for_garbage(threads: int) -> None:
+    """Their buffers are large, and a process may meet thousands of damaged files."""
+
+    class Tool:
+        pass
+
+    made: list[weakref.ref[Tool]] = []
+
+    def make() -> Tool:
+        tool = Tool()
+        made.append(weakref.ref(tool))
+        return tool
+
+    def fail(_tool: Tool, item: int) -> int:
+        if item == 5:
+            raise ValueError
+        return item
+
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            list(Lanes(make, threads).map(fail, range(20)))
+        assert [tool() for tool in made] == [None] * len(made)
+    finally:
+        gc.enable()

@@ -1,6 +1,7 @@
 """Comparing two files finds every difference and names part, level, chunk, channel and pixel."""
 
 import struct
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from exrbatch import FileReport, Status
 from exrbatch.codecs.codec import ChunkGroup, Packed, Raw
+from exrbatch.codecs.library import find_group_coder
+from exrbatch.codecs.openexr_groups import GroupCoder
 from exrbatch.codecs.predictor import _RunningSums
 from exrbatch.codecs.zip import ZipCodec
 from exrbatch.exr.compression import Compression
@@ -201,3 +204,25 @@ def test_finds_a_mistake_in_unpacking_the_source(
     report = job.run(recompress_job(str(frame), compression=Compression.NONE, force=True))
     assert (report.status, "internal check failed" in (report.reason or "")) == (Status.FAILED, True)
     assert frame.read_bytes() == data
+
+
+@pytest.mark.parametrize("compression", [2, 3])
+def test_a_mistake_of_openexr_in_a_source_is_noticed_and_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: int
+) -> None:
+    """The checksums in the source show it, and our own code decompresses the source."""
+    fill, wrong = GroupCoder.fill, []
+
+    def err(coder: GroupCoder, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> bool:
+        done = fill(coder, group, packed, raw)
+        raw[len(raw) // 2] ^= 1
+        wrong.append(done)
+        return done
+
+    monkeypatch.setattr(GroupCoder, "fill", err)
+    spec, frame = PartSpec(channels=CHANNELS, compression=compression, noise=0), tmp_path / "a.exr"
+    frame.write_bytes(build([spec]))
+    assert job.run(recompress_job(str(frame), compression=Compression.NONE, force=True)).status is Status.RECOMPRESSED
+    assert frame.read_bytes() == build([replace(spec, compression=0)])
+    if find_group_coder(Compression.ZIP) is not None:
+        assert any(wrong)
