@@ -89,6 +89,7 @@ class _Coder(ABC):
     After an error it is of no further use.
     """
 
+    # Names of the functions that begin, change, end and run a pipeline.
     _initialize: str
     _update: str
     _destroy: str
