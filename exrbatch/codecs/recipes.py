@@ -115,8 +115,8 @@ SHORT: dict[Effort, dict[Content, Setting]] = {
 """Settings for shorter streams, such as the lines of ZIPS.
 
 For short noise ISA-L would take 0.7 times as long as libdeflate 1. But for some inputs its output
-for a whole stream at once depends on what was in memory before, so that two runs would not write the
-same bytes. Its output for pieces (`compress_first`, `compress_last`) never did.
+for a whole stream at once depends on what was in memory before, so that two runs would not write
+the same bytes. Its output for pieces (`compress_first`, `compress_last`) never did.
 """
 
 SUBSTITUTES: dict[Effort, tuple[Setting, ...]] = {
