@@ -7,6 +7,7 @@ without a summary and without a lock is from a run that died.
 
 import contextlib
 import os
+import random
 import re
 import secrets
 import time
@@ -26,6 +27,12 @@ KEPT = 20
 """Number of journals that are always kept."""
 UNDO_DAYS = 30
 """Days for which the journal of a run that replaced files is kept, because `undo` needs it."""
+LOOKED_AT = 20
+"""Number of older journals that are looked at when a run begins.
+
+There may be thousands, and each look reads two records. Every run adds one journal, so a few at a
+time, chosen at random, are enough.
+"""
 _NAME = re.compile(r"\d{8}-\d{6}-\d{3}[0-9a-f]{2}\.jsonl")
 _TAIL = 1 << 16
 """Bytes at the end of a journal in which its summary is found."""
@@ -159,7 +166,7 @@ def summary_record(path: Path) -> dict[str, Any]:
 
 
 def remove_old_journals() -> None:
-    """Remove journals that nobody needs: all but the last ones, and those that `undo` needs."""
+    """Remove some journals that nobody needs: not the last ones, nor those that `undo` needs."""
     for path in _superfluous():
         with contextlib.suppress(OSError):  # another run may just have removed it
             path.unlink()
@@ -167,7 +174,8 @@ def remove_old_journals() -> None:
 
 def _superfluous() -> Iterator[Path]:
     oldest = time.time() - UNDO_DAYS * 86400
-    for path in journals()[KEPT:]:
+    older = journals()[KEPT:]
+    for path in random.sample(older, min(len(older), LOOKED_AT)):
         try:
             status = path.lstat()
         except OSError:

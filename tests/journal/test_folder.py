@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from exrbatch.errors import OptionsError
+from exrbatch.journal import folder
 from exrbatch.journal.folder import (
     KEPT,
+    LOOKED_AT,
     UNDO_DAYS,
     create_journal,
     find_journal,
@@ -94,6 +96,24 @@ def test_superfluous_journals_are_removed_and_others_kept() -> None:
     remove_old_journals()
     assert not any(path.exists() for path in (*useless, too_old, mirrored))
     assert all(path.exists() for path in (*latest, to_undo, died, foreign, link))
+
+
+def test_many_old_journals_are_removed_by_a_few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single run looks at few of them, so that it begins at once."""
+    useless = [old_run(UNDO_DAYS + day) for day in range(2 * LOOKED_AT)]
+    for day in range(KEPT):
+        old_run(day)
+    seen: list[Path] = []
+
+    def is_not_running(path: Path) -> bool:
+        seen.append(path)
+        return False
+
+    monkeypatch.setattr(folder, "is_running", is_not_running)
+    remove_old_journals()
+    assert len(seen) == LOOKED_AT
+    remove_old_journals()
+    assert not any(path.exists() for path in useless)
 
 
 def test_the_journal_of_a_running_run_is_kept_however_many_began_later() -> None:
