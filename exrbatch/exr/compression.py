@@ -150,24 +150,24 @@ def _rgb_layers(channels: Iterable[Channel]) -> frozenset[str]:
 _F = CompressionFacts
 FACTS: dict[Compression, CompressionFacts] = {
     Compression.NONE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1, cost=0.05, deep=True),
-    Compression.RLE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=64, cost=0.9, deep=True),
-    Compression.ZIPS: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1032, cost=1.3, deep=True),
+    Compression.RLE: _F(lines_per_chunk=1, first_release="1.0", max_ratio=64, cost=0.8, deep=True),
+    Compression.ZIPS: _F(lines_per_chunk=1, first_release="1.0", max_ratio=1032, cost=1.5, deep=True),
     Compression.ZIP: _F(lines_per_chunk=16, first_release="1.0", max_ratio=1032, cost=1.0),
-    Compression.PIZ: _F(in_library=True, lines_per_chunk=32, first_release="1.0", cost=1.6),
+    Compression.PIZ: _F(in_library=True, lines_per_chunk=32, first_release="1.0", cost=1.5),
     Compression.PXR24: _F(
-        in_library=True, lines_per_chunk=16, first_release="1.1.1", max_ratio=1400, cost=1.4, lossy_types=_FLOAT
+        in_library=True, lines_per_chunk=16, first_release="1.1.1", max_ratio=1400, cost=1.6, lossy_types=_FLOAT
     ),
     Compression.B44: _F(
-        in_library=True, lines_per_chunk=32, first_release="1.5", max_ratio=16, cost=1.2, lossy_types=_HALF
+        in_library=True, lines_per_chunk=32, first_release="1.5", max_ratio=16, cost=1.1, lossy_types=_HALF
     ),
     Compression.B44A: _F(
-        in_library=True, lines_per_chunk=32, first_release="1.6", max_ratio=16, cost=1.2, lossy_types=_HALF
+        in_library=True, lines_per_chunk=32, first_release="1.6", max_ratio=16, cost=1.1, lossy_types=_HALF
     ),
     Compression.DWAA: _F(
         in_library=True,
         lines_per_chunk=32,
         first_release="2.2",
-        cost=5.0,
+        cost=4.7,
         lossy_types=_HALF | _FLOAT,
         lossy_names=Names.COLOUR,
     ),
@@ -175,22 +175,22 @@ FACTS: dict[Compression, CompressionFacts] = {
         in_library=True,
         lines_per_chunk=256,
         first_release="2.2",
-        cost=5.0,
+        cost=4.7,
         lossy_types=_HALF | _FLOAT,
         lossy_names=Names.COLOUR,
     ),
-    Compression.HTJ2K256: _F(in_library=True, lines_per_chunk=256, first_release="3.4", cost=1.0, binary_sampling=True),
-    Compression.HTJ2K32: _F(in_library=True, lines_per_chunk=32, first_release="3.4", cost=1.05, binary_sampling=True),
+    Compression.HTJ2K256: _F(in_library=True, lines_per_chunk=256, first_release="3.4", cost=0.8, binary_sampling=True),
+    Compression.HTJ2K32: _F(in_library=True, lines_per_chunk=32, first_release="3.4", cost=0.8, binary_sampling=True),
     Compression.LJ2K: _F(
         in_library=True,
         lines_per_chunk=256,
         first_release="3.5",
-        cost=1.05,
+        cost=0.8,
         lossy_types=_HALF | _FLOAT,
         lossy_names=Names.RGB_TRIPLE,
         binary_sampling=True,
     ),
-    Compression.ZSTD: _F(lines_per_chunk=1, first_release="3.5", cost=1.4, deep=True),
+    Compression.ZSTD: _F(lines_per_chunk=1, first_release="3.5", cost=1.8, deep=True),
 }
 
 NEAREST_DEEP: dict[Compression, Compression] = {
