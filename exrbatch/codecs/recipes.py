@@ -79,7 +79,7 @@ LONG: dict[Effort, dict[Content, Candidates]] = {
     },
     Effort.BALANCED: {
         Content.NOISE: Candidates((STORED, _isal(1)), (_isal(1), _libdeflate(1), _libdeflate(2))),
-        Content.SMOOTH_NOISE: _one(_isal(1), _ng(3)),
+        Content.SMOOTH_NOISE: Candidates((_isal(1),), (_ng(3), _libdeflate(2))),
         Content.STRUCTURED: _one(_ng(3), _ng(4)),
         Content.MIXED: _one(REFERENCE, REFERENCE),
     },
@@ -130,6 +130,7 @@ SUBSTITUTES: dict[Effort, tuple[Setting, ...]] = {
 NANOSECONDS: dict[Setting, tuple[float, float]] = {
     STORED: (0.1, 0.0),
     _isal(1): (1.0, 4.6),
+    _ng(3): (2.0, 23.0),
     _libdeflate(1): (3.7, 6.0),
     _libdeflate(2): (4.2, 11.0),
 }
