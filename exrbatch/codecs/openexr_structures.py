@@ -50,6 +50,18 @@ class ChunkInfo(ctypes.Structure):
     )
 
 
+_BEGINNING = (
+    ("size", ctypes.c_size_t),
+    ("channels", ctypes.c_void_p),
+    ("channel_count", ctypes.c_int16),
+    ("flags", ctypes.c_uint16),
+    ("part", ctypes.c_int),
+    ("context", ctypes.c_void_p),
+    ("chunk", ChunkInfo),
+)
+"""The fields that both pipelines begin with."""
+
+
 class DecodePipeline(ctypes.Structure):
     """`exr_decode_pipeline_t` of OpenEXR 3.5, and a guard behind it.
 
@@ -58,13 +70,7 @@ class DecodePipeline(ctypes.Structure):
     """
 
     _fields_ = (
-        ("size", ctypes.c_size_t),
-        ("channels", ctypes.c_void_p),
-        ("channel_count", ctypes.c_int16),
-        ("flags", ctypes.c_uint16),
-        ("part", ctypes.c_int),
-        ("context", ctypes.c_void_p),
-        ("chunk", ChunkInfo),
+        *_BEGINNING,
         ("skipped_lines", ctypes.c_int32 * 2),
         ("bytes_decompressed", ctypes.c_uint64),
         ("user_data", ctypes.c_void_p),
@@ -86,13 +92,7 @@ class EncodePipeline(ctypes.Structure):
     """`exr_encode_pipeline_t` of OpenEXR 3.5, and a guard behind it."""
 
     _fields_ = (
-        ("size", ctypes.c_size_t),
-        ("channels", ctypes.c_void_p),
-        ("channel_count", ctypes.c_int16),
-        ("flags", ctypes.c_uint16),
-        ("part", ctypes.c_int),
-        ("context", ctypes.c_void_p),
-        ("chunk", ChunkInfo),
+        *_BEGINNING,
         ("user_data", ctypes.c_void_p),
         ("raw", ctypes.c_void_p),
         ("raw_size", ctypes.c_uint64),

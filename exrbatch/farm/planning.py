@@ -71,7 +71,7 @@ def find_files(
         paths: files, folders and frame sequences.
         listed: more files and folders, whose names are taken literally; None if there is no list.
         options: the options of the run.
-        progress: is told how many files were found.
+        progress: called with the number of files found so far, and the path of the last.
         refuse: says why a path of the list that exists fails nevertheless; None if it does not.
 
     Raises:

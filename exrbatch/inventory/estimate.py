@@ -29,7 +29,7 @@ from exrbatch.recompression.choices import Permissions
 GOAL = 0.02
 """Half the interval of the new size, as a fraction of it, at which no more frames are measured."""
 MOST_KINDS = 30
-"""Number of kinds of content that are told apart. Those with the fewest bytes beyond are one."""
+"""Number of kinds of content that are distinguished. Those with the fewest bytes beyond are one."""
 FRAMES_FOR_ENDS = 8
 """First and last frames are measured if there is time for this many frames of each sequence."""
 WRITE_SECONDS = 0.6e-9

@@ -294,7 +294,8 @@ def half_width(variances: Sequence[float]) -> float:
     variance = sum(variances)
     if variance <= 0:
         return 0.0
-    freedom = max(LEAST_FREEDOM, variance**2 / sum(each**2 for each in variances))
+    shares = [each / variance for each in variances]  # the squares of tiny variances would be 0
+    freedom = max(LEAST_FREEDOM, 1 / sum(share**2 for share in shares))
     return student(freedom) * math.sqrt(variance)
 
 

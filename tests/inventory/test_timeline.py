@@ -130,3 +130,4 @@ def test_independent_errors_add_up_in_squares() -> None:
     """A hundred equal parts have ten times the error of one, and nearly normal quantiles."""
     assert half_width([1.0] * 100) == pytest.approx(10 * 1.984, rel=0.01)
     assert half_width([]) == 0.0
+    assert half_width([1e-226, 1e-230]) == pytest.approx(1e-113 * half_width([1.0, 1e-4]))
