@@ -16,11 +16,10 @@ from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.engine_names import Engine
 from exrbatch.codecs.engines import (
     ZLIB_START,
+    Packer,
     Setting,
     adler32,
     compress,
-    compress_first,
-    compress_last,
     is_installed,
 )
 from exrbatch.codecs.recipes import LONG, NANOSECONDS, REFERENCE, SHORT, SUBSTITUTES, Candidates, Content, Recipe
@@ -47,11 +46,11 @@ its bytes equal the byte before them.
 Without the second condition, periodic patterns and planes of floats would go to zlib-ng, which is
 slower there.
 """
-LEAST_NOISY_HALF, LEAST_HALF = 1 << 11, 1 << 15
-"""Smallest half in bytes that is compressed separately, of noise and of other data.
+LEAST_HALF, LEAST_LONG_HALF = 1 << 11, 1 << 15
+"""Smallest half in bytes that is compressed separately, and smallest half of a long stream.
 
-Halves of noise need different Huffman tables, even short ones. Other data would lose more, because
-the second half can't use the first half as a dictionary.
+Halves of noise need different Huffman tables, even short ones. Short streams of other data would
+lose more, because the second half can't use the first half as a dictionary.
 """
 TRIAL_SHARE, LEAST_TRIAL, LARGEST_TRIAL = 1 / 128, 1 << 13, 1 << 15
 """Size of the piece of each half that all candidates compress, once for each content of a group.
@@ -61,10 +60,10 @@ with the line above, and then the size is not what the trial promised.
 """
 PRICE = 200.0
 """Nanoseconds of CPU time that the winner of a trial may spend to save one byte."""
-LARGEST, LARGEST_AT_ALL = 1.007, 1.02
+LARGEST = 1.02
 """Largest size of the winner of a trial, as a factor of what `REFERENCE` makes.
 
-The second is for the smallest of the candidates. If that is larger, too, `REFERENCE` wins.
+If all candidates are larger, `REFERENCE` wins.
 """
 
 
@@ -79,6 +78,7 @@ class Deflater:
         self._effort = effort
         self._content, self._bytes_since_look, self._trial_bytes = Content.MIXED, LOOK_BYTES, LARGEST_TRIAL
         self._recipes: dict[Content, Recipe] = {}
+        self._packer = Packer()
 
     @functools.cached_property
     def _candidates(self) -> dict[Content, Candidates]:
@@ -90,10 +90,15 @@ class Deflater:
         }
 
     @functools.cached_property
-    def _short(self) -> dict[Content, Setting]:
-        """For short streams: the setting, or the substitute if it is not installed."""
+    def _short(self) -> dict[Content, Recipe]:
+        """For short streams: the recipe, or the substitute if an engine is not installed."""
+        substitute = self._substitute, self._substitute
         table = SHORT[self._effort]
-        return {content: each if is_installed(each) else self._substitute for content, each in table.items()}
+        return {content: each if all(map(is_installed, each)) else substitute for content, each in table.items()}
+
+    @functools.cached_property
+    def _content_matters(self) -> bool:
+        return len(set(self._candidates.values())) > 1 or len(set(self._short.values())) > 1
 
     @property
     def _substitute(self) -> Setting:
@@ -108,88 +113,84 @@ class Deflater:
         self._bytes_since_look = LOOK_BYTES
         self._trial_bytes = min(max(LEAST_TRIAL, int(size * TRIAL_SHARE)), LARGEST_TRIAL)
         self._recipes.clear()
+        self._packer.restart()
 
     def compress(self, predicted: memoryview) -> bytes:
-        """Compress one stream; long ones half by half."""
+        """Compress one stream."""
         middle = (len(predicted) + 1) // 2
         low, high = predicted[:middle], predicted[middle:]
-        if self._bytes_since_look >= LOOK_BYTES:
-            self._content, self._bytes_since_look = find_content(low, high), 0
-        self._bytes_since_look += len(predicted)
-        if (recipe := self._recipe(self._content, low, high)) is None:
-            return compress(self._short[self._content], predicted)
-        return _compress_halves(recipe, low, high, predicted)
+        if middle >= LEAST_LONG_HALF:
+            return self._by_halves(self._long_recipe(low, high), low, high, predicted)
+        return self._compress_short(self._short[self._look(low, high)], predicted)
 
     def compress_rows(self, predicted: NDArray[np.uint8]) -> list[bytes]:
-        """Compress short streams, shape (streams, bytes), after one look at all of them."""
+        """Compress streams of equal length, shape (streams, bytes), after one look at them."""
         middle = predicted.shape[1] // 2
+        if middle >= LEAST_LONG_HALF:
+            return [self.compress(row.data) for row in predicted]
         content = Content.MIXED
-        if len(set(self._short.values())) > 1:  # otherwise it hardly matters
+        if len(set(self._short.values())) > 1:
             step = max(1, len(predicted) // SAMPLES)
             content = find_content(predicted[::step, :middle].tobytes(), predicted[::step, middle:].tobytes())
-        recipe = None
-        if _are_long(content, middle):
-            some = predicted[: max(1, self._trial_bytes // middle)]
-            recipe = self._recipe(
-                content, memoryview(some[:, :middle].tobytes()), memoryview(some[:, middle:].tobytes())
-            )
-        if recipe is None:
-            return [compress(self._short[content], row.data) for row in predicted]
-        rows = (row.data for row in predicted)
-        return [_compress_halves(recipe, row[:middle], row[middle:], row) for row in rows]
+        recipe = self._short[content]
+        return [self._compress_short(recipe, row.data) for row in predicted]
 
-    def _recipe(self, content: Content, low: memoryview, high: memoryview) -> Recipe | None:
-        """Return the recipe for such content in this group; None for halves that are too short."""
-        if not _are_long(content, len(low)):
-            return None
+    def _look(self, low: memoryview, high: memoryview) -> Content:
+        """Return the content of a stream, or of one not long before it."""
+        if self._bytes_since_look >= LOOK_BYTES and self._content_matters:
+            self._content, self._bytes_since_look = find_content(low, high), 0
+        self._bytes_since_look += len(low) + len(high)
+        return self._content
+
+    def _long_recipe(self, low: memoryview, high: memoryview) -> Recipe:
+        """Return the recipe for a long stream; that for a content is the same in all of a group."""
+        content = self._look(low, high)
         if content not in self._recipes:
-            self._recipes[content] = choose(self._candidates[content], low, high, self._trial_bytes)
+            self._recipes[content] = choose(self._packer, self._candidates[content], low, high, self._trial_bytes)
         return self._recipes[content]
 
+    def _compress_short(self, recipe: Recipe, predicted: memoryview) -> bytes:
+        middle = (len(predicted) + 1) // 2
+        if middle < LEAST_HALF:
+            return self._packer.compress(recipe[1], predicted)
+        return self._by_halves(recipe, predicted[:middle], predicted[middle:], predicted)
 
-def _are_long(content: Content, half: int) -> bool:
-    """Return whether halves of so many bytes are compressed separately."""
-    return half >= (LEAST_NOISY_HALF if content in (Content.NOISE, Content.SMOOTH_NOISE) else LEAST_HALF)
+    def _by_halves(self, recipe: Recipe, low: memoryview, high: memoryview, whole: memoryview) -> bytes:
+        """Make one zlib stream of both halves.
+
+        ISA-L gets each half by itself even if both have the same setting: they need different
+        Huffman tables, which the other engines begin by themselves.
+        """
+        if recipe[0] == recipe[1] and recipe[0].engine is not Engine.ISAL:
+            return compress(recipe[0], whole)
+        first = self._packer.compress_first(recipe[0], low)
+        checksum = adler32(whole).to_bytes(4, "big")
+        return b"".join((ZLIB_START, first, self._packer.compress_last(recipe[1], high), checksum))
 
 
-def _compress_halves(recipe: Recipe, low: memoryview, high: memoryview, whole: memoryview) -> bytes:
-    """Make one zlib stream of both halves.
-
-    ISA-L gets each half by itself even if both have the same setting: they need different Huffman
-    tables, which the other engines begin by themselves.
-    """
-    if recipe[0] == recipe[1] and recipe[0].engine is not Engine.ISAL:
-        return compress(recipe[0], whole)
-    first = compress_first(recipe[0], low)
-    checksum = adler32(whole).to_bytes(4, "big")
-    return b"".join((ZLIB_START, first, compress_last(recipe[1], high), checksum))
-
-
-def choose(candidates: Candidates, low: memoryview, high: memoryview, trial_bytes: int) -> Recipe:
+def choose(packer: Packer, candidates: Candidates, low: memoryview, high: memoryview, trial_bytes: int) -> Recipe:
     """Choose one of the candidates for each half of a stream.
 
     Args:
+        packer: compresses.
         candidates: the settings to choose from.
         low: the first half.
         high: the second half.
         trial_bytes: size of the piece of each half that all candidates compress.
 
     Returns:
-        the cheapest recipe by CPU time and size (`PRICE`) of those that are small enough
-        (`LARGEST`).
+        the cheapest recipe by CPU time and size (`PRICE`) that is small enough (`LARGEST`).
     """
     if len(candidates.low) == len(candidates.high) == 1:
         return candidates.low[0], candidates.high[0]
     low, high = _middle(low, trial_bytes), _middle(high, trial_bytes)
-    lows = [(each, len(compress_first(each, low))) for each in candidates.low]
-    reference = len(compress_last(REFERENCE, low)) + len(compress_last(REFERENCE, high))
-    highs = [(each, len(compress_last(each, high))) for each in candidates.high]
-    smallest = min(size for _, size in lows) + min(size for _, size in highs)
-    limit = max(LARGEST * reference, min(smallest, LARGEST_AT_ALL * reference))
+    lows = [(each, len(packer.compress_first(each, low))) for each in candidates.low]
+    reference = len(packer.compress_last(REFERENCE, low)) + len(packer.compress_last(REFERENCE, high))
+    highs = [(each, len(packer.compress_last(each, high))) for each in candidates.high]
     costs = {
         (first, last): _cost(first, len(low), first_size) + _cost(last, len(high), last_size)
         for (first, first_size), (last, last_size) in itertools.product(lows, highs)
-        if first_size + last_size <= limit
+        if first_size + last_size <= LARGEST * reference
     }
     return min(costs, key=costs.__getitem__, default=(REFERENCE, REFERENCE))
 

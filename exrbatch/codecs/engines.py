@@ -15,6 +15,8 @@ ISAL_PIECE = 1 << 15
 """Bytes given to ISA-L at a time. Larger pieces make its output of grainy plates 0.4 % larger."""
 ZLIB_START = b"\x78\x5e"
 """The two bytes before the deflate blocks of a zlib stream."""
+LAST_BLOCK = b"\x03\x00"
+"""An empty deflate block that is the last one of its stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def is_installed(setting: Setting) -> bool:
 
 
 def compress(setting: Setting, data: memoryview) -> bytes:
-    """Make a whole zlib stream."""
+    """Make a whole zlib stream by one call of an engine other than ISA-L."""
     module = _MODULES[setting.engine]
     if setting.engine is Engine.LIBDEFLATE:
         packed: bytes = module.zlib_compress(data, setting.level)
@@ -56,28 +58,60 @@ def compress(setting: Setting, data: memoryview) -> bytes:
     return packed
 
 
-def compress_first(setting: Setting, data: memoryview) -> bytes:
-    """Make the beginning of a raw deflate stream; it ends on a whole byte, without a last block.
+class Packer:
+    """Compresses with any engine. Each thread needs a packer of its own.
 
-    libdeflate can't do this, because it always ends the stream.
+    It keeps ISA-L's compressors, because making one takes as long as compressing a short stream. A
+    full flush ends each piece: it ends on a whole byte, and no later piece refers to it. Now and
+    then, it matters to the choice of matches what a compressor did before. So `restart` at places
+    that are the same in every run.
     """
-    module = _MODULES[setting.engine]
-    packer = module.compressobj(setting.level, zlib.DEFLATED, -zlib.MAX_WBITS)
-    piece = ISAL_PIECE if setting.engine is Engine.ISAL else len(data)
-    packed = [packer.compress(data[start : start + piece]) for start in range(0, len(data), piece)]
-    return b"".join((*packed, packer.flush(zlib.Z_SYNC_FLUSH)))
 
+    def __init__(self) -> None:
+        self._isal: dict[int, Any] = {}
 
-def compress_last(setting: Setting, data: memoryview) -> bytes:
-    """Make the rest of a raw deflate stream, to its end."""
-    module = _MODULES[setting.engine]
-    if setting.engine is Engine.LIBDEFLATE:
-        packed: bytes = module.deflate_compress(data, setting.level)
-        return packed
-    packer = module.compressobj(setting.level, zlib.DEFLATED, -zlib.MAX_WBITS)
-    piece = ISAL_PIECE if setting.engine is Engine.ISAL else len(data)
-    parts = [packer.compress(data[start : start + piece]) for start in range(0, len(data), piece)]
-    return b"".join((*parts, packer.flush()))
+    def restart(self) -> None:
+        """Forget what was compressed before."""
+        self._isal.clear()
+
+    def compress(self, setting: Setting, data: memoryview) -> bytes:
+        """Make a whole zlib stream."""
+        if setting.engine is not Engine.ISAL:
+            return compress(setting, data)
+        return b"".join((ZLIB_START, self._pieces(setting.level, data), LAST_BLOCK, adler32(data).to_bytes(4, "big")))
+
+    def compress_first(self, setting: Setting, data: memoryview) -> bytes:
+        """Make the beginning of a raw deflate stream.
+
+        It ends on a whole byte, without a last block. libdeflate can't do this,
+        because it always ends the stream.
+        """
+        if setting.engine is Engine.ISAL:
+            return self._pieces(setting.level, data)
+        packer = _MODULES[setting.engine].compressobj(setting.level, zlib.DEFLATED, -zlib.MAX_WBITS)
+        return b"".join((packer.compress(data), packer.flush(zlib.Z_SYNC_FLUSH)))
+
+    def compress_last(self, setting: Setting, data: memoryview) -> bytes:
+        """Make the rest of a raw deflate stream, to its end."""
+        if setting.engine is Engine.ISAL:
+            return self._pieces(setting.level, data) + LAST_BLOCK
+        module = _MODULES[setting.engine]
+        if setting.engine is Engine.LIBDEFLATE:
+            packed: bytes = module.deflate_compress(data, setting.level)
+            return packed
+        packer = module.compressobj(setting.level, zlib.DEFLATED, -zlib.MAX_WBITS)
+        return b"".join((packer.compress(data), packer.flush()))
+
+    def _pieces(self, level: int, data: memoryview) -> bytes:
+        """Compress by ISA-L, up to a full flush."""
+        if level not in self._isal:
+            self._isal[level] = _MODULES[Engine.ISAL].compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+        packer = self._isal[level]
+        if len(data) <= ISAL_PIECE:
+            packed: bytes = packer.compress(data) + packer.flush(zlib.Z_FULL_FLUSH)
+            return packed
+        packed_pieces = [packer.compress(data[start : start + ISAL_PIECE]) for start in range(0, len(data), ISAL_PIECE)]
+        return b"".join((*packed_pieces, packer.flush(zlib.Z_FULL_FLUSH)))
 
 
 def adler32(data: memoryview | bytes | bytearray) -> int:

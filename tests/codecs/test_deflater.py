@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exrbatch.codecs import engines
-from exrbatch.codecs.deflater import Deflater, choose, find_content
+from exrbatch.codecs.deflater import LEAST_LONG_HALF, Deflater, choose, find_content
 from exrbatch.codecs.effort import Effort
 from exrbatch.codecs.engine_names import MODULES, Engine, missing_engines
-from exrbatch.codecs.engines import inflate
+from exrbatch.codecs.engines import Packer, inflate
 from exrbatch.codecs.recipes import LONG, NANOSECONDS, STORED, Content
 from exrbatch.errors import CorruptChunk
 
@@ -64,6 +64,18 @@ def test_rows_are_streams_of_their_own(effort: Effort, rows: int, half: int, dat
     assert [zlib.decompress(packed) for packed in Deflater(effort).compress_rows(predicted)] == lines
 
 
+@given(st.sampled_from(Effort), st.integers(1, 40), st.integers(1, 1 << 13), st.sampled_from(Content))
+def test_longer_rows_are_streams_of_their_own(effort: Effort, rows: int, half: int, content: Content) -> None:
+    """Even if one compressor makes all, half by half; and equal blocks give equal streams."""
+    data = np.resize(np.frombuffer(CONTENTS[content], np.uint8), rows * 2 * half).reshape(rows, 2 * half)
+    deflater = Deflater(effort)
+    packed = deflater.compress_rows(data)
+    assert [zlib.decompress(each) for each in packed] == [row.tobytes() for row in data]
+    deflater.compress(memoryview(CONTENTS[Content.NOISE]))
+    deflater.begin_group(data.size)
+    assert deflater.compress_rows(data) == packed
+
+
 @given(st.sampled_from(Effort), st.binary(min_size=1, max_size=5000), st.integers(1, 40))
 def test_any_bytes_come_back(effort: Effort, data: bytes, repeats: int) -> None:
     """Of odd and even length, short and long."""
@@ -81,7 +93,7 @@ def test_output_does_not_depend_on_earlier_work() -> None:
             assert deflater.compress(memoryview(CONTENTS[content])) == first[content]
 
 
-@given(st.floats(1, 80), st.floats(0.5, 40), st.integers(1 << 12, 1 << 16), st.integers(0, 2**32))
+@given(st.floats(1, 80), st.floats(0.5, 40), st.integers(1 << 11, 1 << 16), st.integers(0, 2**32))
 def test_noise_is_hardly_larger_than_openexr_would_write_it(low: float, high: float, half: int, seed: int) -> None:
     """Whichever engines win the trial: the fastest may win only if its output is small enough."""
     random = np.random.default_rng(seed)
@@ -91,13 +103,14 @@ def test_noise_is_hardly_larger_than_openexr_would_write_it(low: float, high: fl
     deflater.begin_group(len(predicted))
     packed = deflater.compress(predicted)
     assert zlib.decompress(packed) == predicted
-    assert len(packed) <= 1.03 * len(deflate.zlib_compress(predicted, 4)) + 64
+    largest = 1.03 if half >= LEAST_LONG_HALF else 1.10  # no trial for the short ones
+    assert len(packed) <= largest * len(deflate.zlib_compress(predicted, 4)) + 64
 
 
 def test_random_bytes_are_stored() -> None:
     """No engine spends time on low bytes that can't be compressed."""
     random = memoryview(RANDOM.integers(0, 256, HALF, np.uint8).tobytes())
-    low, _ = choose(LONG[Effort.BALANCED][Content.NOISE], random, memoryview(noise(HALF)), HALF)
+    low, _ = choose(Packer(), LONG[Effort.BALANCED][Content.NOISE], random, memoryview(noise(HALF)), HALF)
     assert low == STORED
 
 
