@@ -14,8 +14,10 @@ Where the C interface of the library can be used (`openexr_core`), it is faster.
 whatever reason, the same group goes the way described above, which decides.
 """
 
+import bisect
 import contextlib
 import io
+import itertools
 import struct
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
@@ -154,9 +156,13 @@ class LibraryCodec:
         """
         streams = group.split(raw)
         with contextlib.suppress(NotDone), closing(self._decompressed(group, packed)) as pieces:
-            for stream, unpacked in zip(streams, pieces, strict=True):
-                if not np.array_equal(unpacked, stream.raw):
-                    return group.chunks[stream.index]
+            start = 0
+            for piece in pieces:
+                end = start + len(piece)
+                if not np.array_equal(piece, raw[start:end]):
+                    different = start + int(np.argmax(piece != raw[start:end]))
+                    return group.chunks[bisect.bisect(list(itertools.accumulate(group.sizes)), different)]
+                start = end
             return None
         for run in runs(group):
             data = raw if len(run) == len(streams) else np.concatenate([streams[index].raw for index in run])

@@ -2,12 +2,19 @@
 
 from collections.abc import Sequence
 
-from exrbatch.codecs.codec import Packed, Stream, StreamCodec
+from exrbatch.codecs.codec import ChunkGroup, Hash, Packed, Raw, Stream, StreamCodec
 from exrbatch.errors import CorruptChunk
 
 
 class NoneCodec(StreamCodec):
     """Codec that stores raw bytes."""
+
+    def pack(self, group: ChunkGroup, raw: Raw, seen: Hash | None = None) -> list[Packed]:
+        """Return views of the raw bytes; of streams of one size, there may be many."""
+        size = group.sizes[0]
+        if seen is not None or not size or set(group.sizes) != {size}:
+            return super().pack(group, raw, seen)
+        return [row.data for row in raw.reshape(-1, size)]
 
     def pack_stream(self, stream: Stream) -> tuple[Packed, Sequence[Packed]]:
         """Return the raw bytes themselves."""

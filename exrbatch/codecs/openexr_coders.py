@@ -204,12 +204,16 @@ class Decompressor(_Coder):
         Raises:
             NotDone: `raw` was not filled; its content is undefined.
         """
-        size, pipeline = len(raw), self._pipeline
+        self.decompress_at(line, packed, address(raw), len(raw))
+
+    def decompress_at(self, line: int, packed: Packed, place: int, size: int) -> None:
+        """Do the same as `decompress`, with the address and the size of the buffer."""
+        pipeline = self._pipeline
         if not 0 < len(packed) <= size:  # OpenEXR reads no longer ones from a file, and ignores empty ones
             raise NotDone("impossible size")
         self._prepare(line, size)
         self._chunk.packed_size = len(packed)
-        pipeline.packed, pipeline.unpacked = _address(packed), _address(raw)
+        pipeline.packed, pipeline.unpacked = address(packed), place
         if self._call(self._pipeline_address):
             raise NotDone("damaged")
         if pipeline.bytes_decompressed != size or self._errors:
@@ -238,20 +242,32 @@ class Compressor(_Coder):
         Raises:
             NotDone: the chunk was not compressed.
         """
-        size, pipeline = len(raw), self._pipeline
+        packed = self.compress_at(line, address(raw), len(raw))
+        return raw.data if packed is None else packed
+
+    def compress_at(self, line: int, place: int, size: int) -> bytes | None:
+        """Compress one chunk, given the address and the size of its raw bytes.
+
+        Returns:
+            its compressed bytes, or None if these would not be fewer than the raw bytes.
+
+        Raises:
+            NotDone: the chunk was not compressed.
+        """
+        pipeline = self._pipeline
         if not size:
             raise NotDone("empty")
         self._prepare(line, size)
-        pipeline.raw, pipeline.raw_size = _address(raw), size  # the library frees only what it has allocated
+        pipeline.raw, pipeline.raw_size = place, size  # the library frees only what it has allocated
         if self._call(self._pipeline_address):
             raise NotDone("can't be compressed")
-        packed_size = pipeline.compressed_size
-        if self._errors or not pipeline.compressed or not 0 < packed_size <= pipeline.compressed_allocated:
+        packed_size, compressed = pipeline.compressed_size, pipeline.compressed
+        if self._errors or not compressed or not 0 < packed_size <= pipeline.compressed_allocated:
             raise NotDone("unexpected result")
-        return ctypes.string_at(pipeline.compressed, packed_size) if packed_size < size else raw.data
+        return ctypes.string_at(compressed, packed_size) if packed_size < size else None
 
 
-def _address(data: Any) -> int:
+def address(data: Any) -> int:
     """Return the address of the first byte of a buffer, which the caller keeps alive."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(data))

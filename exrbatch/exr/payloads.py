@@ -28,18 +28,17 @@ _IOV_MAX = 1024
 """Most buffers that one call of `preadv` may fill, on Linux and on macOS."""
 
 
-class Payload(NamedTuple):
-    """The payload of one chunk.
+class Streams(NamedTuple):
+    """The compressed streams of some chunks of a part.
 
     Attributes:
-        data: compressed pixels of a flat chunk, or compressed samples of a deep chunk.
-        table: compressed sample count table of a deep chunk; None for a flat chunk.
-        raw_size: raw size in bytes of the samples of a deep chunk; 0 for a flat chunk.
+        packed: compressed pixels of each flat chunk; or, for each deep chunk, its compressed sample
+            count table and its compressed samples.
+        samples_size: raw size in bytes of the samples of the first deep chunk; 0 for flat chunks.
     """
 
-    data: memoryview
-    table: memoryview | None = None
-    raw_size: int = 0
+    packed: list[memoryview]
+    samples_size: int = 0
 
 
 class PayloadReader:
@@ -49,7 +48,7 @@ class PayloadReader:
         self._file = file
         self._buffer = bytearray()
 
-    def read(self, part: int, chunks: Sequence[int]) -> list[Payload]:
+    def read(self, part: int, chunks: Sequence[int]) -> Streams:
         """Read the payloads of some chunks.
 
         If the chunks are adjacent in the file, they are read with a single call.
@@ -59,7 +58,7 @@ class PayloadReader:
             chunks: indices of the chunks in offset table order.
 
         Returns:
-            the payloads. They are views of a buffer that the next call overwrites.
+            their streams. They are views of a buffer that the next call overwrites.
 
         Raises:
             CorruptChunk: a leader disagrees with the offset table.
@@ -85,11 +84,11 @@ class PayloadReader:
             for offset, extent, start in zip(offsets, extents, starts, strict=True):
                 self._file.read_into(view[start : start + extent], offset)
         if table.leader.is_deep:
-            return [self._deep_payload(table, chunk, start) for chunk, start in zip(indices, starts, strict=True)]
-        leader_bytes = np.array(starts)[:, np.newaxis] + np.arange(table.leader.size)
-        sizes = table.check_flat_leaders(indices, np.frombuffer(self._buffer, np.uint8)[leader_bytes]).tolist()
-        begins = (start + table.leader.size for start in starts)
-        return [Payload(view[begin : begin + size]) for begin, size in zip(begins, sizes, strict=True)]
+            return self._deep_streams(table, list(zip(indices, starts, strict=True)))
+        begins = np.array(starts) + table.leader.size
+        leaders = np.frombuffer(self._buffer, np.uint8)[begins[:, np.newaxis] + np.arange(-table.leader.size, 0)]
+        ends = begins + table.check_flat_leaders(indices, leaders)
+        return Streams([view[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)])
 
     def read_uncompressed(self, part: int, chunks: Sequence[int], raw: memoryview) -> bool:
         """Read flat, uncompressed chunks directly into `raw`, without an intermediate copy.
@@ -149,10 +148,26 @@ class PayloadReader:
         table.check_flat_leaders(indices, leaders)
         return True
 
-    def _deep_payload(self, table: PartChunks, chunk: int, start: int) -> Payload:
-        table_size, data_size, raw_size = table.check_leader(chunk, self._buffer, start)
-        start += table.leader.size
-        view = memoryview(self._buffer)
-        table.check_deep_sizes(chunk, table_size, data_size, raw_size)
-        split = start + table_size
-        return Payload(view[split : split + data_size], view[start:split], raw_size)
+    def _deep_streams(self, table: PartChunks, places: Sequence[tuple[int, int]]) -> Streams:
+        """Split the payloads of deep chunks.
+
+        OpenEXR writes the uncompressed sample count table of an edge tile as long as that of a
+        whole tile. The rest of that table has no meaning and is cut off.
+
+        Args:
+            table: the chunks of the part.
+            places: index of each chunk, and where its leader begins in the buffer.
+        """
+        packed: list[memoryview] = []
+        samples_sizes = []
+        view, tiles = memoryview(self._buffer), table.grid.part.tiles
+        for chunk, start in places:
+            table_size, data_size, samples_size = table.check_leader(chunk, self._buffer, start)
+            table.check_deep_sizes(chunk, table_size, data_size, samples_size)
+            begin = start + table.leader.size
+            split = begin + table_size
+            if tiles is not None and table_size == 4 * tiles.x_size * tiles.y_size:
+                table_size = min(table_size, int(table.grid.raw_sizes[chunk]))
+            packed += view[begin : begin + table_size], view[split : split + data_size]
+            samples_sizes.append(samples_size)
+        return Streams(packed, samples_sizes[0])

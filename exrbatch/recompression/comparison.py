@@ -1,6 +1,7 @@
 """Compare two files by their attributes and every raw byte, and find the first difference."""
 
 import contextlib
+import functools
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -15,10 +16,10 @@ from exrbatch.exr.part import CHANGED_ATTRIBUTES, Attribute, Part
 from exrbatch.exr.payloads import PayloadReader
 from exrbatch.exr.reader import ExrFile, open_exr
 from exrbatch.recompression.choices import Verify
-from exrbatch.recompression.digests import Digests, digest_by_library, digest_of_contents
+from exrbatch.recompression.digests import Digests, digest, digest_by_library, digest_of_contents
 from exrbatch.recompression.first_difference import first_different_pixel
 from exrbatch.recompression.lanes import Lanes, Walk
-from exrbatch.recompression.raw_reader import RawReader, packed_streams
+from exrbatch.recompression.raw_reader import RawReader
 from exrbatch.recompression.spans import Span, cut_spans
 from exrbatch.recompression.targets import beyond_library
 from exrbatch.recompression.transcode import target_group
@@ -218,10 +219,19 @@ class _Comparer:
     """Compares spans of two open files. Each thread needs a comparer of its own."""
 
     def __init__(self, source: ExrFile, copy: ExrFile, decoders: Sequence[Codec], name: str) -> None:
-        self._raw, self._payloads = RawReader(source), PayloadReader(copy)
+        self._source, self._copy = source, copy
+        self._payloads = PayloadReader(copy)
         self._grids = [table.grid for table in copy.parts]
         self._decoders = decoders
         self._name = name
+
+    @functools.cached_property
+    def _source_reader(self) -> RawReader:
+        return RawReader(self._source)
+
+    @functools.cached_property
+    def _copy_reader(self) -> RawReader:
+        return RawReader(self._copy)
 
     def compare(self, span: Span, known: bytes | None) -> tuple[Span, bool]:
         """Compare one span; return it, and whether it is equal in both files.
@@ -231,31 +241,28 @@ class _Comparer:
             known: digest of the source's span, of the kind that `Digests` has for the part's
                 decoder, or None. If it is given, the source is not read again.
         """
-        decoder = self._decoders[span.part]
         if known is not None:
             with blamed_on_the_copy(self._name):
-                packed, samples_size = self._packed(span)
-                group = ChunkGroup.of(self._grids[span.part], span.target, samples_size)
-                if isinstance(decoder, StreamCodec):
-                    return span, digest_of_contents(decoder, group, packed) == known
-                assert isinstance(decoder, LibraryCodec), "all other codecs work stream by stream"
-                return span, digest_by_library(decoder, group, packed) == known
-        raw = self._raw.read(span.part, span.source)
+                return span, self._digest(span) == known
+        raw = self._source_reader.read(span.part, span.source)
         group = target_group(span, self._grids[span.part], raw)
         with blamed_on_the_copy(self._name):
-            packed, samples_size = self._packed(span)
-            is_other_size = group.part.storage.is_deep and samples_size != group.sizes[1]
-            return span, not is_other_size and decoder.first_difference(group, packed, raw) is None
+            streams = self._payloads.read(span.part, span.target)
+            is_other_size = group.part.storage.is_deep and streams.samples_size != group.sizes[1]
+            decoder = self._decoders[span.part]
+            return span, not is_other_size and decoder.first_difference(group, streams.packed, raw) is None
 
-    def _packed(self, span: Span) -> tuple[list[memoryview], int]:
-        """Read a span of the copy.
-
-        Returns:
-            its compressed streams, and the raw size in bytes of the samples that a deep chunk
-            states (0 for flat chunks).
-        """
-        payloads = self._payloads.read(span.part, span.target)
-        return packed_streams(self._grids[span.part], span.target, payloads), payloads[0].raw_size
+    def _digest(self, span: Span) -> bytes:
+        """Return the digest of a span of the copy, of the kind that `Digests` has."""
+        grid, decoder = self._grids[span.part], self._decoders[span.part]
+        if grid.part.compression is Compression.NONE:  # nothing to decompress
+            return digest(self._copy_reader.read(span.part, span.target))
+        streams = self._payloads.read(span.part, span.target)
+        group = ChunkGroup.of(grid, span.target, streams.samples_size)
+        if isinstance(decoder, StreamCodec):
+            return digest_of_contents(decoder, group, streams.packed)
+        assert isinstance(decoder, LibraryCodec), "all other codecs work stream by stream"
+        return digest_by_library(decoder, group, streams.packed)
 
 
 def _place(source: ExrFile, copy: ExrFile, span: Span, lossy_channels: tuple[str, ...], name: str) -> str:

@@ -6,6 +6,7 @@ import xxhash
 
 from exrbatch.codecs.codec import ChunkGroup, Codec, Packed, Raw, StreamCodec
 from exrbatch.codecs.library import LibraryCodec
+from exrbatch.codecs.none import NoneCodec
 
 
 def digest(raw: Raw) -> bytes:
@@ -47,9 +48,9 @@ def digest_of_contents(codec: StreamCodec, group: ChunkGroup, packed: Sequence[m
 class Digests:
     """The digest of each span of a file, in the order of `cut_spans`.
 
-    Of a part that the OpenEXR library will verify, digests are of the raw bytes. Of a part that one
-    of our own codecs will verify, they are of the contents (`StreamCodec`), if that is enough: then
-    verification need not undo the rearrangement of bytes.
+    Of a part that the OpenEXR library will verify, and of one that is not compressed, digests are
+    of the raw bytes. Of a part that one of our own codecs will verify, they are of the contents
+    (`StreamCodec`), if that is enough: then verification need not undo the rearrangement of bytes.
 
     All digests are in one byte array, because a deep file has a span for each of up to a million
     chunks.
@@ -61,7 +62,7 @@ class Digests:
     """
 
     def __init__(self, decoders: Sequence[Codec], *, contents_suffice: bool) -> None:
-        self._is_own = [isinstance(decoder, StreamCodec) for decoder in decoders]
+        self._is_own = [isinstance(each, StreamCodec) and not isinstance(each, NoneCodec) for each in decoders]
         self._contents_suffice = contents_suffice
         self._bytes = bytearray()
 

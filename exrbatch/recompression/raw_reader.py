@@ -17,7 +17,7 @@ from exrbatch.exr.chunks import ChunkGrid
 from exrbatch.exr.compression import Compression
 from exrbatch.exr.offset_tables import MAX_RAW_CHUNK, PartChunks
 from exrbatch.exr.part import Part
-from exrbatch.exr.payloads import Payload, PayloadReader
+from exrbatch.exr.payloads import PayloadReader
 from exrbatch.exr.reader import SMALL, ExrFile
 from exrbatch.text import format_size
 
@@ -121,11 +121,11 @@ class RawReader:
     def _load(self, part: int, chunks: Sequence[int]) -> tuple[ChunkGroup, list[memoryview]]:
         """Read the compressed streams of chunks. They are valid until the next call."""
         grid = self._file.parts[part].grid
-        payloads = self._payloads.read(part, chunks)
-        group = ChunkGroup.of(grid, chunks, payloads[0].raw_size)
+        streams = self._payloads.read(part, chunks)
+        group = ChunkGroup.of(grid, chunks, streams.samples_size)
         if grid.part.storage.is_deep:
             self._check_size(part, group)
-        return group, packed_streams(grid, chunks, payloads)
+        return group, streams.packed
 
     def _unpack(self, table: PartChunks, group: ChunkGroup, streams: Sequence[memoryview]) -> Raw:
         """Decompress the streams of a group."""
@@ -179,23 +179,6 @@ def _placed(table: PartChunks, group: ChunkGroup) -> Iterator[None]:
     except CorruptChunk as error:
         chunk = group.chunks[0] if error.chunk is None else error.chunk
         raise CorruptChunk(f"{table.where(chunk)}: {error}", chunk) from None
-
-
-def packed_streams(grid: ChunkGrid, chunks: Sequence[int], payloads: Sequence[Payload]) -> list[memoryview]:
-    """List the compressed streams of some chunks.
-
-    OpenEXR writes the uncompressed sample count table of an edge tile as long as that of a whole
-    tile. The rest of that table has no meaning and is cut off.
-    """
-    streams: list[memoryview] = []
-    for chunk, payload in zip(chunks, payloads, strict=True):
-        if payload.table is not None:
-            table, tiles = payload.table, grid.part.tiles
-            if tiles is not None and len(table) == 4 * tiles.x_size * tiles.y_size:
-                table = table[: int(grid.raw_sizes[chunk])]
-            streams.append(table)
-        streams.append(payload.data)
-    return streams
 
 
 def _check_sample_counts(grid: ChunkGrid, chunk: int, raw: Raw, samples_size: int) -> None:

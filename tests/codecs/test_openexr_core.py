@@ -154,7 +154,7 @@ def test_reference_images(reference_images: Path, number: int) -> None:
                 continue
             chunks = range(min(grid.count, 300))
             group = ChunkGroup.of(grid, chunks)
-            packed = [payload.data for payload in PayloadReader(file).read(index, chunks)]
+            packed = PayloadReader(file).read(index, chunks).packed
             expected = np.zeros(group.raw_size, np.uint8)
             by_file(part.compression).unpack(group, packed, expected)
             assert through_core(group, packed, part.compression).tobytes() == expected.tobytes()
