@@ -34,7 +34,7 @@ def array(data: bytes) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
 
 
 _FILE = build.build([build.PartSpec()])
-_GRID = chunk_grid(parse_header(_FILE, len(_FILE)).parts[0], Compression.ZIP)
+_GRID = chunk_grid(parse_header(_FILE, len(_FILE)).parts[0], Compression.RLE)
 
 
 def group(size: int) -> ChunkGroup:

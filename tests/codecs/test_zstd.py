@@ -66,6 +66,23 @@ def test_max_effort_is_never_larger_than_balanced(tmp_path: Path) -> None:
     assert sizes[Effort.MAX] < sizes[Effort.BALANCED]
 
 
+def test_grain_is_compressed_at_a_lower_level_only_if_that_is_hardly_larger(tmp_path: Path) -> None:
+    """Grain is at most 3 % larger than OpenEXR writes it, patterns are the same bytes."""
+    random, (y, x) = np.random.default_rng(1), np.mgrid[0:64, 0:2000]
+    pictures = {"grain": random.normal(1, 0.2, x.shape), "patterns": random.random(37)[(x * (y // 9 + 1)) % 37]}
+    for name, picture in pictures.items():
+        ours, theirs = tmp_path / f"{name}.exr", tmp_path / f"{name}_theirs.exr"
+        for path, compression in ((ours, OpenEXR.NO_COMPRESSION), (theirs, OpenEXR.ZSTD_COMPRESSION)):
+            header = {"compression": compression, "type": OpenEXR.scanlineimage}
+            with OpenEXR.File(header, {"Y": picture.astype(np.float16)}) as file:
+                file.write(str(path))
+        before = read_with_library(ours)
+        assert recompress(ours, "zstd").status is Status.RECOMPRESSED
+        assert read_with_library(ours) == before
+        assert (ours.read_bytes() == theirs.read_bytes()) is (name == "patterns")
+        assert ours.stat().st_size <= 1.03 * theirs.stat().st_size
+
+
 DATA = build([PartSpec(channels=(("H", 1, 1, 1), ("F", 2, 1, 1)), window=(0, 0, 63, 3))])
 GRID = chunk_grid(parse_header(DATA, len(DATA)).parts[0], Compression.ZSTD)
 GROUP = ChunkGroup.of(GRID, [0])
