@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from exrbatch.codecs.codec import ChunkGroup, Hash, Packed, Raw, Stream, StreamCodec, feed, hash_sizes
 from exrbatch.codecs.effort import Effort
-from exrbatch.codecs.zstd_rows import UniformStreams
+from exrbatch.codecs.zstd_rows import UniformStreams, join_planes, split_planes
 from exrbatch.errors import CorruptChunk
 
 MAGIC = b"zstd-exr"
@@ -71,7 +71,7 @@ class ZstdCodec(StreamCodec):
         packed: list[Packed] = []
         for block in streams.blocks():
             rows = raw[block.start * streams.size : block.stop * streams.size]
-            for index, inner in enumerate(streams.arrange(rows, delta=True)):
+            for index, inner in enumerate(streams.arrange(rows)):
                 frame: Packed = self._frame(VARIED, DELTA, inner.data)
                 content: Sequence[Packed] = (inner.data, b"\1")
                 if len(frame) >= streams.size:
@@ -100,13 +100,10 @@ class ZstdCodec(StreamCodec):
             opened = [self._open(data, streams.size) for data in packed]
         except CorruptChunk:
             return False
-        length = struct.pack("<Q", streams.size)
-        is_alike = all(len(inner) == len(length) + streams.size and inner.startswith(length) for inner, _ in opened)
-        if not is_alike or len({delta for _, delta in opened}) != 1:
+        if {(len(inner), delta) for inner, delta in opened} - {(streams.inner_size, opened[0][1])}:
             return False
         inner = np.frombuffer(b"".join(inner for inner, _ in opened), np.uint8).reshape(len(opened), -1)
-        streams.restore(inner, raw, delta=opened[0][1])
-        return True
+        return streams.restore(inner, raw, delta=opened[0][1])
 
     def pack_stream(self, stream: Stream) -> tuple[Packed, Sequence[Packed]]:
         """Rearrange the raw bytes, then compress them."""
@@ -218,7 +215,8 @@ def arrange(raw: Raw, rows: Rows, *, delta: bool) -> bytes:
             differences = np.diff(samples, prepend=samples[:1])
             differences[starts] = samples[starts]
             samples = differences
-        planes = samples.view(np.uint8).reshape(-1, size).T
+        planes = np.empty((size, len(samples)), np.uint8)
+        split_planes(samples, planes)
         pieces += [struct.pack("<Q", planes.size), planes.tobytes()]
     return b"".join(pieces)
 
@@ -249,7 +247,7 @@ def restore(inner: bytes, rows: Rows, delta: bool, raw: Raw) -> None:
         if inner[position : position + 8] != struct.pack("<Q", expected) or len(inner) < position + 8 + expected:
             raise CorruptChunk(f"the block of {size}-byte samples ({expected} bytes) is missing or damaged")
         planes = np.frombuffer(inner, np.uint8, expected, position + 8).reshape(size, -1)
-        samples = planes.T.copy().view(f"<u{size}").ravel()
+        samples = join_planes(planes, np.dtype(f"<u{size}"))
         if delta:
             _sum_rows(samples, counts)
         blocks[size] = samples.view(np.uint8)
