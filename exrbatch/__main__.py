@@ -18,7 +18,9 @@ def main() -> int:
     sys.unraisablehook = _show_unraisable
     try:
         return _run()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ImportError) as error:
+        if isinstance(error, ImportError) and not _interruptions:  # an extension module makes one of the other
+            raise
         _is_ending = True  # before any call: between two calls, Python runs no handler
         _say_interrupted()
         return 128 + int(_signal.SIGINT)

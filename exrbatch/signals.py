@@ -38,9 +38,28 @@ def note_beginning() -> None:
     has_begun = True
 
 
+def note_late(number: int, _frame: FrameType | None) -> None:
+    """Handle a signal that comes when a run has ended, while its records are written."""
+    late.append(number)
+
+
 @contextlib.contextmanager
-def handled(numbers: Iterable[int], handler: Handler, *, keep_ignored: bool = False) -> Iterator[None]:
-    """Handle signals within a block of code, then restore the previous handlers.
+def restored(numbers: Iterable[int]) -> Iterator[None]:
+    """Restore the present handlers of signals after a block of code."""
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            if previous is not None:  # None: a handler that an embedding program set, which Python can't restore
+                signal.signal(number, previous)
+
+
+@contextlib.contextmanager
+def handled(
+    numbers: Iterable[int], handler: Handler, *, keep_ignored: bool = False, then: Handler | None = None
+) -> Iterator[None]:
+    """Handle signals within a block of code; then restore the previous handlers, or set `then`.
 
     Only the main thread may call this.
 
@@ -49,12 +68,14 @@ def handled(numbers: Iterable[int], handler: Handler, *, keep_ignored: bool = Fa
         handler: a function, or `signal.SIG_IGN`.
         keep_ignored: leave signals alone that are ignored at present, for example because nohup
             started this process.
+        then: handles the signals after the block; None for the previous handlers.
     """
     numbers = [each for each in numbers if not (keep_ignored and signal.getsignal(each) is signal.SIG_IGN)]
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            if previous is not None:  # None: a handler that an embedding program set, which Python can't restore
-                signal.signal(number, previous)
+    with restored(numbers if then is None else []):
+        for number in numbers:
+            signal.signal(number, handler)
+        try:
+            yield
+        finally:
+            for number in numbers if then is not None else []:
+                signal.signal(number, then)

@@ -18,7 +18,7 @@ from exrbatch.cli.display import Display
 from exrbatch.cli.records import Sink
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.log import logger
-from exrbatch.signals import STOP_SIGNALS, handled, ignore, note_beginning
+from exrbatch.signals import STOP_SIGNALS, handled, ignore, note_beginning, note_late
 from exrbatch.steering.server import ControlServer
 from exrbatch.text import safe_text, shortened_end, timestamp
 from exrbatch.version import __version__
@@ -129,6 +129,7 @@ def _interrupts(stop: StopRequest, announce: Callable[[], None]) -> Iterator[Non
     """Handle Ctrl-C, SIGTERM and SIGHUP while a run is driven.
 
     The first signal makes the run finish the files in progress; the second stops it immediately.
+    Later ones, even after the block, must not cut the records off.
 
     Args:
         stop: the stop request of the run.
@@ -143,5 +144,5 @@ def _interrupts(stop: StopRequest, announce: Callable[[], None]) -> Iterator[Non
         announce()
 
     note_beginning()
-    with contextlib.suppress(KeyboardInterrupt), handled(STOP_SIGNALS, handle, keep_ignored=True):
+    with contextlib.suppress(KeyboardInterrupt), handled(STOP_SIGNALS, handle, keep_ignored=True, then=note_late):
         yield

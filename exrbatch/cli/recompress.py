@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
 
 from rich.text import Text
 
@@ -16,7 +15,7 @@ from exrbatch.batch.run_report import EXIT_FAILURES, BatchReport
 from exrbatch.cli.awake import awake_command, kept_awake
 from exrbatch.cli.cluster_arguments import engine_of
 from exrbatch.cli.console import Output
-from exrbatch.cli.driving import drive
+from exrbatch.cli.driving import Watcher, drive
 from exrbatch.cli.limit_arguments import parse_limits
 from exrbatch.cli.log_file import LogFile, check_log
 from exrbatch.cli.on_finish import run_on_finish
@@ -27,7 +26,7 @@ from exrbatch.cli.selection_arguments import listed_paths
 from exrbatch.cli.summary import failure_lines, file_line, release_note, summary_lines, waiting_line
 from exrbatch.journal.records import BEGINNINGS, Record
 from exrbatch.journal.writer import about_run
-from exrbatch.signals import STOP_SIGNALS, handled, late
+from exrbatch.signals import STOP_SIGNALS, handled, note_late, restored
 
 NOTHING_TO_DO = "the list of files is empty: nothing to do"
 
@@ -128,25 +127,19 @@ def show_run(
     shown: list[Sink] = [lambda report: output.print_file(file_line(report, rules))] if arguments.verbose else []
     sinks = [*(sink.add for sink in guarded), *sinks, *shown, *(log.add for log in logs)]
     watchers = [progress.look, *(sink.look for sink in guarded), *(log.watch for log in logs)]
-    if is_empty:  # no worker, journal or socket is needed to do nothing
-        report = run.new_totals()
-    else:
-        with lowered_session(run.options.nice), kept_awake(awake_command()) as awake:
-            if arguments.verbose:
-                output.progress.print(Text(awake))
-            report = drive(
-                run, output.progress, quiet=arguments.quiet, sinks=sinks, watchers=watchers, verbose=arguments.verbose
-            )
-    with handled(STOP_SIGNALS, _note_late, keep_ignored=True):  # another Ctrl-C must not cut the records off
-        for sink in guarded:
-            sink.finish(report)
-        for log in logs:
-            log.close(report, [Text(NOTHING_TO_DO)] if is_empty else [*failure_lines(report), *summarize(report)])
-        if is_empty and not arguments.quiet:
-            output.progress.print(Text(NOTHING_TO_DO))
-        if not (is_empty or (arguments.quiet and report.is_uneventful)):
-            _print_summary(run, report, output, summarize)
-        settle_stdout()
+    with restored(STOP_SIGNALS):
+        # no worker, journal or socket is needed to do nothing
+        report = run.new_totals() if is_empty else _drive(run, arguments, output, sinks, watchers)
+        with handled(STOP_SIGNALS, note_late, keep_ignored=True):  # another Ctrl-C must not cut the records off
+            for sink in guarded:
+                sink.finish(report)
+            for log in logs:
+                log.close(report, [Text(NOTHING_TO_DO)] if is_empty else [*failure_lines(report), *summarize(report)])
+            if is_empty and not arguments.quiet:
+                output.progress.print(Text(NOTHING_TO_DO))
+            if not (is_empty or (arguments.quiet and report.is_uneventful)):
+                _print_summary(run, report, output, summarize)
+            settle_stdout()
     is_fine = not any([*(sink.error for sink in guarded), *(log.error for log in logs)])
     if arguments.on_finish is not None:
         command = arguments.module.rpartition(".")[2]
@@ -156,8 +149,14 @@ def show_run(
     return code
 
 
-def _note_late(number: int, _frame: FrameType | None) -> None:
-    late.append(number)
+def _drive(
+    run: Run, arguments: argparse.Namespace, output: Output, sinks: Sequence[Sink], watchers: Sequence[Watcher]
+) -> BatchReport:
+    with lowered_session(run.options.nice), kept_awake(awake_command()) as awake:
+        if arguments.verbose:
+            output.progress.print(Text(awake))
+        shown = {"quiet": arguments.quiet, "verbose": arguments.verbose}
+        return drive(run, output.progress, sinks=sinks, watchers=watchers, **shown)
 
 
 def _records(arguments: argparse.Namespace, about: Record) -> list[GuardedSink]:

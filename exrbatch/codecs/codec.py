@@ -206,12 +206,16 @@ class StreamCodec(ABC):
         Raises:
             CorruptChunk: a chunk can't be decompressed; the error holds its index.
         """
-        for index, (data, size) in enumerate(zip(packed, group.sizes, strict=True)):
-            try:
-                content = self.content(_shorter(data, size), size) if len(data) != size else (data,)
-            except CorruptChunk as error:
-                raise CorruptChunk(str(error), group.chunk_of(index)) from None
-            feed(seen, content)
+        done = 0
+        try:
+            for data, size in zip(packed, group.sizes, strict=True):
+                if len(data) == size:
+                    seen.update(data)
+                else:
+                    feed(seen, self.content(_shorter(data, size), size))
+                done += 1
+        except CorruptChunk as error:
+            raise CorruptChunk(str(error), group.chunk_of(done)) from None
         hash_sizes(group, packed, seen)
 
     def unpack(self, group: ChunkGroup, packed: Sequence[memoryview], raw: Raw) -> None:
