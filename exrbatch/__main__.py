@@ -4,6 +4,7 @@ Every spawned worker imports this module again, so keep its imports at module le
 """
 
 import _signal  # type: ignore[import-not-found]  # the core of `signal`, which takes longer to import
+import errno
 import gc
 import os
 import sys
@@ -73,10 +74,12 @@ def _say_interrupted() -> None:
 
 
 def _show_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
-    """Print errors in destructors as usual, but nothing about Ctrl-C."""
+    """Print errors in destructors as usual, but nothing that comes of Ctrl-C."""
     error = unraisable.exc_value
     is_late_signal = isinstance(error, OSError) and "ignored due to race condition" in str(error)
-    if not (is_late_signal or isinstance(error, KeyboardInterrupt)):
+    # Python wakes the thread of a pool that an interrupt has just closed.
+    is_closed_pool = _is_ending and bool(_interruptions) and isinstance(error, OSError) and error.errno == errno.EBADF
+    if not (is_late_signal or is_closed_pool or isinstance(error, KeyboardInterrupt)):
         sys.__unraisablehook__(unraisable)
 
 
