@@ -108,6 +108,21 @@ def test_skips_a_handler_that_python_cannot_restore(monkeypatch: pytest.MonkeyPa
         restored.append(handler)
 
     monkeypatch.setattr(signal, "signal", fake)
+    monkeypatch.setattr(signal, "getsignal", lambda _number: None)
     with signals.handled([signal.SIGUSR1], signal.SIG_IGN):
         pass
     assert restored == [signal.SIG_IGN]
+
+
+def test_a_signal_after_a_run_is_noted_until_its_records_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It came before the document of `--json` was ended, and cut it off."""
+    late: list[int] = []
+    monkeypatch.setattr(signals, "late", late)
+    before = signal.getsignal(signal.SIGUSR1)
+    with signals.restored([signal.SIGUSR1]):
+        with signals.handled([signal.SIGUSR1], signal.SIG_IGN, then=signals.note_late):
+            signal.raise_signal(signal.SIGUSR1)
+        assert not late
+        signal.raise_signal(signal.SIGUSR1)
+    assert late == [signal.SIGUSR1]
+    assert signal.getsignal(signal.SIGUSR1) == before

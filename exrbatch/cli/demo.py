@@ -12,6 +12,7 @@ from exrbatch.cli.recompress import about
 from exrbatch.cli.summary import failure_lines, summary_lines
 from exrbatch.demo import HEIGHT, WIDTH, write_frames
 from exrbatch.errors import OptionsError
+from exrbatch.signals import STOP_SIGNALS, restored
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,7 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output()
     output.progress.print(Text(f"writing {arguments.frames} uncompressed frames of {WIDTH} x {HEIGHT} pixels"))
     write_frames(arguments.directory, arguments.frames)
-    report = drive(Run([arguments.directory], options, about(arguments)), output.progress)
+    with restored(STOP_SIGNALS):
+        report = drive(Run([arguments.directory], options, about(arguments)), output.progress)
     for line in [*failure_lines(report), *summary_lines(report)]:
         output.results.print(line)
     return report.exit_code

@@ -135,8 +135,12 @@ def _interrupts(stop: StopRequest, announce: Callable[[], None]) -> Iterator[Non
         stop: the stop request of the run.
         announce: called at the first signal, to tell the user.
     """
+    is_over = False
 
-    def handle(number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
+        if is_over:
+            note_late(number, frame)
+            return
         if stop.signal_number is not None:
             ignore(STOP_SIGNALS)  # a third signal must not disturb the removal of temporary files
             raise KeyboardInterrupt
@@ -144,5 +148,8 @@ def _interrupts(stop: StopRequest, announce: Callable[[], None]) -> Iterator[Non
         announce()
 
     note_beginning()
-    with contextlib.suppress(KeyboardInterrupt), handled(STOP_SIGNALS, handle, keep_ignored=True, then=note_late):
-        yield
+    with handled(STOP_SIGNALS, handle, keep_ignored=True, then=note_late), contextlib.suppress(KeyboardInterrupt):
+        try:
+            yield
+        finally:
+            is_over = True

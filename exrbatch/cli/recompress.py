@@ -140,10 +140,10 @@ def show_run(
             if not (is_empty or (arguments.quiet and report.is_uneventful)):
                 _print_summary(run, report, output, summarize)
             settle_stdout()
-    is_fine = not any([*(sink.error for sink in guarded), *(log.error for log in logs)])
-    if arguments.on_finish is not None:
-        command = arguments.module.rpartition(".")[2]
-        is_fine = run_on_finish(arguments.on_finish, report, command, arguments.report) and is_fine
+            is_fine = not any([*(sink.error for sink in guarded), *(log.error for log in logs)])
+            if arguments.on_finish is not None:
+                command = arguments.module.rpartition(".")[2]
+                is_fine = run_on_finish(arguments.on_finish, report, command, arguments.report) and is_fine
     code = report.exit_code if is_fine else report.exit_code or EXIT_FAILURES
     progress.finish(report, code)
     return code

@@ -64,7 +64,8 @@ class Packer:
     It keeps ISA-L's compressors, because making one takes as long as compressing a short stream. A
     full flush ends each piece: it ends on a whole byte, and no later piece refers to it. Now and
     then, it matters to the choice of matches what a compressor did before. So `restart` at places
-    that are the same in every run.
+    that are the same in every run. Rarely, ISA-L makes other bytes even so (RESULTS.md), for a
+    reason that is not known.
     """
 
     def __init__(self) -> None:

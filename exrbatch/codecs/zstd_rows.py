@@ -149,7 +149,7 @@ class UniformStreams:
     def of(cls, group: ChunkGroup) -> "UniformStreams | None":
         """Return the shape of a group's streams, or None if they differ, are deep or subsampled."""
         part, grid, chunks = group.part, group.grid, list(group.chunks)
-        if part.storage.is_deep or part.is_subsampled:
+        if part.storage.is_deep or part.is_subsampled or not part.channels:
             return None
         widths, heights = set(grid.widths[chunks].tolist()), set(grid.heights[chunks].tolist())
         if len(widths) != 1 or len(heights) != 1:

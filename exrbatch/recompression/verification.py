@@ -26,7 +26,7 @@ def verify(
     are used. Channels that were allowed to change are ignored; all others must be equal.
 
     With `Verify.LIBRARY`, the OpenEXR library decompresses flat data. So our own codecs are not
-    checked by themselves, which could hide a mistake.
+    checked by themselves, which could hide a mistake. Uncompressed chunks need no codec.
 
     Args:
         walk: the walk over the source.
