@@ -135,10 +135,11 @@ def choose_decoders(
 ) -> list[Codec]:
     """Choose the decoder that verifies each part. Parts of the same kind share one.
 
-    If `mode` is LIBRARY, the OpenEXR library decodes every flat part that it can process and that is
-    compressed: of uncompressed ones, the bytes themselves are compared. Whatever the mode, it also decodes parts with lossy channels, because only `LibraryCodec` can ignore
-    those channels, and flat RLE, because our own code takes ten times as long. All other parts are
-    decoded by the codec of their compression.
+    If `mode` is LIBRARY, the OpenEXR library decodes every flat part that it can process and that
+    is compressed; of uncompressed ones, the bytes themselves are compared. Whatever the mode, it
+    also decodes parts with lossy channels, because only `LibraryCodec` can ignore those channels,
+    and flat RLE, because our own code takes ten times as long. All other parts are decoded by the
+    codec of their compression.
 
     Args:
         parts: the parts.
