@@ -20,9 +20,9 @@ def main() -> int:
     try:
         return _run()
     except (KeyboardInterrupt, ImportError) as error:
+        _is_ending = True  # before any call: between two calls, Python runs no handler
         if isinstance(error, ImportError) and not _interruptions:  # an extension module makes one of the other
             raise
-        _is_ending = True  # before any call: between two calls, Python runs no handler
         _say_interrupted()
         return 128 + int(_signal.SIGINT)
     finally:
