@@ -20,8 +20,9 @@ def main() -> int:
     try:
         return _run()
     except (KeyboardInterrupt, ImportError) as error:
+        # An extension module that is interrupted while it is imported raises ImportError.
         _is_ending = True  # before any call: between two calls, Python runs no handler
-        if isinstance(error, ImportError) and not _interruptions:  # an extension module makes one of the other
+        if isinstance(error, ImportError) and not _interruptions:
             raise
         _say_interrupted()
         return 128 + int(_signal.SIGINT)

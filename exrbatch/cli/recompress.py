@@ -155,8 +155,8 @@ def _drive(
     with lowered_session(run.options.nice), kept_awake(awake_command()) as awake:
         if arguments.verbose:
             output.progress.print(Text(awake))
-        shown = {"quiet": arguments.quiet, "verbose": arguments.verbose}
-        return drive(run, output.progress, sinks=sinks, watchers=watchers, **shown)
+        quiet, verbose = arguments.quiet, arguments.verbose
+        return drive(run, output.progress, quiet=quiet, sinks=sinks, watchers=watchers, verbose=verbose)
 
 
 def _records(arguments: argparse.Namespace, about: Record) -> list[GuardedSink]:

@@ -129,7 +129,7 @@ class Deflater:
         if middle >= LEAST_LONG_HALF:
             return [self.compress(row.data) for row in predicted]
         content = Content.MIXED
-        if len(set(self._short.values())) > 1:
+        if self._content_matters:
             step = max(1, len(predicted) // SAMPLES)
             content = find_content(predicted[::step, :middle].tobytes(), predicted[::step, middle:].tobytes())
         recipe = self._short[content]
