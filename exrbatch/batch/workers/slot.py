@@ -28,6 +28,7 @@ from exrbatch.jobs.completeness import is_complete
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
 from exrbatch.replacing import disk, is_alive, sweep_process
+from exrbatch.signals import deferred
 from exrbatch.text import format_duration
 
 MAX_FILES = 1000
@@ -151,9 +152,10 @@ class Slot:
     def renew(self) -> None:
         """Replace the worker, which is free or dead, by a new one."""
         self.thaw()
-        self.executor.shutdown(wait=False)
-        self._close_files()
-        self._open()
+        with deferred():
+            self.executor.shutdown(wait=False)
+            self._close_files()
+            self._open()
 
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> "Future[list[FileReport]]":
         """Give files to the worker, which processes them one after another."""

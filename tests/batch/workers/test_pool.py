@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from exrbatch import Status, recompress_many
+from exrbatch import Status, recompress_many, signals
 from exrbatch.batch import clocks
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.options import Options
@@ -557,3 +557,51 @@ def test_unwritable_log_fails_no_file(frames: list[Candidate], monkeypatch: pyte
     reports = worker.work([Options().job(candidate) for candidate in frames])
     monkeypatch.undo()
     assert [report.status for report in reports] == [Status.RECOMPRESSED] * 3
+
+
+def first_worker(_pool: Pool) -> None:
+    Pool(2, float)
+
+
+def another_worker(pool: Pool) -> None:
+    pool.resize(2)
+
+
+def new_worker(pool: Pool) -> None:
+    pool._slots[0].renew()
+
+
+@pytest.mark.parametrize("start", [first_worker, another_worker, new_worker])
+def test_an_interrupt_while_a_worker_starts_leaves_no_process(
+    start: Callable[[Pool], None], pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a process waited for tasks forever, and the interpreter waited for it when it ended."""
+    started = []
+    find_process = slots._process_of
+
+    def interrupt(executor: ProcessPoolExecutor) -> object:
+        started.append(find_process(executor))
+        os.kill(os.getpid(), signal.SIGINT)
+        return started[-1]
+
+    monkeypatch.setattr(slots, "_process_of", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        start(pool)
+    pool.kill()
+    assert len(started) == 1
+    assert not started[0].is_alive()
+
+
+def test_a_second_interrupt_is_not_deferred() -> None:
+    done = []
+
+    def wait() -> None:
+        with signals.deferred():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("after the first")
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("after the second")
+
+    with pytest.raises(KeyboardInterrupt):
+        wait()
+    assert done == ["after the first"]
