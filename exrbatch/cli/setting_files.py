@@ -6,7 +6,7 @@ a run could replace files although the file says, for example, that results go t
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from exrbatch.errors import OptionsError
@@ -68,23 +68,23 @@ class SettingFile:
     presets: Mapping[str, Values]
 
 
-def find_files(config: str | None, known: Known) -> list[SettingFile]:
+def find_files(config: str | None, known: Callable[[], Known]) -> list[SettingFile]:
     """Read the files that apply here, the most important first.
 
     Args:
         config: the file that the user has named, or None.
-        known: the names that they may use.
+        known: returns the names that they may use; called only if there is a file.
 
     Raises:
         OptionsError: one of them can't be read, or says something that it may not say.
     """
-    found = [] if config is None else [_read(CONFIG, config, known)]
+    found = [] if config is None else [_read(CONFIG, config, known())]
     user, project = user_file(), project_file()
     if project is not None and _is_same(project, user):  # the current folder is that of the user's file
         project = None
     for kind, path in ((PROJECT, project), (USER, user)):
         if path is not None and os.path.lexists(path) and not any(_is_same(path, other.path) for other in found):
-            found.append(_read(kind, path, known))
+            found.append(_read(kind, path, known()))
     return found
 
 

@@ -8,9 +8,10 @@ from the parser, so a new option needs no change here.
 import argparse
 import copy
 import difflib
+import functools
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -122,8 +123,9 @@ def parse_with_settings(
     given = argparse.Namespace(**{dest: value for dest, value in vars(parsed).items() if is_given[dest]})
     settings = {} if unknown else settings_of(commands, name, given)
     # Two options may set the same value; then a default is less important.
+    named = options_of(command)
     for option, setting in sorted(settings.items(), key=lambda item: item[1].origin != _DEFAULT):
-        setattr(given, options_of(command)[option].dest, setting.value)
+        setattr(given, named[option].dest, setting.value)
     for action in options:
         if not hasattr(given, action.dest):
             setattr(given, action.dest, _default(command, action))
@@ -222,7 +224,7 @@ def _layers(commands: Mapping[str, argparse.ArgumentParser], name: str, given: a
             yield _Layer(file.kind, file.path, file.common, {})
 
 
-def _files(known: Known, given: argparse.Namespace) -> list[SettingFile]:
+def _files(known: Callable[[], Known], given: argparse.Namespace) -> list[SettingFile]:
     """Read the files that apply, the most important first."""
     return find_files(getattr(given, "config", None) or os.environ.get(f"{PREFIX}CONFIG") or None, known)
 
@@ -233,14 +235,20 @@ def _by_trust(files: Sequence[SettingFile]) -> list[SettingFile]:
     return sorted(files, key=lambda file: kinds.index(file.kind))
 
 
-def _known(commands: Mapping[str, argparse.ArgumentParser]) -> Known:
-    names = {
-        name: frozenset(option for option in options_of(command) if (name, option) not in NOT_SET)
-        for name, command in commands.items()
-        if name not in LIKE
-    }
-    common = frozenset().union(*(options for name, options in names.items() if name not in LISTS))
-    return Known({name: options for name, options in names.items() if options}, common)
+def _known(commands: Mapping[str, argparse.ArgumentParser]) -> Callable[[], Known]:
+    """Return a function that finds out what can be set. It needs the parsers of all commands."""
+
+    @functools.cache
+    def known() -> Known:
+        names = {
+            name: frozenset(option for option in options_of(command) if (name, option) not in NOT_SET)
+            for name, command in commands.items()
+            if name not in LIKE
+        }
+        common = frozenset().union(*(options for name, options in names.items() if name not in LISTS))
+        return Known({name: options for name, options in names.items() if options}, common)
+
+    return known
 
 
 def _preset(name: str, files: Sequence[SettingFile], option: str) -> _Layer:
@@ -255,20 +263,22 @@ def _preset(name: str, files: Sequence[SettingFile], option: str) -> _Layer:
     raise OptionsError(f"{option}: {unknown_name('preset', name, names)}")
 
 
-def _of_environment(known: Known, command: str) -> _Layer:
+def _of_environment(known: Callable[[], Known], command: str) -> _Layer:
     """Return the values in the environment. An empty variable counts as not set.
 
     Raises:
         OptionsError: a variable looks like one with a spelling mistake. All others that are no
             options are left alone: they may belong to something else.
     """
-    options = {PREFIX + _upper(option): option for option in known.common}
+    others = f"{PREFIX}CONFIG", f"{PREFIX}PRESET"
+    if not (variables := sorted(name for name in os.environ if name.startswith(PREFIX) and name not in others)):
+        return _Layer(_ENVIRONMENT, "", {}, {})
+    common = known().common
+    options = {PREFIX + _upper(option): option for option in common}
     values = {}
-    for variable in sorted(os.environ):
-        if not variable.startswith(PREFIX) or variable in (f"{PREFIX}CONFIG", f"{PREFIX}PRESET"):
-            continue
+    for variable in variables:
         if variable not in options:
-            if close := difflib.get_close_matches(variable[len(PREFIX) :], map(_upper, known.common), n=1, cutoff=0.8):
+            if close := difflib.get_close_matches(variable[len(PREFIX) :], map(_upper, common), n=1, cutoff=0.8):
                 raise OptionsError(f"the variable {variable} is no option; did you mean {PREFIX}{close[0]}?")
         elif os.environ[variable] and command not in LISTS:
             values[options[variable]] = os.environ[variable]

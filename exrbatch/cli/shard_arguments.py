@@ -17,25 +17,25 @@ DESCRIPTION = (
     " docs/farms.md explains them."
 )
 PLAN = (
-    "plan",
+    "shard plan",
     "find the files, and write a list for each shard",
     "Find the files as recompress would, and write a plan: a list of files for each shard, and the options. No frame is"
     " touched. Shards end where sequences end, as far as their sizes allow: none is larger than the mean by more than"
     " 5 % or one file.",
 )
 RUN = (
-    "run",
+    "shard run",
     "run one shard of a plan",
     "Run one shard of a plan, on any host that has the same versions and the same folders. It can be run again at any"
     " time: finished files are left alone. Its records go to DIR/reports.",
 )
 STATUS = (
-    "status",
+    "shard status",
     "say how far the shards of a plan are",
     "Say how far the shards of a plan are, by their records: done, failed, running, dead, and what was saved.",
 )
 RETRY = (
-    "retry",
+    "shard retry",
     "make a new plan from what failed",
     "Make a new plan from the files that failed, were skipped for a reason that may have passed, or were never"
     " processed, with the options of the old plan.",

@@ -11,13 +11,12 @@ import random
 import re
 import secrets
 import time
-from collections import deque
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from exrbatch.errors import OptionsError
-from exrbatch.journal.records import open_records, read_records
+from exrbatch.journal.records import last_record, open_records, read_records
 from exrbatch.text import safe_text
 
 if os.name == "posix":
@@ -27,15 +26,13 @@ KEPT = 20
 """Number of journals that are always kept."""
 UNDO_DAYS = 30
 """Days for which the journal of a run that replaced files is kept, because `undo` needs it."""
-LOOKED_AT = 20
+LOOKED_AT = 8
 """Number of older journals that are looked at when a run begins.
 
 There may be thousands, and each look reads two records. Every run adds one journal, so a few at a
 time, chosen at random, are enough.
 """
 _NAME = re.compile(r"\d{8}-\d{6}-\d{3}[0-9a-f]{2}\.jsonl")
-_TAIL = 1 << 16
-"""Bytes at the end of a journal in which its summary is found."""
 
 
 def runs_folder() -> Path:
@@ -159,9 +156,8 @@ def run_record(path: Path) -> dict[str, Any]:
 def summary_record(path: Path) -> dict[str, Any]:
     """Return the summary at the end of a journal; empty if there is none."""
     with contextlib.suppress(OSError), open_records(path) as stream:
-        stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL))
-        for last in deque(read_records(stream), maxlen=1):
-            return last if last["type"] == "summary" else {}
+        last = last_record(stream)
+        return last if last.get("type") == "summary" else {}
     return {}
 
 

@@ -22,6 +22,8 @@ BEGINNINGS = ('{"type": "run"', '{"type": "file"')
 _BEGINNING = b'{"type": "'
 MAX_LINE = 1 << 26
 """Bytes of the longest line that a reader accepts."""
+_TAIL = 1 << 16
+"""Bytes at the end of a file in which its last record is found."""
 
 Record = Mapping[str, Any]
 
@@ -91,6 +93,15 @@ def read_records(stream: BinaryIO, only: Sequence[str] = ()) -> Iterator[dict[st
             continue
         if (record := _parse(line)) is not None:
             yield record
+
+
+def last_record(stream: BinaryIO) -> dict[str, Any]:
+    """Return the last record of a file, if it is not too long; empty if there is none."""
+    stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL))
+    for line in reversed(stream.read(_TAIL).splitlines()):
+        if (record := _parse(line)) is not None:
+            return record
+    return {}
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

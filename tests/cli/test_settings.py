@@ -177,7 +177,7 @@ def test_a_project_can_set_nothing_that_matters(places: dict[str, Path], option:
     for table in tables:
         places["project"].write_text(table)
         if option in PROJECT_MAY_SET:
-            find_files(None, known())
+            find_files(None, known)
         else:
             assert f"may not set {option!r}" in refusal()
             assert str(places["project"]) in refusal()
@@ -356,7 +356,7 @@ def test_any_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, d
     path = tmp_path_factory.getbasetemp() / "any.toml"
     path.write_bytes(data)
     with contextlib.suppress(OptionsError):
-        find_files(str(path), KNOWN)
+        find_files(str(path), lambda: KNOWN)
 
 
 @pytest.fixture
