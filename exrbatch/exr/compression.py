@@ -190,7 +190,7 @@ FACTS: dict[Compression, CompressionFacts] = {
         lossy_names=Names.RGB_TRIPLE,
         binary_sampling=True,
     ),
-    Compression.ZSTD: _F(lines_per_chunk=1, first_release="3.5", cost=1.8, deep=True),
+    Compression.ZSTD: _F(lines_per_chunk=1, first_release="3.5", cost=1.5, deep=True),
 }
 
 NEAREST_DEEP: dict[Compression, Compression] = {
