@@ -230,8 +230,13 @@ class LibraryCodec:
 
 def find_group_coder(compression: Compression) -> GroupCoder | None:
     """Return a coder that uses the C interface of the library, or None if there is none."""
-    core = openexr_core.find_core(getattr(_library(), "__file__", ""), _library().OPENEXR_VERSION)
+    core = openexr_core.find_core(library_path(), _library().OPENEXR_VERSION)
     return None if core is None else GroupCoder(core, compression)
+
+
+def library_path() -> str:
+    """Return the path of the extension module of OpenEXR, which exports C functions, too."""
+    return getattr(_library(), "__file__", "")
 
 
 def check_release(compression: Compression) -> None:

@@ -137,9 +137,8 @@ def choose_decoders(
 
     If `mode` is LIBRARY, the OpenEXR library decodes every flat part that it can process and that
     is compressed; of uncompressed ones, the bytes themselves are compared. Whatever the mode, it
-    also decodes parts with lossy channels, because only `LibraryCodec` can ignore those channels,
-    and flat RLE, because our own code takes ten times as long. All other parts are decoded by the
-    codec of their compression.
+    also decodes parts with lossy channels, because only `LibraryCodec` can ignore those channels.
+    All other parts are decoded by the codec of their compression.
 
     Args:
         parts: the parts.
@@ -153,8 +152,7 @@ def choose_decoders(
     made: dict[tuple[Compression, tuple[str, ...], bool], Codec] = {}
     keys = []
     for part, compression, lossy in zip(parts, compressions, lossy_channels, strict=True):
-        is_wanted = mode is Verify.LIBRARY or compression is Compression.RLE
-        by_library = is_wanted and not part.storage.is_deep and not beyond_library(part, compression)
+        by_library = mode is Verify.LIBRARY and not part.storage.is_deep and not beyond_library(part, compression)
         keys.append((compression, lossy, bool(lossy) or by_library))
         if keys[-1] not in made:
             made[keys[-1]] = _decoder(*keys[-1])

@@ -1,19 +1,22 @@
 """Each codec against plain packers and unpackers, and against damage."""
 
 import contextlib
+import sys
 import zlib
+from collections.abc import Callable
 
 import deflate
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from exrbatch import Compression, CorruptChunk, Effort
-from exrbatch.codecs.codec import ChunkGroup, Codec
+from exrbatch.codecs import run_lengths
+from exrbatch.codecs.codec import ChunkGroup, Codec, Raw
 from exrbatch.codecs.predictor import Predictor
 from exrbatch.codecs.registry import codec_for
-from exrbatch.codecs.rle import pack_runs, unpack_runs
+from exrbatch.codecs.run_lengths import LEAST_SIZE, RunCoder, find_functions, pack_runs, unpack_runs
 from exrbatch.exr.chunks import chunk_grid
 from exrbatch.exr.header import parse_header
 from tests.support import build, explode
@@ -33,7 +36,7 @@ def array(data: bytes) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
     return np.frombuffer(data, np.uint8).copy()
 
 
-_FILE = build.build([build.PartSpec()])
+_FILE = build.build([build.PartSpec(channels=(("R", 1, 2, 2),), window=(0, 0, 7, 7))])  # the library takes none such
 _GRID = chunk_grid(parse_header(_FILE, len(_FILE)).parts[0], Compression.RLE)
 
 
@@ -187,3 +190,42 @@ def test_generated_files_have_rle_chunks_that_are_compressed() -> None:
     ]
     raw = len(build.build([build.PartSpec(window=(0, 0, 63, 15))]))
     assert any(len(file) < raw for file in files)
+
+
+@given(RAW)
+def test_what_openexr_encodes_is_expanded_by_others(raw: bytes) -> None:
+    assume(raw)
+    packed = bytes(RunCoder().pack(array(raw)))
+    assert explode.expand_runs(packed) == unpack_runs(memoryview(packed), len(raw)).tobytes() == raw
+
+
+@given(st.binary(min_size=1, max_size=40), st.integers(1, 3 * LEAST_SIZE), st.data())
+def test_openexr_expands_what_numpy_expands(piece: bytes, size: int, data: st.DataObject) -> None:
+    """Damaged data is refused with the same words."""
+    raw = array((piece * (size // len(piece) + 1))[:size])
+    packed = bytearray(pack_runs(raw))
+    for place in data.draw(st.lists(st.integers(0, len(packed) - 1), max_size=3)):
+        packed[place] = data.draw(st.integers(0, 255))
+    packed = packed[: data.draw(st.integers(max(0, len(packed) - 3), len(packed)))]
+
+    def outcome(expand: Callable[[memoryview, int], Raw]) -> bytes | str:
+        try:
+            return expand(memoryview(packed), size).tobytes()
+        except CorruptChunk as error:
+            return str(error)
+
+    assert outcome(RunCoder().expand) == outcome(unpack_runs)
+
+
+def test_this_wheel_of_openexr_has_functions_for_runs() -> None:
+    """Otherwise RLE would be ten times as slow without a word."""
+    assert sys.platform != "linux" or find_functions() is not None
+
+
+def test_functions_that_encode_something_else_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_lengths, "pack_runs", lambda data: data)
+    find_functions.cache_clear()
+    try:
+        assert find_functions() is None
+    finally:
+        find_functions.cache_clear()
