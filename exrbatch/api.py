@@ -182,9 +182,8 @@ def check(path: Path, *, decoder: Verify | str = Verify.LIBRARY) -> FileReport:
 
     Args:
         path: the file.
-        decoder: "library": our own code for NONE, RLE, ZIP, ZIPS, ZSTD and deep data, and OpenEXR
-            itself for all flat data that it can process; "native": OpenEXR only for what we have no
-            code for.
+        decoder: "library": our own code for NONE, ZIP, ZIPS, ZSTD and deep data, and OpenEXR itself
+            for all flat data that it can process; "native": OpenEXR only for everything else.
 
     Returns:
         The report. Its status is SOUND; or FAILED, with the damaged places in `damage` (none if the

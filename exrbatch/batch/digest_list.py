@@ -6,8 +6,6 @@ a list with NUL between its entries, nothing is escaped. The records of `--repor
 of `--json` are lists, too, if they have digests.
 """
 
-import base64
-import contextlib
 import itertools
 import json
 import os
@@ -15,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from exrbatch.errors import OptionsError
+from exrbatch.journal.records import Record, parse_line, read_path
 from exrbatch.text import path_bytes, safe_text
 
 _ENTRY = re.compile(rb"(\\?)([0-9a-fA-F]{64}) [ *](.+)", re.DOTALL)
@@ -87,7 +86,7 @@ def _shown(line: bytes) -> str:
     return os.fsdecode(line[:60])
 
 
-def _json_records(data: bytes) -> tuple[list[Mapping[str, object]], int]:
+def _json_records(data: bytes) -> tuple[list[Record], int]:
     """Read a JSON document, or a record from each line.
 
     Returns:
@@ -97,29 +96,17 @@ def _json_records(data: bytes) -> tuple[list[Mapping[str, object]], int]:
         document = json.loads(data)
     except (ValueError, RecursionError):
         lines = [line for line in data.split(b"\n") if line.strip()]
-        records = [record for record in map(_record, lines) if record is not None]
+        records: list[Record] = [record for record in map(parse_line, lines) if record is not None]
         return records, len(lines) - len(records)
     files = document.get("files") if isinstance(document, dict) else None
     listed = files if isinstance(files, list) else [document]
     return [each for each in listed if isinstance(each, dict)], 0
 
 
-def _record(line: bytes) -> Mapping[str, object] | None:
-    """Return the record of a line, or None if it is none, for example because a run was killed."""
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def _of_record(record: Mapping[str, object]) -> tuple[str, str] | None:
+def _of_record(record: Record) -> tuple[str, str] | None:
     """Return path and digest of a record, or None if it has none."""
-    path, digest, in_base64 = record.get("path"), record.get("content_sha256"), record.get("path_b64")
-    if isinstance(in_base64, str):
-        with contextlib.suppress(ValueError):
-            path = os.fsdecode(base64.b64decode(in_base64))
-    if not isinstance(path, str) or not isinstance(digest, str) or "\0" in path:
+    path, digest = read_path(record, "path"), record.get("content_sha256")
+    if path is None or not isinstance(digest, str) or "\0" in path:
         return None
     return path, digest.lower()
 

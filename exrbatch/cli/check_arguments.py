@@ -28,8 +28,8 @@ def add_check_arguments(command: argparse.ArgumentParser) -> None:
     add_paths(command, is_required=False)
     add_decoder(
         command,
-        "what decompresses the files: library (our own code for NONE, RLE, ZIP, ZIPS, ZSTD and deep data, and OpenEXR"
-        " itself for all flat data that it can process) or native (OpenEXR only for what we have no code for)",
+        "what decompresses the files: library (our own code for NONE, ZIP, ZIPS, ZSTD and deep data, and OpenEXR"
+        " itself for all flat data that it can process) or native (OpenEXR only for everything else)",
     )
     add_file_selection(command.add_argument_group("which files"))
     add_jobs(command)

@@ -4,19 +4,17 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
 
 from rich.text import Text
 
 from exrbatch.batch.digest_list import entry
-from exrbatch.batch.discovery.named_paths import expand
-from exrbatch.batch.discovery.output_tree import folder_of
+from exrbatch.batch.discovery.roots import Roots
 from exrbatch.batch.options import Options
 from exrbatch.batch.priority import niceness
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.batch.run_report import EXIT_FAILURES, EXIT_STOPPED, BatchReport
-from exrbatch.cli.recompress import show_run
+from exrbatch.cli.recompress import about, show_run
 from exrbatch.cli.summary import counts_line, listed, note_lines, stop_lines
 from exrbatch.jobs.digest_job import DigestRules
 from exrbatch.jobs.file_report import FileReport, Status
@@ -38,8 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
         fail_on=FailOn.parse(arguments.fail_on),
         nice=niceness(None),
     )
-    run_of_all = Run(arguments.paths, options)
-    listing = _Listing(arguments.paths)
+    run_of_all = Run(arguments.paths, options, about(arguments))
+    listing = _Listing(run_of_all.roots)
     code = show_run(run_of_all, arguments, summary_lines, sinks=[listing.add], is_stdout_taken=True)
     if arguments.json:
         return code
@@ -69,12 +67,11 @@ class _Listing:
     Paths are relative to the folder that is common to all arguments, as in an output folder.
     """
 
-    def __init__(self, paths: Sequence[str]) -> None:
-        expanded = expand(paths)
-        named = [path for path in expanded if not os.path.islink(path)]
-        self._base = os.path.commonpath([absolute(folder_of(path)) for path in expanded])
+    def __init__(self, roots: Roots) -> None:
+        named = [path for path in roots.paths if not os.path.islink(path)]
+        self._base = roots.base
         # A file that is named through a link only is found as its target.
-        links = {os.path.realpath(path): path for path in expanded if os.path.islink(path)}
+        links = {os.path.realpath(path): path for path in roots.paths if os.path.islink(path)}
         self._links = {target: link for target, link in links.items() if target not in map(os.path.realpath, named)}
         self._found: list[tuple[str, str]] = []
 

@@ -143,6 +143,12 @@ class Part:
         return next((a for a in reversed(self.attributes) if a.name == name), None)
 
     @property
+    def chunk_count(self) -> int | None:
+        """What the attribute `chunkCount` says, which may be wrong; None if there is none."""
+        attribute = self.find("chunkCount")
+        return None if attribute is None else int.from_bytes(attribute.value, "little", signed=True)
+
+    @property
     def bytes_per_pixel(self) -> int:
         """Size in bytes of one sample of every channel.
 

@@ -60,8 +60,8 @@ def check_chunk_counts(file: ExrFile, findings: Findings) -> None:
     """Compare each `chunkCount` with the number of chunks that the rest of the header gives."""
     for part, count in zip(file.header.parts, file.counts, strict=True):
         attribute = part.find("chunkCount")
-        if attribute is not None and (said := int.from_bytes(attribute.value, "little", signed=True)) != count:
-            reason = f"chunkCount is {said}, but the part has {count} chunks"
+        if attribute is not None and part.chunk_count != count:
+            reason = f"chunkCount is {part.chunk_count}, but the part has {count} chunks"
             findings.add(Damage(reason=reason, part=part.index, offset=attribute.offset))
 
 

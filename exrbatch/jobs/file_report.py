@@ -56,6 +56,12 @@ COPYABLE = (ReasonCode.ACES, ReasonCode.LOSSY_SOURCE, ReasonCode.LOSSY_TARGET, R
 """Reasons to skip a file that lie in its content, so that a copy is as good as the file itself."""
 
 
+READ_WHOLE = frozenset(
+    (Status.RECOMPRESSED, Status.NO_GAIN, Status.EQUAL, Status.DIFFERENT, Status.SOUND, Status.DIGESTED)
+)
+"""Files that end like this were read as a whole, so their time says how long others take."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReport:
     """The result for one file.

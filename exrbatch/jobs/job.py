@@ -3,7 +3,7 @@
 Each kind of job has a module of its own (`recompress_job`, `compare_job`, `check_job`,
 `digest_job`, `measure_job`) with two frozen dataclasses: the rules, which apply to all files of a
 run, and the job, which is about one file. A run asks the rules about the kind of job, and the job
-about its file. So a new kind of job needs no change elsewhere.
+about its file.
 
 This module is light to import.
 """

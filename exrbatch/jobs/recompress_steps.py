@@ -103,11 +103,11 @@ def recompress_file(job: "RecompressJob", progress: Progress) -> FileReport:
         check_replaceable(source, job, made)
         if job.destination is None or job.rules.dry_run:
             check_space(job, _needed(job, size))
-        report = replace(report, notes=(*report.notes, *_corrections(source)))
+        report = replace(report, notes=(*report.notes, *_corrections(source)), compressions_after=after)
         if job.rules.dry_run:
             check_writable(job)
-            return replace(report, status=Status.PLANNED, compressions_after=after)
-        return _recompress(source, job, targets, replace(report, compressions_after=after), progress, made)
+            return replace(report, status=Status.PLANNED)
+        return _recompress(source, job, targets, report, progress, made)
 
 
 def _recompress(
@@ -163,9 +163,13 @@ def _replace(
             if made is Made.COPY:
                 reason = "the output is a copy of the file with its old compression; --force overwrites it"
                 raise UnsupportedFile(reason, code=ReasonCode.OUTPUT_EXISTS)
-            report = replace(report, content_sha256=_content_sha256(source, content, targets, temp))
-            lossy = tuple(name for names in targets.lossy_channels for name in names)
-            report = replace(report, status=Status.RECOMPRESSED, size_after=new_size, lossy_channels=lossy)
+            report = replace(
+                report,
+                status=Status.RECOMPRESSED,
+                size_after=new_size,
+                lossy_channels=tuple(name for names in targets.lossy_channels for name in names),
+                content_sha256=_content_sha256(source, content, targets, temp),
+            )
             return _put_in_place(source, original, temp, job, report, times)
     if content is not None:
         original.check_in_place()
@@ -320,9 +324,8 @@ def _corrections(source: ExrFile) -> list[str]:
     notes = []
     for table in source.parts:
         part = table.grid.part
-        attribute = part.find("chunkCount")
-        if attribute is not None and (said := int.from_bytes(attribute.value, "little")) != table.grid.count:
-            notes.append(f"part {part.index}: wrong chunkCount corrected from {said} to {table.grid.count}")
+        if part.chunk_count not in (None, table.grid.count):
+            notes.append(f"part {part.index}: wrong chunkCount corrected from {part.chunk_count} to {table.grid.count}")
     return notes
 
 

@@ -91,7 +91,7 @@ def read_records(stream: BinaryIO, only: Sequence[str] = ()) -> Iterator[dict[st
     while line := stream.readline(MAX_LINE):
         if wanted and not any(each in line for each in wanted):
             continue
-        if (record := _parse(line)) is not None:
+        if (record := parse_line(line)) is not None:
             yield record
 
 
@@ -99,12 +99,16 @@ def last_record(stream: BinaryIO) -> dict[str, Any]:
     """Return the last record of a file, if it is not too long; empty if there is none."""
     stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL))
     for line in reversed(stream.read(_TAIL).splitlines()):
-        if (record := _parse(line)) is not None:
+        if (record := parse_line(line)) is not None:
             return record
     return {}
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """Return the record of a line; None if it has none.
+
+    What a torn record has left before it is ignored.
+    """
     start = 0
     while start >= 0:
         try:

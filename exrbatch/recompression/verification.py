@@ -56,7 +56,6 @@ def _wrong_targets(copy: ExrFile, compressions: Sequence[Compression]) -> str | 
     for part, table, compression in zip(copy.header.parts, copy.parts, compressions, strict=True):
         if part.compression is not compression:
             return f"part {part.index} became {part.compression.name}, not {compression.name}"
-        chunk_count = part.find("chunkCount")
-        if chunk_count is not None and int.from_bytes(chunk_count.value, "little") != table.grid.count:
+        if part.chunk_count not in (None, table.grid.count):
             return f"part {part.index}: chunkCount is not {table.grid.count}"
     return None

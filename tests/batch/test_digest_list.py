@@ -52,6 +52,7 @@ def test_records_are_lists_too() -> None:
     assert read_list(lines, "list") == (expected, 0)
     assert read_list(lines + b'{"type": "fi', "list") == (expected, 1)
     assert read_list(b'{"type": "fi\n' + lines, "list") == (expected, 1)
+    assert read_list(b'{"type": "fi' + lines, "list") == (expected, 0), "a good record behind a torn one"
     document = json.dumps({"format": "x", "files": records}, indent=1).encode()
     assert read_list(document, "list") == (expected, 0)
 

@@ -162,3 +162,10 @@ def test_wrong_usage_is_one_line(arguments: list[str], message: str) -> None:
     """The exit code is 2."""
     (line,) = exrbatch("verify", *arguments, code=2).stderr.splitlines()
     assert message in line
+
+
+def test_a_path_that_is_missing_fails_and_the_others_are_listed(shot: Path, tmp_path: Path) -> None:
+    done = exrbatch("digest", shot, tmp_path / "nope.exr", "--report", tmp_path / "r.jsonl", code=1)
+    assert [line.partition("  ")[2] for line in done.stdout.splitlines()] == [f"shot/{name}" for name in sorted(SPECS)]
+    assert f"{tmp_path}/nope.exr: no such file or folder" in done.stderr
+    assert json.loads((tmp_path / "r.jsonl").read_text().splitlines()[0])["command"] == "digest"

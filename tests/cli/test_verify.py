@@ -103,3 +103,13 @@ def test_comparing_no_files_is_a_failure(tmp_path: Path) -> None:
     """A typing error in a pattern must not look like two equal trees."""
     a, b = trees(tmp_path)
     assert "no OpenEXR files found" in exrbatch("verify", a, b, "--include", "typo*", code=1).stdout
+
+
+def test_files_that_are_left_out_are_counted_once(tmp_path: Path) -> None:
+    """A pattern and a size apply to both trees."""
+    a, b = trees(tmp_path)
+    total = len([path for path in a.rglob("*") if path.is_file()])
+    assert f"{total} files left out" in exrbatch("verify", a, b, "--exclude", "*.exr", "--allow-empty").stdout
+    (b / "tiny.exr").write_bytes(b"x")
+    assert "there is no" in exrbatch("verify", a, b, code=1).stderr
+    exrbatch("verify", a, b, "--min-size", "100")

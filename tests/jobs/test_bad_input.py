@@ -188,7 +188,8 @@ def test_skips_a_frame_that_is_being_written(tmp_path: Path, written: int) -> No
     assert recompress(path, "zips").status is Status.FAILED
 
 
-def test_corrects_a_wrong_chunk_count_and_adds_a_note(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wrong", [5, -1])
+def test_corrects_a_wrong_chunk_count_and_adds_a_note(wrong: int, tmp_path: Path) -> None:
     """No reader uses it, so the file is sound; but the header is never changed silently.
 
     Issue 13, C21.
@@ -196,8 +197,8 @@ def test_corrects_a_wrong_chunk_count_and_adds_a_note(tmp_path: Path) -> None:
     data = build([PartSpec(window=(0, 0, 31, 31), noise=0.05, chunk_count=True)])
     place = data.index(b"chunkCount\0int\0") + len(b"chunkCount\0int\0") + 4
     path = tmp_path / "frame.exr"
-    path.write_bytes(with_bytes(place, struct.pack("<i", 5), data))
-    note = "part 0: wrong chunkCount corrected from 5 to 32"
+    path.write_bytes(with_bytes(place, struct.pack("<i", wrong), data))
+    note = f"part 0: wrong chunkCount corrected from {wrong} to 32"
     assert recompress(path, dry_run=True).notes == (note,)
     report = recompress(path)
     assert (report.status, report.notes) == (Status.RECOMPRESSED, (note,))

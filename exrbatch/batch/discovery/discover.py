@@ -143,6 +143,8 @@ def only_in_tree(paths: Sequence[str], tree: OutputTree, selection: Selection) -
         if not (os.path.isdir(path) and os.path.isdir(tree.root)):
             continue
         for found in _walk(tree.root, None, selection, None):
+            if isinstance(found, Candidate) and not selection.takes_size(found.size):
+                continue
             source = os.path.join(path, os.path.relpath(found.path, tree.root))
             is_folder = os.path.isdir(source) and not os.path.islink(source)
             if isinstance(found, FileReport) and is_folder:

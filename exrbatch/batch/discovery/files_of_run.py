@@ -32,7 +32,8 @@ def files_of_run(
             tree.check_writable(paths)
     found = discover(paths, tree, selection, watch=watch, relink=options.rules.relinks)
     if compares and tree is not None:
-        found = itertools.chain(found, only_in_tree(paths, tree, selection))
+        of_tree = Selection(options.include, options.exclude, options.min_size, options.max_size)  # counts by itself
+        found = itertools.chain(found, only_in_tree(paths, tree, of_tree))
     if options.rules.listed is not None:
         found = with_listed(found, options.rules.listed, paths[0], Selection(options.include, options.exclude))
     found = itertools.chain(roots.missing, found)

@@ -11,7 +11,7 @@ from exrbatch.batch.run_limits.limits import Limits
 from exrbatch.batch.run_limits.times_of_day import next_time, show_time
 from exrbatch.batch.run_limits.yielding import Yielding
 from exrbatch.errors import RunStopped
-from exrbatch.jobs.file_report import BAD, FileReport, Status
+from exrbatch.jobs.file_report import BAD, READ_WHOLE, FileReport, Status
 from exrbatch.text import format_count, format_duration, format_minutes, format_rate, safe_text
 
 MAX_SAME_ERRORS = 20
@@ -22,8 +22,6 @@ A server is gone, or a disk has become read-only, and each other file would fail
 STOP_AT = "--stop-at"
 JUST_PASSED = 20 * 3600.0
 """If a time of day is so many seconds away, the user may have meant the one that has passed."""
-MEASURED = (Status.RECOMPRESSED, Status.NO_GAIN, Status.EQUAL, Status.DIFFERENT, Status.SOUND)
-"""Files that end like this were read as a whole, so their time says how long others take."""
 
 
 class LimitWatch:
@@ -167,7 +165,7 @@ class LimitWatch:
         """Note how a file has ended."""
         self._files += 1
         self._failures += report.status in BAD
-        if report.status in MEASURED and report.size_before:
+        if report.status in READ_WHOLE and report.size_before:
             self._bytes += report.size_before
             self._seconds += report.seconds
         most = self._limits.max_failures

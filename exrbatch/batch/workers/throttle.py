@@ -17,6 +17,9 @@ LEAST_NAP = 0.001
 NAP = 0.1
 """Maximum seconds between two looks at the rate, which may change, and at the request to stop."""
 MOVED = (Status.RECOMPRESSED, Status.NO_GAIN)
+"""Files that end like this were read, and a new file was written."""
+READ_ONCE = (Status.SOUND, Status.DIGESTED)
+"""Files that end like this were read, and nothing else; so were those compared with a digest."""
 
 
 class Throttle:
@@ -86,6 +89,6 @@ def _moved(report: FileReport, spent: float) -> float:
     """Return the bytes that a file has cost, as far as its report tells; else what was paid."""
     if report.status in MOVED:
         return report.size_before + (report.size_after if report.tried_size is None else report.tried_size)
-    if report.status is Status.SOUND:
-        return report.size_before
-    return 2.0 * report.size_before if report.copied else spent
+    if report.copied:
+        return 2.0 * report.size_before
+    return report.size_before if report.status in READ_ONCE or report.content_sha256 is not None else spent

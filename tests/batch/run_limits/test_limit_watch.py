@@ -19,6 +19,7 @@ from exrbatch.batch.run_limits.limits import Limits
 from exrbatch.batch.scheduler import Scheduler
 from exrbatch.batch.workers.interface import Outcome
 from exrbatch.errors import RunStopped
+from exrbatch.jobs.file_report import READ_WHOLE
 from exrbatch.jobs.job import Job
 from tests.support.workers import FakeMachine
 
@@ -112,6 +113,13 @@ def test_smaller_files_still_fit() -> None:
     assert [report.path for report in reports] == ["0.exr", "2.exr", "3.exr"]
     assert "would not be finished before" in (night.control.stop.reason or "")
     assert "--max-duration" in (night.control.stop.reason or "")
+
+
+@pytest.mark.parametrize("status", sorted(READ_WHOLE))
+def test_files_that_are_only_read_say_how_long_others_take(status: Status) -> None:
+    night = Night(1, Limits(max_duration=30.0))
+    night.watch.note(FileReport(path="x", status=status, size_before=1_000_000, seconds=4.0))
+    assert night.run([8_000_000]) == []
 
 
 def test_a_file_that_seemed_too_slow_gets_another_chance() -> None:

@@ -1,6 +1,7 @@
 """A worker's budget of bytes, with a clock of the test's own."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,15 @@ class Worker:
     def _sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def process(self, path: Path, size_after: int, steps: int = 4, status: Status = Status.RECOMPRESSED) -> None:
+    def process(
+        self, path: Path, size_after: int, steps: int = 4, status: Status = Status.RECOMPRESSED, **facts: str | None
+    ) -> None:
         size = path.stat().st_size
         self.throttle.begin(str(path))
         for step in range(1, steps + 1):
             self.throttle.proceed(step / steps)
-        self.throttle.end(FileReport(path=str(path), status=status, size_before=size, size_after=size_after))
+        report = FileReport(path=str(path), status=status, size_before=size, size_after=size_after)
+        self.throttle.end(replace(report, **facts))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -79,3 +83,15 @@ def test_waiting_is_told_to_the_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     worker._wait(0.25)
     worker._wait(0.5)
     assert position.waited == 0.75
+
+
+@pytest.mark.parametrize(
+    ("status", "digest"),
+    [(Status.SOUND, None), (Status.DIGESTED, "00"), (Status.EQUAL, "00"), (Status.DIFFERENT, "00")],
+)
+def test_files_that_are_only_read_cost_their_size_once(frame: Path, status: Status, digest: str | None) -> None:
+    """A file that is compared with another one has cost both, as far as it seemed."""
+    worker = Worker(100.0)
+    for _ in range(20):
+        worker.process(frame, size_after=1000, status=status, content_sha256=digest)
+    assert worker.now == pytest.approx(20 * 1000 / 100, abs=11)  # the last file seems to cost both
