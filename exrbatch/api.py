@@ -54,7 +54,8 @@ def recompress(
         report then has the status FAILED and a reason of one line, and the original is untouched.
 
     Raises:
-        OptionsError: an argument is invalid, or the file does not exist. It is a `ValueError`.
+        OptionsError: an argument is invalid, or the file does not exist or is a folder. It is a
+            `ValueError`.
     """
     options = Options.parse(
         compression=compression,
@@ -65,7 +66,7 @@ def recompress(
     )
     if options.output is not None and isdir(options.output):
         raise OptionsError(f"the output {options.output} is a folder; recompress_many() writes to folders")
-    return logged(options.job(Candidate(one_file(path), 0, options.tree_root)))
+    return logged(options.job(Candidate(one_file(path, "recompress_many"), 0, options.tree_root)))
 
 
 @names_checked

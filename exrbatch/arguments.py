@@ -3,16 +3,12 @@
 from collections.abc import Iterable
 from os import PathLike, fsdecode
 from os.path import isdir, islink, lexists, realpath
-from typing import TYPE_CHECKING
 
 from exrbatch.errors import OptionsError
 from exrbatch.jobs import job
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
 from exrbatch.jobs.log import log_report
-
-if TYPE_CHECKING:  # this loads the pool, which is not needed for a single file
-    pass
 
 Path = str | bytes | PathLike[str] | PathLike[bytes]
 
@@ -24,17 +20,20 @@ def logged(task: Job) -> FileReport:
     return report
 
 
-def one_file(path: Path, for_folders: str | None = None) -> str:
+def one_file(path: Path, for_folders: str) -> str:
     """Return the path of an existing file; of a symbolic link, that of its target.
 
     Args:
         path: the path.
-        for_folders: name of the function that accepts folders, or None.
+        for_folders: name of the function that accepts folders.
+
+    Raises:
+        OptionsError: it does not exist, or is a folder.
     """
     source = fsdecode(path)
     if not lexists(source):
         raise OptionsError(f"no such file: {source}")
-    if for_folders is not None and isdir(source):
+    if isdir(source):
         raise OptionsError(f"{source} is a folder; {for_folders}() accepts folders")
     return realpath(source) if islink(source) else source
 

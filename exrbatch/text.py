@@ -38,7 +38,7 @@ def printable(path: str) -> str:
 def format_size(size: float) -> str:
     """Format bytes in decimal units, as disk makers do: 999 B, 1.2 kB, 45.6 MB, 7.1 GB."""
     sign, size = ("-", -size) if size < 0 else ("", size)
-    if size < 1000:
+    if size < 999.5:
         return f"{sign}{size:.0f} B"
     units = ["TB", "GB", "MB", "kB"]
     size /= 1000
@@ -75,7 +75,7 @@ def format_saving(saved: int, share: float | None = None) -> str:
 
 def format_duration(seconds: float) -> str:
     """Format seconds as 4.2 s, 3:25 or 1:02:03."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

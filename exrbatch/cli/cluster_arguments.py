@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from exrbatch.cli.shared_arguments import Group, duration
+from exrbatch.cli.limit_arguments import nice_value
+from exrbatch.cli.shared_arguments import Group, add_jobs, duration
 from exrbatch.errors import OptionsError
 from exrbatch.text import safe_text
 
@@ -61,15 +62,12 @@ def add_tls(command: Group) -> None:
 def add_worker_arguments(command: argparse.ArgumentParser) -> None:
     """Add all arguments of `exrbatch worker`."""
     command.add_argument("cluster", metavar="SCHEDULER", help="address of the scheduler, or its scheduler file")
+    add_jobs(command)
     command.add_argument(
-        "-j",
-        "--jobs",
-        type=int,
+        "--nice",
+        type=nice_value,
         metavar="N",
-        help="number of workers (default: as many as the machine has cores and memory for)",
-    )
-    command.add_argument(
-        "--nice", type=int, metavar="N", help="priority of the workers, from 19 (the default) to 0, as for recompress"
+        help="priority of the workers, from 19 (the default) to 0, as for recompress",
     )
     add_tls(command)
 

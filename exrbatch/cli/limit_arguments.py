@@ -57,7 +57,7 @@ def add_limits(command: Group) -> None:
     )
     command.add_argument(
         "--nice",
-        type=_nice_value,
+        type=nice_value,
         metavar="N",
         help="priority of the workers, from 19 (they run when nothing else wants to; the default, unless a farm has"
         " started the run) to 0 (leave the priority alone)",
@@ -88,7 +88,7 @@ def _checked(name: str, convert: Callable[[str], _Value]) -> Callable[[str], _Va
     return checked
 
 
-def _nice_value(text: str) -> int:
+def nice_value(text: str) -> int:
     """Parse a priority of the workers."""
     from exrbatch.batch.priority import LOWEST
 

@@ -134,7 +134,7 @@ def report_nothing(found: Found) -> int:
 
 
 def _print_failures(output: Output, found: Found) -> None:
-    for line in listed("not planned", found.failures, len(found.failures), "bold red")[: MAX_LISTED + 1]:
+    for line in listed("not planned", found.failures, len(found.failures), "bold red", hint="")[: MAX_LISTED + 1]:
         output.progress.print(line)
 
 

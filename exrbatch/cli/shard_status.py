@@ -129,7 +129,7 @@ def _troubles(status: PlanStatus) -> list[Text]:
         for file in files
         if file.status == Status.SKIPPED
     )
-    lines = listed("failed", failed, len(failed), "bold red")
+    lines = listed("failed", failed, len(failed), "bold red", hint="the records in the plan's folder list them all")
     return lines + [
         named_line("skipped", f"{format_count(count, 'file')}: {reason}", STYLES[Status.SKIPPED])
         for reason, count in skipped.most_common(MOST_REASONS)

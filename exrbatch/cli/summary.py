@@ -209,7 +209,9 @@ def waiting_line(report: BatchReport, jobs: int, cores: int) -> Text | None:
     return Text(f"{share}; more workers may be faster: -j {wanted} (now {jobs})", style="yellow")
 
 
-def listed(word: str, reports: Sequence[FileReport], count: int, style: str) -> list[Text]:
+def listed(
+    word: str, reports: Sequence[FileReport], count: int, style: str, hint: str = "--report FILE.jsonl lists them all"
+) -> list[Text]:
     """List files by reason and sequence, in path order.
 
     Lossy sources differ only by their channels, so they have one reason, which is explained once.
@@ -219,6 +221,7 @@ def listed(word: str, reports: Sequence[FileReport], count: int, style: str) -> 
         reports: the files, or as many of them as are known.
         count: number of all such files.
         style: style of the first word.
+        hint: where the user finds those that are not listed; empty for nowhere.
     """
     by_reason: dict[str, list[str]] = {}
     for report in sorted(reports, key=lambda each: each.path):
@@ -241,9 +244,7 @@ def listed(word: str, reports: Sequence[FileReport], count: int, style: str) -> 
             lines.append(named_line(LOSSY_SOURCE, LOSSY_SOURCE_HINT, style))
         left -= len(paths)
     if left > 0:
-        lines.append(
-            named_line(word, f"and {format_count(left, 'more file')}; --report FILE.jsonl lists them all", style)
-        )
+        lines.append(named_line(word, "; ".join(filter(None, (f"and {format_count(left, 'more file')}", hint))), style))
     return lines
 
 

@@ -14,7 +14,7 @@ from exrbatch.batch.priority import lower_priority, niceness
 from exrbatch.batch.resources import automatic_jobs
 from exrbatch.cli.cluster_arguments import address_of
 from exrbatch.errors import OptionsError
-from exrbatch.text import safe_text
+from exrbatch.text import format_count, safe_text
 
 if TYPE_CHECKING:
     from exrbatch.cluster.link import Address
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise OptionsError(f"{jobs} workers: must be from 1 to {MAX_JOBS}")
     lower_priority(niceness(arguments.nice))
     command = [sys.executable, "-m", "distributed.cli.dask_worker", *dask_options(address, jobs)]
-    print(f"exrbatch: {jobs} workers for {safe_text(address.scheduler)}", file=sys.stderr, flush=True)
+    print(f"exrbatch: {format_count(jobs, 'worker')} for {safe_text(address.scheduler)}", file=sys.stderr, flush=True)
     os.execv(sys.executable, command)  # noqa: S606  no shell is needed
 
 

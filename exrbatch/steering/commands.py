@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exrbatch.batch.control import BY_USER, FROZEN, PAUSED, Control
+from exrbatch.batch.options import MAX_JOBS
 from exrbatch.text import format_count
 
 
@@ -121,5 +122,6 @@ def _change_jobs(control: Control, command: Command) -> str:
     jobs = control.set_jobs(wanted)
     words = format_count(jobs, "worker")
     if wanted > jobs:
-        return f"{words}: more are not possible (ulimit -n)"
+        hint = " (ulimit -n)" if control.most_jobs < MAX_JOBS else ""
+        return f"{words}: more are not possible{hint}"
     return f"{words}: at least one is needed" if wanted < 1 else words

@@ -25,6 +25,7 @@ from exrbatch.errors import RunStopped
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
 from exrbatch.signals import deferred
+from exrbatch.text import format_count
 
 MAX_TICK = 0.25
 """Maximum seconds that are charged to a worker between two checks of its time.
@@ -309,7 +310,7 @@ class ThisMachine:
         best, most = wanted or automatic_jobs(), most_slots()
         if best <= most:
             return best, None
-        return most, f"{most} workers instead of {best}: the limit of open files is too low (ulimit -n)"
+        return most, f"{format_count(most, 'worker')} instead of {best}: the limit of open files is too low (ulimit -n)"
 
     def start(self, setting: Setting) -> Pool:
         """Start the workers.
