@@ -96,7 +96,7 @@ def recompress_many(
         keep_backups: keep the backups permanently.
         base: the folder that corresponds to the top of `output` or `backup_dir`. None: the deepest
             folder that all paths have in common.
-        rules: see `RuleArguments` and `RunArguments`.
+        rules: see `ManyArguments`.
 
     Returns:
         An iterator over the reports, with `totals` and `cancel()`; see `BatchRun`. Each file is

@@ -1,4 +1,4 @@
-"""The functions of the library about content digests; `api` has all others."""
+"""The functions of the library about content digests."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Unpack
@@ -46,7 +46,7 @@ def digest_many(paths: Path | Iterable[Path], **run: Unpack[RunArguments]) -> "B
         An iterator over the reports; see `BatchRun`.
 
     Raises:
-        OptionsError: an argument is invalid, or a path does not exist. Raised before anything
+        OptionsError: an argument is invalid, or none of the paths exists. Raised before anything
             starts.
         RunStopped: as for `recompress_many`.
     """

@@ -176,7 +176,7 @@ class NoSpace(ExrbatchError):
 
 
 class RunStopped(ExrbatchError):
-    """A run over many files ended early because the disk is full or workers keep dying."""
+    """A run over many files ended early: by a limit, or because it could not go on."""
 
 
 class OptionsError(ExrbatchError, ValueError):

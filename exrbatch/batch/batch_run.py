@@ -75,7 +75,7 @@ class BatchRun(Iterator[FileReport]):
         """Return the report of the next file that ends.
 
         Raises:
-            RunStopped: the run ended early because the disk is full or workers keep dying.
+            RunStopped: the run ended early: by a limit, or because it could not go on.
         """
         for event in self._events:
             if event is not None:

@@ -20,7 +20,7 @@ def awake_command() -> list[str] | None:
     if sys.platform == "darwin" and (tool := shutil.which("caffeinate")) is not None:
         return [tool, "-i", "-w", str(os.getpid())]
     if os.path.isdir("/run/systemd/system") and (tool := shutil.which("systemd-inhibit")) is not None:
-        return [tool, "--what=idle:sleep", "--who=exrbatch", "--why=recompressing frames", "--mode=block", "cat"]
+        return [tool, "--what=idle:sleep", "--who=exrbatch", "--why=processing frames", "--mode=block", "cat"]
     return None
 
 

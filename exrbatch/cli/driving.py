@@ -46,7 +46,7 @@ def drive(
         quiet: print no progress.
         sinks: functions that get each file's report when the file ends.
         watchers: functions that are called about ten times a second while the run goes on, such as
-            limits.
+            the one that prints a farm's progress line.
         verbose: say if the run can't be steered from other terminals.
 
     Returns:

@@ -1,4 +1,4 @@
-"""`exrbatch recompress`, and the records and summary that it shares with `exrbatch verify`."""
+"""`exrbatch recompress`, and the records and summary that all commands with runs share."""
 
 import argparse
 import sys

@@ -155,7 +155,7 @@ def shard_numbers(value: str) -> list[int]:
     numbers: list[int] = []
     for part in value.split(","):
         match = re.fullmatch(r"\s*(\d{1,7})(?:-(\d{1,7})(?::(\d{1,7}))?)?\s*", part, re.ASCII)
-        if match is None or match[3] in ("0", "00"):
+        if match is None:
             raise argparse.ArgumentTypeError(f"{value!r} is not a shard such as 7, nor several such as 1-4 or 1,3")
         first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
         if step == 0 or last < first or first == 0:

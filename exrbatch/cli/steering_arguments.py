@@ -56,14 +56,8 @@ def add_jobs_arguments(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `exrbatch jobs`."""
     add_pid(command)
     command.add_argument(
-        "number", metavar="N", type=_jobs, help="number of workers; -2: all but two; 50%%: half of them"
+        "number", metavar="N", type=number_of_jobs, help="number of workers; -2: all but two; 50%%: half of them"
     )
-
-
-def _jobs(value: str) -> int:
-    if (jobs := number_of_jobs(value)) < 1:
-        raise argparse.ArgumentTypeError(f"{jobs} jobs: must be 1 or more")
-    return jobs
 
 
 def _pid(value: str) -> int:

@@ -226,7 +226,7 @@ class _Sender:
             Cancelled: nobody would hear of it, because the run or the scheduler is gone.
         """
         if self._task.has_journal:
-            append(journal, record, durable=True)
+            append(journal, record)
         elif not self.is_heard:
             raise Cancelled
         self.send(index=self._index, replacing=pickle.dumps(dict(record)), is_kept=self._task.has_journal)

@@ -91,7 +91,6 @@ class Snapshot:
         sequences: the sequences that have had files last, latest first.
         sequence_count: number of all sequences.
         rates: bytes per second over the time of the run, oldest first.
-        rate_seconds: seconds between two of them.
         computing_share: fraction of their time in which workers computed lately; None at first.
         throttled_share: fraction of their time in which workers waited lately because of the limit
             of bytes per second.
@@ -132,7 +131,6 @@ class Snapshot:
     sequences: tuple[SequenceRow, ...]
     sequence_count: int
     rates: tuple[float, ...]
-    rate_seconds: float
     computing_share: float | None
     throttled_share: float
     plan: str
@@ -184,7 +182,6 @@ class Snapshot:
             sequences=history.sequences(SENT_SEQUENCES),
             sequence_count=history.sequence_count,
             rates=history.throughput.rates(),
-            rate_seconds=history.throughput.bucket_seconds,
             computing_share=history.computing_share,
             throttled_share=history.throttled_share,
             plan=run.limits.describe(),

@@ -80,6 +80,11 @@ class Header:
         """
         return bool(self.flags & FLAG_MULTI_PART)
 
+    @property
+    def compression_names(self) -> tuple[str, ...]:
+        """The name of the compression of each part."""
+        return tuple(part.compression.name for part in self.parts)
+
     def recompressed(self, compressions: Sequence[Compression], chunk_counts: Sequence[int]) -> bytes:
         """Return a copy of `raw` with new values of `compression` and `chunkCount` in each part.
 

@@ -269,15 +269,6 @@ class Timeline:
         return [float(each) / (0.455 * 6) for each in np.median(second**2, axis=0)]
 
 
-def totals_of(timelines: Sequence[Timeline], count: int) -> list[Total]:
-    """Return the total of each of `count` values over some timelines."""
-    means = mean_ratios(timelines, count)
-    totals = [Total() for _ in range(count)]
-    for timeline in timelines:
-        timeline.add_to(totals, means)
-    return totals
-
-
 def mean_ratios(timelines: Sequence[Timeline], count: int) -> Values:
     """Return the mean of each value over all measured frames; 0.5 if there are none."""
     rows = [values for timeline in timelines for values in timeline.measured.values()]

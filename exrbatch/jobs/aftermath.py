@@ -42,6 +42,6 @@ def find_result(job: "RecompressJob", pid: int, size: int) -> FileReport | None:
                 status=Status.RECOMPRESSED,
                 size_before=size,
                 size_after=file.stat.st_size,
-                compressions_after=tuple(part.compression.name for part in file.header.parts),
+                compressions_after=file.header.compression_names,
             )
     return None

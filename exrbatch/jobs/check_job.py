@@ -82,7 +82,7 @@ class CheckJob(Job):
             if findings.total or self.rules.digests:
                 self._check_unchanged(file)
             report = self._report(findings, file.stat.st_size)
-            return replace(report, compressions_before=tuple(part.compression.name for part in file.header.parts))
+            return replace(report, compressions_before=file.header.compression_names)
 
     def outcome(self, error: Exception) -> FileReport:
         """Return the report of a job that ended with an error.

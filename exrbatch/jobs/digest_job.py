@@ -88,7 +88,7 @@ class DigestJob(Job):
             now, size = os.fstat(file.fd), file.stat.st_size
             if (now.st_size, now.st_mtime_ns) != (size, file.stat.st_mtime_ns):
                 raise SourceChanged("written to while it was being read; run again later")
-            compressions = tuple(part.compression.name for part in file.header.parts)
+            compressions = file.header.compression_names
         report = FileReport(
             path=self.source,
             status=Status.DIGESTED,

@@ -86,7 +86,7 @@ def note_replacement(
     try:
         keep = record_keeper.get()
         if keep is None:
-            append(job.rules.journal, record, durable=True)
+            append(job.rules.journal, record)
         else:
             keep(job.rules.journal, record)
     except OSError as error:

@@ -48,6 +48,6 @@ class Known:
 
     def describes(self, source: "ExrFile") -> bool:
         """Return whether an open file has the size, time and compressions that were recorded."""
-        compressions = tuple(part.compression.name for part in source.header.parts)
+        compressions = source.header.compression_names
         facts = (source.stat.st_size, source.stat.st_mtime_ns, compressions)
         return facts == (self.size, self.mtime_ns, self.compressions)

@@ -87,7 +87,7 @@ def find_output(source: ExrFile, job: "RecompressJob", targets: Targets) -> Foun
             if not is_copy and output.header.raw != source.header.recompressed(targets.compressions, counts):
                 return Found(Made.OTHER)
             wanted = wish(job, targets) if is_copy else ""
-            compressions = tuple(part.compression.name for part in output.header.parts)
+            compressions = output.header.compression_names
             if has_note(output.fd, source.stat, output.stat, wanted):
                 return Found(Made.AS_WANTED, compressions, FileFacts.of(output.stat))
             if not _is_same(source, output, job, is_copy):

@@ -94,7 +94,7 @@ class MeasureJob(Job):
                 notes=targets.notes,
                 size_before=size,
                 size_after=size,
-                compressions_before=tuple(part.compression.name for part in source.header.parts),
+                compressions_before=source.header.compression_names,
                 compressions_after=tuple(target.name for target in targets.compressions),
                 lossy_channels=tuple(name for names in targets.lossy_channels for name in names),
                 measurement=replace(

@@ -67,7 +67,7 @@ def recompress_file(job: "RecompressJob", progress: Progress) -> FileReport:
             return known.report(job.source, FileFacts.of(source.stat))
         check_selected(source.header, job.rules.from_compressions)
         targets = _targets(source, job)
-        before = tuple(part.compression.name for part in source.header.parts)
+        before = source.header.compression_names
         after = tuple(target.name for target in targets.compressions)
         size = source.stat.st_size
         report = FileReport(

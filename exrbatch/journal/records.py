@@ -33,13 +33,14 @@ def line_of(record: Record) -> bytes:
     return json.dumps(record).encode("ascii") + b"\n"
 
 
-def append(path: str, record: Record, *, durable: bool) -> None:
+def append(path: str, record: Record) -> None:
     """Append a record to a file that exists and that other processes append to, too.
+
+    It is on disk when this returns.
 
     Args:
         path: the file.
         record: the record; `type` must be its first key.
-        durable: return only when the record is on disk.
 
     Raises:
         OSError: it can't be written, or not completely.
@@ -49,8 +50,7 @@ def append(path: str, record: Record, *, durable: bool) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
     try:
         write_line(fd, line_of(record))
-        if durable:
-            disk.DISK.sync(fd)
+        disk.DISK.sync(fd)
     finally:
         os.close(fd)
 

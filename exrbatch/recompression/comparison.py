@@ -47,7 +47,7 @@ def compare(walk: Walk, path: str, mode: Verify) -> str | None:
         with blamed_on_the_copy(OTHER):
             copy.parts  # noqa: B018  reads and checks the chunk tables
         difference = header_difference(source, copy)
-        if difference is not None and not _is_same_picture(source, copy):
+        if difference is not None and not _has_same_shape(source, copy):
             return difference
         pixels = pixel_difference(walk, copy, [()] * len(source.parts), mode, name=OTHER)
     return "; ".join(filter(None, (difference, pixels))) or None
@@ -120,7 +120,7 @@ def _kept_value(attribute: Attribute) -> bytes:
     return b"" if attribute.name in CHANGED_ATTRIBUTES else attribute.value
 
 
-def _is_same_picture(source: ExrFile, copy: ExrFile) -> bool:
+def _has_same_shape(source: ExrFile, copy: ExrFile) -> bool:
     """Return whether the parts of two files have the same shape, so that pixels can be compared."""
     old, new = source.header, copy.header
     return len(old.parts) == len(new.parts) and all(

@@ -1,8 +1,8 @@
 """Replace files safely: a name always refers to the complete old file or the complete new one.
 
-This package knows nothing about EXR. From the rest of exrbatch it imports only `errors`. The rest
-of exrbatch imports the names below and none of the modules, except for `examine`, which explains to
-users what a file system can do.
+This package knows nothing about EXR. From the rest of exrbatch it imports only the lowest layers
+(errors, paths, text). The rest of exrbatch imports the names below and none of the modules, except
+for `examine`, which explains to users what a file system can do.
 
 To replace a file, open it and write the new version to a `Replacement`:
 

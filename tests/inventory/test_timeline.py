@@ -2,6 +2,7 @@
 
 import random
 import statistics
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -9,11 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from exrbatch.inventory.timeline import Interval, Timeline, half_width, mean_ratios, student, totals_of
+from exrbatch.inventory.timeline import Interval, Timeline, Total, half_width, mean_ratios, student
 from tests.support.examples import examples
 
 SEEDS, FRAMES, SAMPLE = 100, 240, 24
 RAW = 10_000_000
+
+
+def totals_of(timelines: Sequence[Timeline], count: int) -> list[Total]:
+    """Return the total of each of `count` values over some timelines."""
+    means = mean_ratios(timelines, count)
+    totals = [Total() for _ in range(count)]
+    for timeline in timelines:
+        timeline.add_to(totals, means)
+    return totals
 
 
 def shot(random: np.random.Generator, parts: tuple[str, ...]) -> NDArray[np.float64]:

@@ -51,11 +51,11 @@ def test_processes_that_append_at_the_same_time_lose_nothing(tmp_path: Path) -> 
     script = (
         "import sys\nfrom exrbatch.journal.records import append\n"
         "for n in range(200):\n"
-        "    append(sys.argv[1], {'type': 'replacing', 'from': sys.argv[2], 'n': n, 'fill': 'x' * 3000}, durable=False)"
+        "    append(sys.argv[1], {'type': 'replacing', 'from': sys.argv[2], 'n': n, 'fill': 'x' * 3000})"
     )
     writers = [subprocess.Popen([sys.executable, "-c", script, str(journal), str(index)]) for index in range(3)]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
-    append(str(journal), {"type": "summary"}, durable=True)
+    append(str(journal), {"type": "summary"})
     with journal.open("rb") as stream:
         records = list(read_records(stream))
     assert len(records) == 3 * 200 + 1

@@ -4,6 +4,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.batch.discovery.folder_watch import FolderWatch
@@ -152,6 +153,13 @@ def only_in_tree(paths: Sequence[str], tree: OutputTree, selection: Selection) -
             elif is_folder or not os.path.lexists(source):
                 reason = f"there is no {source} to compare it with"
                 yield _failed(found.path, reason, ReasonCode.MISSING)
+
+
+def as_failed(found: Candidate | FileReport) -> Candidate | FileReport:
+    """Turn a skipped path, such as a link, into a failure, for runs that must do all files."""
+    if isinstance(found, FileReport) and found.status is Status.SKIPPED:
+        return replace(found, status=Status.FAILED)
+    return found
 
 
 def _skipped(path: str, reason: str, code: ReasonCode) -> FileReport:

@@ -2,17 +2,16 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.discovery.discover import discover, only_in_tree
+from exrbatch.batch.discovery.discover import as_failed, discover, only_in_tree
 from exrbatch.batch.discovery.folder_watch import FolderWatch
 from exrbatch.batch.discovery.listed import with_listed
 from exrbatch.batch.discovery.output_tree import OutputTree
 from exrbatch.batch.discovery.roots import Roots
 from exrbatch.batch.discovery.selection import Selection
 from exrbatch.batch.options import Options
-from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.jobs.file_report import FileReport
 
 
 def files_of_run(
@@ -37,11 +36,4 @@ def files_of_run(
     if options.rules.listed is not None:
         found = with_listed(found, options.rules.listed, paths[0], Selection(options.include, options.exclude))
     found = itertools.chain(roots.missing, found)
-    return map(_as_failed, found) if options.rules.must_do_all else found
-
-
-def _as_failed(found: Candidate | FileReport) -> Candidate | FileReport:
-    """Turn a skipped path into a failure."""
-    if isinstance(found, FileReport) and found.status is Status.SKIPPED:
-        return replace(found, status=Status.FAILED)
-    return found
+    return map(as_failed, found) if options.rules.must_do_all else found

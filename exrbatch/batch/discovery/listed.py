@@ -2,10 +2,9 @@
 
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 
 from exrbatch.batch.discovery.candidate import Candidate
-from exrbatch.batch.discovery.discover import examine
+from exrbatch.batch.discovery.discover import as_failed, examine
 from exrbatch.batch.discovery.selection import Selection
 from exrbatch.errors import ReasonCode
 from exrbatch.jobs.file_report import FileReport, Status
@@ -33,17 +32,10 @@ def with_listed(
             yield each
             continue
         seen.add(each.path)
-        yield _as_failed(each)
+        yield as_failed(each)
     for path in listed:
         if path not in seen and selection.takes_file(path[len(root) :].lstrip(os.sep)):
-            yield _as_failed(examine(path)) if os.path.lexists(path) else _missing(path)
-
-
-def _as_failed(each: Candidate | FileReport) -> Candidate | FileReport:
-    """Turn a listed path that is skipped, such as a link, into a failure."""
-    if isinstance(each, FileReport) and each.status is Status.SKIPPED:
-        return replace(each, status=Status.FAILED)
-    return each
+            yield as_failed(examine(path)) if os.path.lexists(path) else _missing(path)
 
 
 def _missing(path: str) -> FileReport:

@@ -55,16 +55,20 @@ def gaps(frames: Sequence[int]) -> list[tuple[int, int]]:
 
     The step of the sequence is the largest that explains all frames, if there are at least three.
     """
-    differences = [after - before for before, after in pairwise(frames)]
-    step = max(1, math.gcd(*differences)) if len(differences) > 1 else 1
+    step = _step(frames)
     return [(before + step, after - step) for before, after in pairwise(frames) if after - before > step]
 
 
 def count_missing(frames: Sequence[int]) -> int:
     """Return how many frames the gaps between frame numbers have."""
+    step = _step(frames)
+    return sum((after - before) // step - 1 for before, after in pairwise(frames))
+
+
+def _step(frames: Sequence[int]) -> int:
+    """Return the step of a sequence: 1 if there are only one or two frames."""
     differences = [after - before for before, after in pairwise(frames)]
-    step = max(1, math.gcd(*differences)) if len(differences) > 1 else 1
-    return sum(difference // step - 1 for difference in differences)
+    return max(1, math.gcd(*differences)) if len(differences) > 1 else 1
 
 
 def frame_ranges(frames: Iterable[int]) -> str:
