@@ -29,7 +29,18 @@ def main() -> int:
     finally:
         _is_ending = True
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)  # the interpreter would print a traceback while it ends
+        _end_workers()
         gc.freeze()  # the interpreter would look at all objects several times while it ends
+
+
+def _end_workers() -> None:
+    """Kill the workers that an interruption has left to nobody.
+
+    At its end, the interpreter would wait for them, and they for files.
+    """
+    if (process := sys.modules.get("multiprocessing.process")) is not None:
+        for child in process.active_children():
+            child.kill()
 
 
 def _run() -> int:

@@ -79,32 +79,3 @@ def handled(
         finally:
             for number in numbers if then is not None else []:
                 signal.signal(number, then)
-
-
-@contextlib.contextmanager
-def deferred() -> Iterator[None]:
-    """Let signals that stop a run wait for the end of a short block of code.
-
-    Handlers may raise an exception at any point. In a block that starts a process, the process
-    would then belong to nobody. A second signal is not deferred, in case the block takes long.
-
-    In another thread than the main one this does nothing: no handler interrupts it.
-    """
-    import threading
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-        if len(received) > 1:
-            raise KeyboardInterrupt
-
-    try:
-        with handled(STOP_SIGNALS, note, keep_ignored=True):
-            yield
-    finally:
-        for number in received[:1]:
-            signal.raise_signal(number)

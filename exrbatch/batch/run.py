@@ -1,6 +1,5 @@
 """One run from paths to reports. It combines the scan, the workers and the scheduler."""
 
-import contextlib
 import os
 import shlex
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -32,7 +31,6 @@ from exrbatch.jobs.restoring import Restore
 from exrbatch.journal.records import Record, list_fields, path_fields
 from exrbatch.journal.writer import Journal, about_run
 from exrbatch.paths import absolute
-from exrbatch.signals import deferred
 from exrbatch.text import format_count, safe_text
 
 
@@ -200,10 +198,9 @@ class Run:
         self.backlog.start()
         self._root_watch.start()
         try:
-            setting = Setting(self.options, self._folders, self.journal, self._watch.notices.append)
-            # If an interruption came before the workers are known here, nobody would end them.
-            with contextlib.nullcontext() if self._engine.is_elsewhere else deferred():
-                self._workers = self._engine.start(setting)
+            self._workers = self._engine.start(
+                Setting(self.options, self._folders, self.journal, self._watch.notices.append)
+            )
             self._scheduler = Scheduler(self.backlog, self._workers, self.options, self.control)
             limits.look()
             self._workers.set_rate(limits.rate)

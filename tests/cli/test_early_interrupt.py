@@ -55,6 +55,37 @@ def test_an_interrupt_that_was_lost_stops_the_run_before_it_begins(
     assert (tmp_path / "1.exr").read_bytes() == DATA
 
 
+LOST = """
+import concurrent.futures.process as futures
+import sys
+from exrbatch.__main__ import main
+from exrbatch.batch.workers import slot
+
+kept = []
+
+def lose(self, bundle, jobs):
+    kept.append(self.executor)  # so that its thread is not told to end
+    self.executor.submit(int).result()  # the thread looks around after each result
+    futures._threads_wakeups.clear()
+    raise KeyboardInterrupt
+
+slot.Slot.submit = lose
+slot.Slot.kill = lambda self: []
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+"""A command whose worker is forgotten by all that would end it, as interruptions can do."""
+
+
+def test_a_worker_that_an_interruption_has_left_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """The interpreter waited for such a worker forever."""
+    (tmp_path / "1.exr").write_bytes(DATA)
+    (tmp_path / "lost.py").write_text(LOST)
+    command = [sys.executable, str(tmp_path / "lost.py"), "check", str(tmp_path / "1.exr"), "-j", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert "no OpenEXR files found" in done.stdout, done.stderr
+
+
 @pytest.mark.parametrize("command", ["recompress", "verify", "bench", "doctor", "clean", "demo", "compressions"])
 def test_ctrl_c_at_any_moment_prints_no_traceback_of_ours(command: str, tmp_path: Path) -> None:
     """It is never lost, and whoever says that no file was changed is right.

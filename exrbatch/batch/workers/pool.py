@@ -24,7 +24,6 @@ from exrbatch.batch.workers.slot import Slot, most_slots
 from exrbatch.errors import RunStopped
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
-from exrbatch.signals import deferred
 from exrbatch.text import format_count
 
 MAX_TICK = 0.25
@@ -78,8 +77,7 @@ class Pool:
         self._idle: list[Slot] = []
         try:
             for index in range(jobs):
-                with deferred():
-                    self._slots.append(Slot(self._context, index, self._nice))
+                self._slots.append(Slot(self._context, index, self._nice))
         except (OSError, RuntimeError) as error:
             self.kill()
             raise RunStopped(f"no worker can be started: {type(error).__name__}: {error}") from error
@@ -176,13 +174,12 @@ class Pool:
         while len(self._slots) < jobs and time.monotonic() < end:
             index = next(index for index in range(jobs) if index not in used)
             try:
-                with deferred():
-                    slot = Slot(self._context, index, self._nice)
-                    self._slots.append(slot)
+                slot = Slot(self._context, index, self._nice)
             except (OSError, RuntimeError, RunStopped) as error:
                 refusal = str(error)
                 break
             used.add(index)
+            self._slots.append(slot)
             self._idle.append(slot)
         self._slots.sort(key=lambda slot: slot.index)
         self._idle.sort(key=lambda slot: -slot.index)

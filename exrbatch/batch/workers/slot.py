@@ -28,7 +28,6 @@ from exrbatch.jobs.completeness import is_complete
 from exrbatch.jobs.file_report import FileReport
 from exrbatch.jobs.job import Job
 from exrbatch.replacing import disk, is_alive, sweep_process
-from exrbatch.signals import deferred
 from exrbatch.text import format_duration
 
 MAX_FILES = 1000
@@ -148,14 +147,19 @@ class Slot:
                     self._close_files()
                     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
                     raise RunStopped(f"no worker can be started: {reason}") from error
+            except BaseException:  # an interruption; nobody else knows this worker yet
+                for process in self.executor._processes.values():
+                    process.kill()
+                self.executor.shutdown(wait=False)
+                self._close_files()
+                raise
 
     def renew(self) -> None:
         """Replace the worker, which is free or dead, by a new one."""
         self.thaw()
-        with deferred():
-            self.executor.shutdown(wait=False)
-            self._close_files()
-            self._open()
+        self.executor.shutdown(wait=False)
+        self._close_files()
+        self._open()
 
     def submit(self, bundle: Sequence[Candidate], jobs: Sequence[Job]) -> "Future[list[FileReport]]":
         """Give files to the worker, which processes them one after another."""
