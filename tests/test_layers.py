@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from exrbatch import Compression
+from exrbatch.cli.commands import Parsers
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "exrbatch"
 
@@ -102,3 +105,12 @@ def test_modules_are_small_and_described(path: Path) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 60, f"{node.name} does not fit a screen"
+
+
+def test_the_map_of_the_code_names_every_module() -> None:
+    """A module that is called like its command, or like a compression, is found without it."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    found = {path.stem for path in PACKAGE.rglob("*.py")} - {"__init__", "__main__"}
+    known = {name.replace(" ", "_") for name in Parsers()} | {each.name.lower() for each in Compression}
+    known |= {name for name in found if name.endswith("_arguments")}
+    assert {name for name in found - known if not re.search(rf"\b{name}\b", text)} == set()
