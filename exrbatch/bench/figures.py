@@ -14,6 +14,7 @@ from exrbatch.bench.machine_facts import usable_cores
 from exrbatch.bench.packing import Choice, Packing
 from exrbatch.bench.passes import WARM_UP, Statistic, paired_ratio
 from exrbatch.bench.result import FileResult, Results, TrialResult
+from exrbatch.text import format_count
 
 TOTAL = "all"
 """Value of `Row.content` for rows about the whole sample."""
@@ -236,11 +237,11 @@ def _file_problems(row: Row, mine: Sequence[TrialResult], good: set[int]) -> lis
             if file.index in good:
                 sizes.setdefault(file.index, set()).add(file.new_size)
     count = sum(len(found) > 1 for found in sizes.values())
-    found = [f"{count} file{'s' * (count > 1)} changed in size from trial to trial"] if count else []
+    found = [f"{format_count(count, 'file')} changed in size from trial to trial"] if count else []
     if row.renamed:
         found.append(f"{row.renamed} of {row.files} files can't have it (deep data) and got ZIPS instead")
     if lost := sum(error.lost for error in row.errors):
-        found.append(f"{lost} sample{'s' * (lost > 1)} became infinite or NaN; the error figures leave them out")
+        found.append(f"{format_count(lost, 'sample')} became infinite or NaN; the error figures leave them out")
     return found
 
 
@@ -248,7 +249,7 @@ def _spread_problems(row: Row) -> list[str]:
     if row.is_computed:
         return []  # the rows that it is computed from have the warning
     named = {"compression": row.pack, "decompression": row.unpack}
-    named |= {f"{jobs} job{'s' * (jobs > 1)}": figure for jobs, figure in row.rates.items()}
+    named |= {f"{format_count(jobs, 'job')}": figure for jobs, figure in row.rates.items()}
     wide = [f"{name} {100 * figure.spread:.0f} %" for name, figure in named.items() if figure and figure.is_wide]
     return ["figures vary between passes: " + ", ".join(wide)] if wide else []
 

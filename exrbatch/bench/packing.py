@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from exrbatch.codecs.effort import Effort
 from exrbatch.exr.compression import Compression
 from exrbatch.recompression.choices import DEFAULT_READERS
+from exrbatch.text import format_count
 
 WITH_EFFORT = (Compression.ZIPS, Compression.ZIP, Compression.ZSTD)
 """Compressions that have an effort setting. Each of the others has only one row."""
@@ -82,4 +83,4 @@ class Trial:
     @property
     def name(self) -> str:
         """The packing and the kind of trial, in a few words."""
-        return f"{self.packing.name}, " + (f"{self.jobs} job{'s' * (self.jobs > 1)}" if self.jobs else "in memory")
+        return f"{self.packing.name}, " + (f"{format_count(self.jobs, 'job')}" if self.jobs else "in memory")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from exrbatch.bench.baseline import Change
 from exrbatch.bench.figures import Row
 from exrbatch.bench.passes import Statistic
-from exrbatch.text import format_size
+from exrbatch.text import format_count, format_size
 
 COLUMNS: dict[str, Callable[[Row], str]] = {
     "compression": lambda row: row.name,
@@ -99,7 +99,7 @@ def _by_jobs(corner: str, rows: Sequence[Row], cell: Callable[[Row, int], str]) 
     with_rates = [row for row in rows if row.rates]
     return Grid(
         [corner, *(row.name.replace(" ", "\n", 1) for row in with_rates)],
-        [[f"{jobs} job{'s' * (jobs > 1)}", *(cell(row, jobs) for row in with_rates)] for jobs in all_jobs(with_rates)],
+        [[f"{format_count(jobs, 'job')}", *(cell(row, jobs) for row in with_rates)] for jobs in all_jobs(with_rates)],
     )
 
 
@@ -142,7 +142,7 @@ def spread_cells(rows: Iterable[Row]) -> Iterable[list[str]]:
     for row in rows:
         speeds = {"compression, GB/s": row.pack, "decompression, GB/s": row.unpack}
         shown = {name: (figure, 1e9, 3) for name, figure in speeds.items() if figure is not None}
-        shown |= {f"{jobs} job{'s' * (jobs > 1)}, files/s": (rate, 1.0, 2) for jobs, rate in row.rates.items()}
+        shown |= {f"{format_count(jobs, 'job')}, files/s": (rate, 1.0, 2) for jobs, rate in row.rates.items()}
         for name, (figure, unit, digits) in shown.items():
             least = f"{figure.low / unit:.{digits}f}"
             yield [row.packing.name, name, f"{figure.median / unit:.{digits}f}", f"{100 * figure.spread:.1f} %", least]

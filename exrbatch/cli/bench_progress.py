@@ -12,12 +12,12 @@ from exrbatch.bench.passes import WARM_UP
 from exrbatch.bench.result import TrialResult
 from exrbatch.bench.session import Session
 from exrbatch.cli.display import PLAIN_SECONDS
-from exrbatch.text import format_duration
+from exrbatch.text import format_count, format_duration
 
 
 def announcement(session: Session) -> Text:
     """Say how many trials there will be, and how long they will take."""
-    trials = f"{session.trials} trial{'s' * (session.trials > 1)}"
+    trials = f"{format_count(session.trials, 'trial')}"
     passes = f"a warm-up and {session.passes} pass{'es' * (session.passes > 1)}"
     seconds = session.total_seconds + session.copying_seconds
     return Text(f"{trials}, {passes}: about {format_duration(seconds)}", style="bold")

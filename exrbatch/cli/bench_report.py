@@ -28,7 +28,7 @@ from exrbatch.bench.text_tables import (
 )
 from exrbatch.cli.summary import MAX_LISTED
 from exrbatch.cli.tables import stacked
-from exrbatch.text import format_size, safe_text, shortened
+from exrbatch.text import format_count, format_size, safe_text, shortened
 
 HASH_SHOWN = 12
 """Digits of a hash that are shown to tell files apart. The --report file has all digits."""
@@ -39,12 +39,12 @@ CONTENT_COLUMNS = ("of raw", "of current", "compress\nGB/s", "decompress\nGB/s")
 
 def print_corpus(console: Console, sample: Sample) -> None:
     """Print the content classes of the files found, and the sample files that represent them."""
-    count = f"{sample.found} file{'s' * (sample.found != 1)} found, {sample.looked_at} examined"
+    count = f"{format_count(sample.found, 'file')} found, {sample.looked_at} examined"
     console.print(Text(count, style="bold"))
     width = max(LEAST_PATH, console.width - SAMPLE_COLUMNS)
     rows = []
     for each in sample.classes:
-        rows.append([f"{each.name}: {each.files} file{'s' * (each.files > 1)}", format_size(each.size), ""])
+        rows.append([f"{each.name}: {format_count(each.files, 'file')}", format_size(each.size), ""])
         for file in sample.files:
             if file.content == each.name:
                 path = shortened(safe_text(file.path), width)

@@ -8,8 +8,8 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.cli.check_summary import summary_lines
 from exrbatch.cli.limit_arguments import parse_limits
-from exrbatch.cli.recompress import about, show_run
 from exrbatch.cli.selection_arguments import listed_paths
+from exrbatch.cli.shown_run import about, show_run
 from exrbatch.jobs.check_job import CheckRules
 from exrbatch.recompression.choices import Verify
 

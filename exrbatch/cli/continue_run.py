@@ -8,10 +8,11 @@ from rich.text import Text
 
 from exrbatch.batch.discovery.named_paths import is_sequence
 from exrbatch.batch.run import Run
-from exrbatch.cli import recompress
 from exrbatch.cli.cluster_arguments import engine_of
 from exrbatch.cli.console import Output
 from exrbatch.cli.earlier_run import REPEATABLE, arguments_of, past_run
+from exrbatch.cli.recompress import options_of
+from exrbatch.cli.shown_run import about, show_run
 from exrbatch.text import safe_text
 
 
@@ -22,9 +23,9 @@ def run(arguments: argparse.Namespace) -> int:
     sequences, literal = sequences_of(past.roots)
     Output(is_json=again.json).progress.print(Text(f"continuing {safe_text(past.name)} in {safe_text(os.getcwd())}"))
     with engine_of(again) as engine:
-        about = {**recompress.about(again), "continues": past.name}
-        run = Run(sequences, recompress.options_of(again), about, listed=literal, engine=engine)
-        return recompress.show_run(run, again)
+        described = {**about(again), "continues": past.name}
+        run = Run(sequences, options_of(again), described, listed=literal, engine=engine)
+        return show_run(run, again)
 
 
 def sequences_of(roots: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -8,7 +8,7 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.run import Run
 from exrbatch.cli.console import Output
 from exrbatch.cli.driving import drive
-from exrbatch.cli.recompress import about
+from exrbatch.cli.shown_run import about
 from exrbatch.cli.summary import failure_lines, summary_lines
 from exrbatch.demo import HEIGHT, WIDTH, write_frames
 from exrbatch.errors import OptionsError

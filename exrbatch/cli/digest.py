@@ -14,7 +14,7 @@ from exrbatch.batch.priority import niceness
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.batch.run_report import EXIT_FAILURES, EXIT_STOPPED, BatchReport
-from exrbatch.cli.recompress import about, show_run
+from exrbatch.cli.shown_run import about, show_run
 from exrbatch.cli.summary import counts_line, listed, note_lines, stop_lines
 from exrbatch.jobs.digest_job import DigestRules
 from exrbatch.jobs.file_report import FileReport, Status

@@ -7,7 +7,8 @@ from exrbatch.batch.run import Run
 from exrbatch.cli.cluster_arguments import engine_of
 from exrbatch.cli.console import Output
 from exrbatch.cli.earlier_run import REPEATABLE, arguments_of, past_run
-from exrbatch.cli.recompress import about, options_of, show_run
+from exrbatch.cli.recompress import options_of
+from exrbatch.cli.shown_run import about, show_run
 from exrbatch.errors import ReasonCode
 from exrbatch.jobs.file_report import Status
 from exrbatch.journal.history import PastFile, PastRun

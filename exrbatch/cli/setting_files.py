@@ -6,11 +6,12 @@ a run could replace files although the file says, for example, that results go t
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from exrbatch.errors import OptionsError
 from exrbatch.exr.compression import Compression
+from exrbatch.paths import parents
 from exrbatch.suggestions import closest
 
 NAME = "exrbatch.toml"
@@ -106,19 +107,12 @@ def project_file() -> str | None:
     except OSError:  # it was removed
         return None
     home = os.path.realpath(os.path.expanduser("~"))
-    for each in _with_parents(folder):
+    for each in (folder, *parents(folder)):
         if os.path.lexists(path := os.path.join(each, NAME)):
             return path
         if os.path.lexists(os.path.join(each, ".git")) or os.path.dirname(each) == home:
             return None
     return None
-
-
-def _with_parents(folder: str) -> Iterator[str]:
-    yield folder
-    while (parent := os.path.dirname(folder)) != folder:
-        yield parent
-        folder = parent
 
 
 def _is_same(path: str, other: str) -> bool:

@@ -11,10 +11,11 @@ from exrbatch.batch.options import Options
 from exrbatch.batch.run_report import EXIT_DONE, EXIT_FAILURES
 from exrbatch.cli.commands import build_parser
 from exrbatch.cli.console import Output
-from exrbatch.cli.recompress import options_of, plain_options
+from exrbatch.cli.recompress import options_of
 from exrbatch.cli.selection_arguments import listed_paths
 from exrbatch.cli.shard_run import NO_OPTIONS
 from exrbatch.cli.shared_arguments import number_of_jobs
+from exrbatch.cli.shown_run import plain_options
 from exrbatch.cli.summary import MAX_LISTED, listed
 from exrbatch.cli.waiting import WaitingLine
 from exrbatch.errors import OptionsError, ReplaceFailed

@@ -13,8 +13,9 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.run_report import EXIT_DONE, EXIT_STOPPED, BatchReport
 from exrbatch.cli.earlier_run import with_options
 from exrbatch.cli.progress_line import ProgressLine
-from exrbatch.cli.recompress import about, options_of, show_run
+from exrbatch.cli.recompress import options_of
 from exrbatch.cli.shared_arguments import number_of_jobs
+from exrbatch.cli.shown_run import about, show_run
 from exrbatch.cli.summary import summary_lines
 from exrbatch.errors import OptionsError
 from exrbatch.farm.plan import Plan, read_plan

@@ -8,7 +8,7 @@ from exrbatch.batch.run import Run
 from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.cli.earlier_run import past_run
 from exrbatch.cli.limit_arguments import parse_limits
-from exrbatch.cli.recompress import about, show_run
+from exrbatch.cli.shown_run import about, show_run
 from exrbatch.errors import OptionsError
 from exrbatch.jobs.recompress_job import RecompressRules
 from exrbatch.jobs.restoring import Restore

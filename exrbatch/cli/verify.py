@@ -15,7 +15,7 @@ from exrbatch.batch.priority import niceness
 from exrbatch.batch.run import Run
 from exrbatch.batch.run_limits.limits import FailOn
 from exrbatch.cli.limit_arguments import parse_limits
-from exrbatch.cli.recompress import about, show_run
+from exrbatch.cli.shown_run import about, show_run
 from exrbatch.errors import OptionsError
 from exrbatch.jobs.digest_job import DigestRules
 from exrbatch.recompression.choices import Verify

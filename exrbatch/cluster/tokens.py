@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from exrbatch.paths import absolute
+from exrbatch.paths import absolute, existing_folder
 from exrbatch.replacing import disk, parse_temp_name, temp_name
 
 REFRESH_SECONDS = 3600.0
@@ -79,7 +79,7 @@ class Tokens:
         self.all: list[Token] = []
         self._ours: list[tuple[str, os.stat_result]] = []
         self._refreshed = time.monotonic()
-        for folder in dict.fromkeys(map(_existing, folders)):
+        for folder in dict.fromkeys(existing_folder(absolute(each)) for each in folders):
             token = (self._create(folder) if may_write else None) or _entry_of(folder)
             if token is not None:
                 self.all.append(token)
@@ -133,14 +133,6 @@ class Tokens:
             with contextlib.suppress(OSError):
                 if os.path.samestat(os.lstat(path), created):
                     yield path
-
-
-def _existing(folder: str) -> str:
-    """Return the nearest folder at or above a path that exists."""
-    folder = absolute(folder)
-    while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
-        folder = os.path.dirname(folder)
-    return folder
 
 
 def _changed(entry: "os.DirEntry[str]") -> tuple[int, str]:

@@ -17,6 +17,7 @@ from exrbatch.exr.compression import Compression
 from exrbatch.exr.header import Header
 from exrbatch.exr.reader import ExrFile
 from exrbatch.jobs.made_from import Made
+from exrbatch.paths import existing_folder
 from exrbatch.recompression.choices import Hardlinks
 from exrbatch.replacing import (
     CANT_REPLACE,
@@ -234,17 +235,10 @@ def check_writable(job: "RecompressJob") -> None:
         ReplaceFailed: This process may not write there.
     """
     for path in filter(None, (job.destination or job.source, job.place.backup)):
-        folder = _existing(os.path.dirname(path) or ".")
+        folder = existing_folder(os.path.dirname(path) or ".")
         if not os.access(folder, os.W_OK | os.X_OK):
             error = errno.EROFS if is_read_only(folder) else errno.EACCES
             raise ReplaceFailed(f"can't create files in {folder}: {os.strerror(error)}", error)
-
-
-def _existing(folder: str) -> str:
-    """Return a folder, or the innermost folder above it that exists."""
-    while not os.path.isdir(folder) and (above := os.path.dirname(folder) or ".") != folder:
-        folder = above
-    return folder
 
 
 def check_space(job: "RecompressJob", size: int) -> None:
@@ -261,7 +255,7 @@ def check_space(job: "RecompressJob", size: int) -> None:
         ReplaceFailed: The disk is read-only, or its free space can't be determined.
         NoSpace: The new file might fill the disk.
     """
-    folder = _existing(os.path.dirname(job.destination or job.source) or ".")
+    folder = existing_folder(os.path.dirname(job.destination or job.source) or ".")
     if hasattr(os, "statvfs"):
         try:
             status = os.statvfs(folder)

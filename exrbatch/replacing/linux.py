@@ -17,11 +17,14 @@ _STATX_BASIC_STATS, _STATX_MNT_ID_UNIQUE = 0x7FF, 0x4000
 
 
 @functools.cache
-def _renameat2() -> Callable[..., int] | None:
-    """Return the C function renameat2, or None if there is none (Linux 3.15, glibc 2.28)."""
+def _c_function(name: str) -> Callable[..., int] | None:
+    """Return a function of the C library; None if it has none of that name.
+
+    renameat2 came with Linux 3.15, statx with 4.11; glibc has both since 2.28.
+    """
     if os.name != "posix":
         return None
-    function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), name, None)
     return function
 
 
@@ -36,7 +39,7 @@ def rename(path: str, target: str, flag: int) -> None:
     Raises:
         OSError: The system refused; with ENOSYS, it has no such call.
     """
-    function = _renameat2()
+    function = _c_function("renameat2")
     if function is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     if function(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(target), flag) != 0:
@@ -64,15 +67,6 @@ class _Statx(ctypes.Structure):
     )
 
 
-@functools.cache
-def _statx_call() -> Callable[..., int] | None:
-    """Return the C function statx, or None if there is none (Linux 4.11, glibc 2.28)."""
-    if os.name != "posix":
-        return None
-    function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "statx", None)
-    return function
-
-
 def stat_now(file: str | int) -> os.stat_result:
     """Return the status of a file, bypassing the cache of a network client.
 
@@ -81,7 +75,7 @@ def stat_now(file: str | int) -> os.stat_result:
     Args:
         file: a path, as for `os.lstat`, or a descriptor, as for `os.fstat`.
     """
-    function = _statx_call()
+    function = _c_function("statx")
     if function is None:
         return _look(file)
     found = _Statx()
@@ -109,7 +103,7 @@ def mount_id(path: str) -> int:
 
     No file server is asked.
     """
-    function = _statx_call()
+    function = _c_function("statx")
     found = _Statx()
     if function is None:
         return 0

@@ -128,21 +128,16 @@ def is_of_this_host(left: re.Match[str]) -> bool:
 
 def records_of(path: str) -> Iterator[Record]:
     """Yield the records of the backup that any run put in place at `path`."""
-    directory, name = os.path.split(path)
-    try:
-        names = os.listdir(directory or ".")
-    except OSError:
-        return
-    for each in names:
-        match = _TEMP_NAME.fullmatch(each)
-        if match is None or match["phase"] not in RECORDS or match["name"] != _hashed(name):
+    found: list[tuple[str, re.Match[str]]] = []
+    with contextlib.suppress(OSError):
+        found += _names_for(path)
+    names = {os.path.basename(each) for each, _ in found}
+    for each, match in found:
+        if match["phase"] not in RECORDS or unplaced_name(os.path.basename(each)) in names:
             continue
-        if unplaced_name(each) in names:
-            continue
-        record = os.path.join(directory, each)
         with contextlib.suppress(OSError):
-            file = identity(disk.DISK.look(record))
-            yield Record(record, file, match["phase"] == "keep", _has_dead_owner(match))
+            file = identity(disk.DISK.look(each))
+            yield Record(each, file, match["phase"] == "keep", _has_dead_owner(match))
 
 
 def left_names(path: str, file: Identity) -> int:
@@ -152,14 +147,24 @@ def left_names(path: str, file: Identity) -> int:
         path: the path that the temp names were made for.
         file: identity of the file that they must refer to.
     """
-    directory, name = os.path.split(path)
     count = 0
     with contextlib.suppress(OSError):
-        for each in os.listdir(directory or "."):
-            match = _TEMP_NAME.fullmatch(each)
-            if match is not None and match["name"] == _hashed(name) and _has_dead_owner(match):
-                count += identity_at(os.path.join(directory, each)) == file
+        for each, match in _names_for(path):
+            count += _has_dead_owner(match) and identity_at(each) == file
     return count
+
+
+def _names_for(path: str) -> Iterator[tuple[str, re.Match[str]]]:
+    """Yield the path of each temp name that was made for a path, and what the name says.
+
+    Raises:
+        OSError: the folder can't be listed.
+    """
+    directory, name = os.path.split(path)
+    for each in os.listdir(directory or "."):
+        match = _TEMP_NAME.fullmatch(each)
+        if match is not None and match["name"] == _hashed(name):
+            yield os.path.join(directory, each), match
 
 
 def sweep_folder(
@@ -275,16 +280,10 @@ def was_exchanged(frame: str, pid: int) -> bool:
 
     The sign is that the original still lies beside the frame.
     """
-    directory, name = os.path.split(frame)
-    for each in os.listdir(directory or "."):
-        match = _TEMP_NAME.fullmatch(each)
-        if (
-            match is None
-            or not each.startswith(_prefix(pid))
-            or (match["phase"], match["name"]) != ("old", _hashed(name))
-        ):
+    for each, match in _names_for(frame):
+        if match["phase"] != "old" or not os.path.basename(each).startswith(_prefix(pid)):
             continue
-        original = disk.DISK.look(os.path.join(directory, each))
+        original = disk.DISK.look(each)
         is_original = _as_read(original) == (match["inode"], match["size"], match["mtime"])
         if is_original and f"{disk.DISK.look(frame).st_ino:x}" == match["new"]:
             return True

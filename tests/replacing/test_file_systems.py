@@ -173,7 +173,8 @@ def test_uses_stat_if_statx_is_forbidden(frame: Path, monkeypatch: pytest.Monkey
         ctypes.set_errno(number)
         return -1
 
-    monkeypatch.setattr(linux, "_statx_call", lambda: forbidden)
+    find = linux._c_function
+    monkeypatch.setattr(linux, "_c_function", lambda name: forbidden if name == "statx" else find(name))
     report = recompress(frame)
     assert report.status is Status.RECOMPRESSED, report.reason
     assert [path.name for path in frame.parent.iterdir()] == [frame.name]

@@ -6,11 +6,11 @@ It removes what killed runs left there, and notes what the user should know abou
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
-from exrbatch.batch.discovery.output_tree import parents
 from exrbatch.batch.neighbours import Neighbours
 from exrbatch.errors import ReasonCode
 from exrbatch.jobs.completeness import is_complete
 from exrbatch.jobs.file_report import FileReport, Status
+from exrbatch.paths import parents
 from exrbatch.replacing import sweep_folder
 from exrbatch.text import safe_text
 

@@ -6,12 +6,12 @@ or with different case on a file system that ignores case.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from exrbatch.batch.discovery.candidate import Candidate
 from exrbatch.errors import OptionsError, ReasonCode
 from exrbatch.jobs.file_report import FileReport, Status
-from exrbatch.paths import absolute
+from exrbatch.paths import absolute, parents
 
 SUFFIXES = (".exr", ".sxr", ".mxr")
 """Suffixes of OpenEXR files."""
@@ -147,10 +147,3 @@ def lineage(path: str) -> list[FolderIdentity]:
     """List the identities of a folder and of all folders above it, as far as they exist."""
     real = os.path.realpath(path)
     return [each for each in map(folder_identity, (real, *parents(real))) if each is not None]
-
-
-def parents(path: str) -> Iterator[str]:
-    """Yield all folders above a path, from the innermost to the outermost."""
-    while (parent := os.path.dirname(path)) != path:
-        yield parent
-        path = parent
