@@ -50,7 +50,7 @@ class RunCoder:
         if len(self._buffer) < limit:
             self._buffer = np.empty(limit, np.uint8)
         size = self._functions.compress(len(data), address(data), address(self._buffer), limit)
-        return self._buffer[:size].tobytes()
+        return self._buffer[:size].tobytes() if 0 < size <= limit else pack_runs(data).data
 
     def expand(self, packed: memoryview, size: int) -> Raw:
         """Decode run-length encoded bytes.
