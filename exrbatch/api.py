@@ -134,7 +134,7 @@ def verify(a: Path, b: Path, *, decoder: Verify | str = Verify.LIBRARY) -> FileR
         a: the first file; it is read by our own code.
         b: the other file.
         decoder: decoder for the other file: "library" (OpenEXR itself, but our own code for deep
-            data) or "native" (our own code for NONE, ZIP, ZIPS and ZSTD).
+            data) or "native" (our own code for NONE, RLE, ZIP, ZIPS and ZSTD).
 
     Returns:
         The report, whose status is EQUAL, DIFFERENT or FAILED. The reason says where the files

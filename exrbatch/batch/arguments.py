@@ -32,7 +32,7 @@ class RuleArguments(TypedDict, total=False):
             They usually grow.
         allow_aces: also process ACES containers, whose standard forbids compression.
         verify: decoder used to verify the new file: "library" (default; OpenEXR itself, but our own
-            code for deep data), "native" (our own code for NONE, ZIP, ZIPS and ZSTD) or
+            code for deep data), "native" (our own code for NONE, RLE, ZIP, ZIPS and ZSTD) or
             "none".
         min_savings: keep the new file only if it is smaller by at least this fraction, 0 to 1.
         copy_skipped: with an output, also copy files that are skipped because of what they are.

@@ -17,7 +17,7 @@ from exrbatch.text import format_count, format_duration
 
 def announcement(session: Session) -> Text:
     """Say how many trials there will be, and how long they will take."""
-    trials = f"{format_count(session.trials, 'trial')}"
+    trials = format_count(session.trials, "trial")
     passes = f"a warm-up and {session.passes} pass{'es' * (session.passes > 1)}"
     seconds = session.total_seconds + session.copying_seconds
     return Text(f"{trials}, {passes}: about {format_duration(seconds)}", style="bold")

@@ -64,8 +64,8 @@ class Command(NamedTuple):
         epilog: the end of its own help.
         uses_workers: whether to prepare worker processes while it loads.
         module: the module in `exrbatch.cli` that runs it; empty if that is called like the command.
-        has_settings: whether files and the environment can set its options; None: if it uses
-            workers.
+        has_settings: whether files and the environment can set its options although it uses no
+            workers. Those of commands with workers always can be set.
         defaults: more values that its module gets.
     """
 
@@ -76,7 +76,7 @@ class Command(NamedTuple):
     epilog: str = DOCS
     uses_workers: bool = True
     module: str = ""
-    has_settings: bool | None = None
+    has_settings: bool = False
     defaults: Mapping[str, object] = MappingProxyType({})
 
     def texts(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Command(NamedTuple):
         module = self.module or self.name.replace(" ", "_")
         parser.set_defaults(module=f"exrbatch.cli.{module}", uses_workers=self.uses_workers, **self.defaults)
         self.add_arguments(parser)
-        if self.uses_workers if self.has_settings is None else self.has_settings:
+        if self.uses_workers or self.has_settings:
             add_setting_options(parser)
         return parser
 
@@ -109,7 +109,7 @@ def _add_verify(command: argparse.ArgumentParser) -> None:
     add_decoder(
         command,
         "decoder used to read B: library (OpenEXR itself, but our own code for deep data) or native (our own code for"
-        " NONE, ZIP, ZIPS and ZSTD); A is always read by our own code where possible",
+        " NONE, RLE, ZIP, ZIPS and ZSTD); A is always read by our own code where possible",
     )
     command.add_argument(
         "--native", action="store_const", const=Verify.NATIVE, dest="decoder", help=argparse.SUPPRESS

@@ -134,7 +134,7 @@ def _add_safety(command: Group) -> None:
         type=one_of("decoder", Verify),
         default=DEFAULTS.verify,
         help="decoder used to verify each new file: library (OpenEXR itself, but our own code for deep data), native"
-        " (our own code for NONE, ZIP, ZIPS and ZSTD) or none (default: %(default)s)",
+        " (our own code for NONE, RLE, ZIP, ZIPS and ZSTD) or none (default: %(default)s)",
     )
     command.add_argument("--verify-cold", action="store_true", help="verify from disk, not from the page cache (Linux)")
     add_timeout(command)

@@ -1,6 +1,6 @@
 """RLE: the predictor, then run-length encoding.
 
-The OpenEXR library decompresses flat chunks, because it undoes the prediction in half of our time.
+The OpenEXR library decompresses flat chunks, because it undoes the prediction faster than numpy.
 """
 
 from collections.abc import Sequence

@@ -98,7 +98,7 @@ def read_records(stream: BinaryIO, only: Sequence[str] = ()) -> Iterator[dict[st
 def last_record(stream: BinaryIO) -> dict[str, Any]:
     """Return the last record of a file, if it is not too long; empty if there is none."""
     stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL))
-    for line in reversed(stream.read(_TAIL).splitlines()):
+    for line in reversed(stream.read(_TAIL).split(b"\n")):
         if (record := parse_line(line)) is not None:
             return record
     return {}

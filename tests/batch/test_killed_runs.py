@@ -23,6 +23,8 @@ FRAMES = 12
 
 
 PIXELS = explode(OLD)[0].raw
+HEADER = [(name, kind, b"\3" if name == "compression" else value) for name, kind, value in explode(OLD)[0].attributes]
+"""The attributes of a new frame: ZIP is the only difference."""
 
 
 def start(folder: Path, *options: str) -> "subprocess.Popen[str]":
@@ -44,8 +46,7 @@ def _kind(data: bytes) -> str:
     if data == OLD:
         return "old"
     part = explode(data)[0]
-    is_whole = part.raw == PIXELS and ("compression", "compression", b"\3") in part.attributes
-    return "new" if is_whole else repr(data)
+    return "new" if part.raw == PIXELS and part.attributes == HEADER else repr(data)
 
 
 def kill_somewhere(run: "subprocess.Popen[str]", lines: int) -> None:
